@@ -1,0 +1,1 @@
+"""Kapture over HTTP. Knows nothing of Airflow."""

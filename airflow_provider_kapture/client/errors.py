@@ -1,0 +1,126 @@
+"""What can go wrong, named after what the caller can do about it.
+
+::
+
+    KaptureError
+    ├── KaptureSettingsError (also ValueError)   the connection or an argument is wrong
+    ├── KaptureTransportError                    no whole answer came
+    └── KaptureAnswerError                       an answer came, and it is not orders
+        ├── KaptureAuthError                     the credentials are wrong
+        ├── KaptureForbiddenError                the account may not do this
+        ├── KaptureRefusedError                  the request, as it is, won't do
+        ├── KaptureBusyError                     come back later
+        ├── KaptureShapeError                    not what the vendor's page promises
+        │   └── KaptureOversizeError             a page larger than max_response_bytes
+        ├── KaptureDialectError                  orders of other days than those asked for
+        └── KaptureListingError                  the pages do not add up to one listing
+
+Messages never hold a secret nor a customer's data.
+"""
+
+from __future__ import annotations
+
+
+class KaptureError(Exception):
+    """Base of all errors of this package.
+
+    :ivar transient: whether asking for the same page again may mend it; the page is then asked for again
+        within the connection's ``retry_budget``
+    :ivar hopeless: whether a later run of the same task must fail the same way, until a person changes something
+    """
+
+    transient = False
+    hopeless = False
+
+
+class KaptureSettingsError(KaptureError, ValueError):
+    """The connection or an argument is wrong. The message says which, and the nearest right one."""
+
+    hopeless = True
+
+
+class KaptureTransportError(KaptureError):
+    """No whole answer came: name resolution, connection, TLS, time-out, a body cut short.
+
+    :param reason: ``name``, ``refused``, ``tls``, ``timeout`` or ``broken``
+    """
+
+    def __init__(self, message: str, *, reason: str = "broken") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @property
+    def transient(self) -> bool:  # type: ignore[override]
+        """A name that does not exist and a certificate that is not trusted do not mend within minutes."""
+        return self.reason not in {"name", "tls"}
+
+
+class KaptureAnswerError(KaptureError):
+    """Kapture answered, but not with orders.
+
+    :param status: the HTTP status
+    :param path: the path that was asked
+    :param excerpt: what the vendor said, short and redacted
+    """
+
+    def __init__(self, message: str, *, status: int = 200, path: str = "", excerpt: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.path = path
+        self.excerpt = excerpt
+
+
+class KaptureAuthError(KaptureAnswerError):
+    """401, or "Invalid Auth Key" under any status."""
+
+    hopeless = True
+
+
+class KaptureForbiddenError(KaptureAnswerError):
+    """403."""
+
+    hopeless = True
+
+
+class KaptureRefusedError(KaptureAnswerError):
+    """400, 404, 405, a redirect, any other "failed": the message names the settings that may be wrong."""
+
+    hopeless = True
+
+
+class KaptureBusyError(KaptureAnswerError):
+    """408, 425, 429 and 5xx.
+
+    :param retry_after: seconds that the answer asked to wait, where it did
+    """
+
+    transient = True
+
+    def __init__(
+        self, message: str, *, status: int = 200, path: str = "", excerpt: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, status=status, path=path, excerpt=excerpt)
+        self.retry_after = retry_after
+
+
+class KaptureShapeError(KaptureAnswerError):
+    """An answer under 200 that is not what the vendor's page promises: HTML, foreign JSON, half a body."""
+
+    transient = True
+
+
+class KaptureOversizeError(KaptureShapeError):
+    """A page that unpacks to more than the connection's ``max_response_bytes``: it would the next time too."""
+
+    transient = False
+    hopeless = True
+
+
+class KaptureDialectError(KaptureAnswerError):
+    """Orders created outside the days that were asked for: ``timezone`` or ``end_date`` is not the account's."""
+
+    hopeless = True
+
+
+class KaptureListingError(KaptureAnswerError):
+    """The pages do not add up to one listing: ``offset`` is ignored, the order is not stable, it kept moving."""

@@ -1,0 +1,143 @@
+"""Reading the values of a connection's extra, as JSON or as the connection form stores them (strings)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from airflow_provider_kapture.client.account import check_body_keys, nearest
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+
+Reader = Callable[[str, Any], Any]
+
+
+def _wrong(key: str, value: object, wanted: str) -> KaptureSettingsError:
+    return KaptureSettingsError(f"Connection extra `{key}` is {value!r:.80}: it must be {wanted}")
+
+
+def _integer(low: int, high: float = math.inf) -> Reader:
+    wanted = f"a whole number from {low} to {high}" if high < math.inf else f"a whole number of at least {low}"
+
+    def read(key: str, value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
+            raise _wrong(key, value, wanted)
+        return number
+
+    return read
+
+
+def _positive(key: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise _wrong(key, value, "a number above 0")
+    return number
+
+
+def _one_of(*choices: str) -> Reader:
+    by_folded = {choice.casefold(): choice for choice in choices}
+
+    def read(key: str, value: Any) -> str:
+        choice = by_folded.get(str(value).casefold())
+        if choice is None:
+            raise _wrong(key, value, " or ".join(map(repr, choices)))
+        return choice
+
+    return read
+
+
+def _timezone(key: str, value: Any) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
+        hint = nearest(value, available_timezones()) if isinstance(value, str) else ""
+        raise _wrong(key, value, f"an IANA time zone such as 'Asia/Kolkata'{hint}") from error
+
+
+def _date_format(key: str, value: Any) -> str:
+    wanted = "a strftime format that tells the year, the month and the day, such as '%Y-%m-%d'"
+    if not isinstance(value, str):
+        raise _wrong(key, value, wanted)
+    try:
+        written = {day.strftime(value) for day in _UNLIKE_DAYS}
+    except ValueError as error:
+        raise _wrong(key, value, wanted) from error
+    if len(written) != len(_UNLIKE_DAYS):
+        raise _wrong(key, value, wanted)
+    return value
+
+
+# No two of these may be written alike by a format that tells year, month and day.
+_UNLIKE_DAYS = (dt.date(2024, 3, 5), dt.date(2025, 3, 5), dt.date(2024, 4, 5), dt.date(2024, 3, 6))
+
+
+def _verify(key: str, value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    spelt = {"true": True, "false": False}.get(str(value).casefold())
+    if spelt is not None:
+        return spelt
+    if not isinstance(value, str) or not Path(value).exists():
+        raise _wrong(key, value, "true, false or the path of a CA bundle that exists on this machine")
+    return value
+
+
+def _json_of(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _body(key: str, value: Any) -> Mapping[str, Any]:
+    body = _json_of(value)
+    if not isinstance(body, dict):
+        # Not shown: a body may hold customers' names and numbers.
+        raise KaptureSettingsError(f'Connection extra `{key}` must be a JSON object, such as {{"viewId": "2"}}')
+    check_body_keys(f"Connection extra `{key}`", body)
+    return MappingProxyType(body)
+
+
+def _messages(key: str, value: Any) -> tuple[str, ...]:
+    messages = _json_of(value)
+    if isinstance(messages, str):
+        messages = [messages]
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, str) and each.strip() for each in messages):
+        raise _wrong(key, value, 'a list of the vendor\'s messages, such as ["No orders found"]')
+    return tuple(messages)
+
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        "cm_id": _integer(1),
+        "timezone": _timezone,
+        "http_method": _one_of("POST", "GET"),
+        "date_format": _date_format,
+        "end_date": _one_of("inclusive", "exclusive"),
+        "max_days_per_request": _integer(1),
+        "page_size": _integer(2, 10_000),
+        "max_concurrency": _integer(1, 32),
+        "requests_per_second": _positive,
+        "connect_timeout": _positive,
+        "read_timeout": _positive,
+        "retry_budget": _positive,
+        "max_response_bytes": _integer(1),
+        "verify": _verify,
+        "default_body": _body,
+        "empty_messages": _messages,
+    }
+)

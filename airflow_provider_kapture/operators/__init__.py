@@ -1,0 +1,1 @@
+"""Pulls of orders, from Kapture to files."""

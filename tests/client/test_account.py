@@ -1,0 +1,81 @@
+import pytest
+
+from airflow_provider_kapture.client.account import Account, origin_of
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("acme", "https://acme.kapturecrm.com"),
+        ("acme.kapturecrm.com", "https://acme.kapturecrm.com"),
+        ("https://kapture.acme.in", "https://kapture.acme.in"),
+        ("https://kapture.acme.in:8443/", "https://kapture.acme.in:8443"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost:1", "http://localhost:1"),
+        ("http://[::1]:1", "http://[::1]:1"),
+    ],
+)
+def test_a_host_means_an_origin(host: str, origin: str) -> None:
+    assert origin_of(host) == origin
+
+
+@pytest.mark.parametrize(
+    "host",
+    [None, "", " ", "acme.kapturecrm.com/x", "a b", "user@host", "http://acme.kapturecrm.com", "a..b", "a#b", "a?b"],
+)
+def test_any_other_host_is_an_error(host: str | None) -> None:
+    with pytest.raises(KaptureSettingsError, match="`host`"):
+        origin_of(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["ftp://acme", "https://u:p@acme.in", "https://acme.in/x", "-acme", "https://", "acme:"]
+)
+def test_an_origin_is_https_and_nothing_more(host: str) -> None:
+    with pytest.raises(KaptureSettingsError, match="`host`"):
+        origin_of(host)
+
+
+@pytest.mark.parametrize("cm_id", [None, "", 0, -1, "abc", True, 1.5])
+def test_the_account_id_is_a_number_above_0(cm_id: object) -> None:
+    with pytest.raises(KaptureSettingsError, match="`cm_id`"):
+        Account.of("acme", "u", "p", {"cm_id": cm_id})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("timezone", "Asia/Calcuta"),
+        ("http_method", "PUT"),
+        ("date_format", "%Y-%m"),
+        ("end_date", "maybe"),
+        ("page_size", 1),
+        ("page_size", 10_001),
+        ("max_concurrency", 33),
+        ("requests_per_second", 0),
+        ("read_timeout", "fast"),
+        ("verify", "/no/such/bundle"),
+        ("default_body", []),
+        ("default_body", {"cmId": 1}),
+        ("empty_messages", [1]),
+    ],
+)
+def test_a_wrong_setting_is_named(key: str, value: object) -> None:
+    with pytest.raises(KaptureSettingsError, match=f"`{key}`"):
+        Account.of("acme", "u", "p", {"cm_id": 1, key: value})
+
+
+def test_an_unknown_setting_is_told_the_nearest() -> None:
+    with pytest.raises(KaptureSettingsError, match="did you mean 'page_size'"):
+        Account.of("acme", "u", "p", {"cm_id": 1, "page_sise": 5})
+
+
+def test_the_form_stores_strings_and_empty_ones_mean_the_default() -> None:
+    account = Account.of("acme", "u", "p", {"cm_id": "7", "page_size": "", "verify": "false", "default_body": "{}"})
+    assert (account.dialect.cm_id, account.dialect.page_size, account.dialect.verify) == (7, 500, False)
+    assert account.dialect.default_body == {}
+
+
+def test_credentials_stay_out_of_repr() -> None:
+    assert "hush" not in repr(Account.of("acme", "hush-login", "hush-password", {"cm_id": 1}))

@@ -1,0 +1,101 @@
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_kapture.client import errors
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.protocol import Answer, page_of, question, retry_after
+
+NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
+ACCOUNT = Account.of("acme", "reader", "hush-hush", {"cm_id": 1, "empty_messages": ["No orders found"]})
+
+
+def read(body: bytes, status: int = 200) -> object:
+    return page_of(Answer(status, {}, body), ACCOUNT, NOW)
+
+
+@given(st.binary() | st.text().map(str.encode), st.sampled_from([200, 200, 200, 204, 302, 400, 401, 429, 500]))
+def test_any_bytes_are_a_page_or_a_kapture_error(body: bytes, status: int) -> None:
+    try:
+        read(body, status)
+    except errors.KaptureError:
+        return
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html></html>",
+        b"",
+        b"{}",
+        b"[]",
+        b'{"success":"false"}',
+        b'{"status":"failed"}',
+        b'{"Status":"Failed","order_details":[]}',
+        b'{"success":"true","order_details":null}',
+        b'{"success":"true"}',
+        b'{"order_details":[]}',
+        b'{"success":"true","order_details":[{"x":1}]}',
+        b'{"success":"true","order_details":[3]}',
+        b'{"success":"true","order_details":' + b"[" * 3000 + b"]" * 3000 + b"}",
+        b'{"success":"true","order_details":[{"id":1',
+    ],
+)
+def test_a_strange_200_is_an_error_and_never_empty(body: bytes) -> None:
+    with pytest.raises(errors.KaptureAnswerError):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    "envelope", ['"success":"true"', '"success":true', '"status":"success"', '"success":"true","status":"success"']
+)
+def test_every_spelling_of_success_is_read(envelope: str) -> None:
+    page = page_of(
+        Answer(200, {}, f'\ufeff{{{envelope},"order_details":[{{"id":"7","createDate":"9"}}]}}'.encode()), ACCOUNT, NOW
+    )
+    assert (list(page.keys), list(page.instants)) == ([7], [9])
+
+
+def test_half_a_character_does_not_hide_an_order() -> None:
+    body = rb'{"success":"true","order_details":[{"id":1,"remarks":"\ud83d\ude00 \\ud800 \ud83d"}]}'
+    page = page_of(Answer(200, {}, body), ACCOUNT, NOW)
+    assert bytes(page.raws[0]) == rb'{"id":1,"remarks":"\ud83d\ude00 \\ud800 \ufffd"}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (401, b"", errors.KaptureAuthError),
+        (200, b'{"message":"Invalid Auth Key","status":"failed"}', errors.KaptureAuthError),
+        (403, b"", errors.KaptureForbiddenError),
+        (400, b"", errors.KaptureRefusedError),
+        (404, b"", errors.KaptureRefusedError),
+        (405, b"", errors.KaptureRefusedError),
+        (302, b"", errors.KaptureRefusedError),
+        (429, b"", errors.KaptureBusyError),
+        (503, b"", errors.KaptureBusyError),
+    ],
+)
+def test_each_failure_has_its_error(status: int, body: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        read(body, status)
+
+
+def test_a_message_that_means_none_is_an_empty_page() -> None:
+    page = page_of(Answer(200, {}, b'{"status":"failed","message":"No orders found"}'), ACCOUNT, NOW)
+    assert not page.raws
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7), ("0", 0), ("-1", None), ("soon", None), ("nan", None), ("Mon, 05 Jan 2026 00:00:09 GMT", 9)],
+)
+def test_retry_after(value: str, seconds: float | None) -> None:
+    assert retry_after({"retry-after": value}, NOW) == seconds
+
+
+def test_an_unknown_filter_is_told_the_nearest() -> None:
+    with pytest.raises(errors.KaptureSettingsError, match="did you mean 'customerIds'"):
+        question("create", {"customerId": 1})
