@@ -1,0 +1,317 @@
+"""KaptureClient: moves bytes with requests, several pages at a time; decides nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import queue
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import requests
+import requests.adapters
+import urllib3
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError, KaptureTransportError
+from airflow_provider_kapture.client.flow import Flow
+from airflow_provider_kapture.client.protocol import (
+    Answer,
+    Page,
+    Question,
+    page_of,
+    question,
+    request_body,
+    request_headers,
+)
+from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
+from airflow_provider_kapture.client.retry import policy
+from airflow_provider_kapture.client.unpack import Unpacker
+
+_CHUNK = 1 << 18
+# A whole answer may take this many read time-outs: a server that drips bytes does not hold a pull for ever.
+_READS = 10
+_BUSY = frozenset({429, 503})
+
+
+class KaptureClient:
+    """Pulls of orders from one account. A context manager; the connections are pooled for as long as it is open.
+
+    :param account: where, who and the account's dialect
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._session: requests.Session | None = None
+        self._closed = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back; waits between retries end at once."""
+        self._closed.set()
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
+        """The half-open window between two edges, in the account's zone.
+
+        :raises KaptureSettingsError: an edge that can't be read, or a start that is not before the end
+        """
+        return make_window(window_start, window_end, self.account.zone)
+
+    def iter_orders(
+        self,
+        window_start: WindowEdge,
+        window_end: WindowEdge,
+        *,
+        date_field: str = "create",
+        filters: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Orders of the half-open window, each once, as dicts, in a stable order; a few pages are held at a time.
+
+        :raises KaptureError: the pull is not complete
+        """
+        asked = question(date_field, filters)
+        window = self.window(window_start, window_end)
+        return (as_dict(raw) for batch in self.pull(asked, window) for raw in batch.raws)
+
+    def count_orders(
+        self,
+        window_start: WindowEdge,
+        window_end: WindowEdge,
+        *,
+        date_field: str = "create",
+        filters: Mapping[str, Any] | None = None,
+        at_least: int | None = None,
+    ) -> int:
+        """How many orders the window has; reading stops once ``at_least`` are seen.
+
+        :raises KaptureError: the pull is not complete
+        """
+        asked = question(date_field, filters)
+        tally = Tally()
+        batches = self.pull(asked, self.window(window_start, window_end), tally)
+        try:
+            for _ in batches:
+                if at_least is not None and tally.rows >= at_least:
+                    break
+        finally:
+            batches.close()
+        return tally.rows
+
+    def pull(self, asked: Question, window: Window, tally: Tally | None = None) -> Generator[Batch, None, None]:
+        """The window's orders as Kapture sent them, batch by batch.
+
+        :param tally: counts what is done while it is done
+        :raises KaptureError: the pull is not complete; what came before is not all there is
+        """
+        tally = Tally() if tally is None else tally
+        pull = Pull(self.account, asked, window, tally)
+        lanes = _Lanes(self, asked, tally)
+        on_their_way: dict[tuple[int, int], Future[Page]] = {}
+        try:
+            while not pull.done:
+                wanted = pull.requests()
+                for each in wanted:
+                    key = (id(each.listing), each.ask.number)
+                    if key not in on_their_way:
+                        on_their_way[key] = lanes.submit(each)
+                page = on_their_way.pop((id(wanted[0].listing), wanted[0].ask.number)).result()
+                batch = pull.take(page)
+                if batch.raws:
+                    yield batch
+            if not tally.rows:
+                self._check_last_days(lanes, pull)
+        finally:
+            pull.close()
+            lanes.close()
+
+    def fetch(self, asked: Question, days: DayRange, offset: int, limit: int | None = None) -> Page:
+        """One page, asked for once: no retry.
+
+        :raises KaptureError: the error that the answer is instead
+        """
+        body = request_body(self.account, asked, days, offset, limit)
+        return page_of(self._send(body), self.account, dt.datetime.now(dt.UTC))
+
+    def _check_last_days(self, lanes: _Lanes, pull: Pull) -> None:
+        for days, wider in pull.empty_range_checks():
+            try:
+                page = lanes.fetch_once(wider)
+            except KaptureError:
+                return  # an account that refuses the wider range tells nothing about the end date
+            pull.check_last_day(days, page)
+
+    def _opened(self) -> requests.Session:
+        if self._session is None:
+            session = requests.Session()
+            adapter = requests.adapters.HTTPAdapter(pool_maxsize=self.account.dialect.max_concurrency, max_retries=0)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            session.headers.clear()
+            # Set, so that a netrc file can't put other credentials in their place.
+            session.auth = lambda request: request
+            session.cookies.set_policy(_NoCookies())
+            self._session = session
+        return self._session
+
+    def _send(self, body: bytes) -> Answer:
+        dialect = self.account.dialect
+        deadline = time.monotonic() + _READS * dialect.read_timeout
+        try:
+            with self._opened().request(
+                dialect.http_method,
+                self.account.origin + orders.PATH,
+                data=body,
+                headers=request_headers(self.account),
+                timeout=(dialect.connect_timeout, dialect.read_timeout),
+                allow_redirects=False,
+                stream=True,
+                verify=dialect.verify,
+            ) as response:
+                unpacker = Unpacker(response.headers.get("Content-Encoding", ""), dialect.max_response_bytes)
+                while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                    unpacker.feed(chunk)
+                    if time.monotonic() > deadline:
+                        raise KaptureTransportError(
+                            f"The answer was not whole after {_READS} times `read_timeout`", reason="timeout"
+                        )
+                return Answer(response.status_code, response.headers, unpacker.finish())
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise transport_error(self.account, error) from None
+
+
+class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[name-defined,misc]
+    """Each request stands for itself: no session of the server's is kept."""
+
+    def set_ok(self, cookie: object, request: object) -> bool:  # noqa: ARG002 - the signature is the library's
+        return False
+
+
+class _Lanes:
+    """The threads of one pull, and the flow that they keep to. Daemons: a pull that is given up holds nobody up."""
+
+    def __init__(self, client: KaptureClient, asked: Question, tally: Tally) -> None:
+        dialect = client.account.dialect
+        self._client = client
+        self._asked = asked
+        self._tally = tally
+        self._flow = Flow(dialect.max_concurrency, dialect.requests_per_second)
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._most = dialect.max_concurrency
+
+    def submit(self, request: Request) -> Future[Page]:
+        future: Future[Page] = Future()
+
+        def job() -> None:
+            try:
+                future.set_result(self._fetch(request))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
+                future.set_exception(error)
+
+        self._jobs.put(job)
+        if len(self._threads) < self._most:
+            thread = threading.Thread(target=self._work, name="kapture-page", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return future
+
+    def fetch_once(self, days: DayRange) -> Page:
+        return self._attempt(days, 0)
+
+    def close(self) -> None:
+        self._stop.set()
+        for _ in self._threads:
+            self._jobs.put(None)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def _fetch(self, request: Request) -> Page:
+        retrying = policy(self._client.account).copy(sleep=self._stop.wait)
+        for attempt in retrying:
+            with attempt:
+                if attempt.retry_state.attempt_number > 1:
+                    self._tally.retries += 1
+                return self._attempt(request.days, request.ask.offset)
+        raise AssertionError  # the policy reraises
+
+    def _attempt(self, days: DayRange, offset: int) -> Page:
+        with self._changed:
+            self._changed.wait_for(lambda: self._flow.may_start() or self._stop.is_set())
+            pause = self._flow.start(time.monotonic())
+        busy = False
+        try:
+            if self._stop.wait(pause) or self._stop.is_set():
+                raise KaptureTransportError("The pull was given up")
+            self._tally.requests += 1
+            return self._client.fetch(self._asked, days, offset)
+        except KaptureBusyError as error:
+            busy = error.status in _BUSY
+            raise
+        finally:
+            with self._changed:
+                self._flow.end(busy=busy)
+                self._changed.notify_all()
+
+
+def as_dict(raw: msgspec.Raw) -> dict[str, Any]:
+    """An order as a dict."""
+    try:
+        order = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        order = json.loads(bytes(raw))  # a number beyond what a float holds
+    assert isinstance(order, dict)
+    return order
+
+
+def transport_error(account: Account, error: BaseException) -> KaptureTransportError:
+    """What went wrong below HTTP, in a user's words; nothing of the library's text, which may hold anything."""
+    causes = tuple(_causes(error))
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return KaptureTransportError(
+            f"TLS with {account.host} failed: its certificate is not trusted, or it does not speak TLS; "
+            "`verify` may name a CA bundle",
+            reason="tls",
+        )
+    if any(isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError) for each in causes):
+        return KaptureTransportError(
+            f"The name {account.host} can't be resolved: check the connection's host (the subdomain)", reason="name"
+        )
+    if any(isinstance(each, ConnectionRefusedError) for each in causes):
+        return KaptureTransportError(f"{account.host} refused the connection", reason="refused")
+    if any(isinstance(each, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for each in causes):
+        return KaptureTransportError(f"{account.host} did not answer in time", reason="timeout")
+    return KaptureTransportError(f"The connection to {account.host} broke, or its answer was cut short")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: list[BaseException] = [error]
+    while seen:
+        each = seen.pop()
+        yield each
+        reasons = [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+        seen += [reason for reason in reasons if isinstance(reason, BaseException)]

@@ -1,0 +1,206 @@
+"""A pull: the listings of a window's days, walked one after another, pages ahead; pure, for both transports."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
+from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.protocol import Page, Question
+from airflow_provider_kapture.client.walk import Ask, Walk
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a pull has done so far."""
+
+    rows: int = 0
+    requests: int = 0
+    retries: int = 0
+    restarts: int = 0
+    trimmed: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Orders of one answer that belong to the window, each of a pull once.
+
+    :ivar raws: each order's JSON as Kapture sent it
+    """
+
+    raws: Sequence[msgspec.Raw]
+
+
+@dataclass(eq=False, slots=True)
+class _Listing:
+    days: DayRange
+    walk: Walk
+    check: DayRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of a pull: which days, and which page of them."""
+
+    days: DayRange
+    ask: Ask
+    listing: object = field(repr=False)
+
+
+class Pull:
+    """Drive it with :meth:`requests` and :meth:`take` until :attr:`done`.
+
+    :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
+    """
+
+    def __init__(self, account: Account, asked: Question, window: Window, tally: Tally) -> None:
+        self._account = account
+        self._asked = asked
+        self._window = window
+        self._tally = tally
+        if asked.dates.cut_by is None and not window.is_whole_days():
+            raise KaptureSettingsError(
+                f"A window by {asked.date_field!r} must be whole days of the account ({account.dialect.timezone}): its "
+                f"orders carry no such instant to cut by; it is [{window.start.isoformat()}, {window.end.isoformat()})"
+            )
+        days = ranges(window.dates(), account.dialect.max_days_per_request)
+        self._listings = deque(self._listing(each) for each in days)
+        self._last_day_seen = False
+        self._checks = days[: account.dialect.max_concurrency]
+        self._spare = account.dialect.max_concurrency - 1
+
+    def _listing(self, days: DayRange) -> _Listing:
+        return _Listing(days, Walk(self._account.dialect.page_size))
+
+    @property
+    def done(self) -> bool:
+        """Whether every order of the window has been taken."""
+        return not self._listings
+
+    def requests(self) -> list[Request]:
+        """The requests that may be on their way now, the next to be taken first."""
+        most = self._account.dialect.max_concurrency
+        found: list[Request] = []
+        for listing in self._listings:
+            # Only the first listing reads ahead of itself; its overshoot is what a pull may waste in all.
+            ahead = min(most - len(found), 1 + self._spare) if not found else 1
+            found += [Request(listing.days, each, listing) for each in listing.walk.ask(ahead)]
+            if len(found) >= most:
+                break
+        return found
+
+    def take(self, page: Page) -> Batch:
+        """Take the page of the first request.
+
+        :raises KaptureListingError: see :class:`~airflow_provider_kapture.client.walk.Walk`
+        :raises KaptureDialectError: orders outside the days that were asked for
+        :raises KaptureShapeError: an order without the instant to place it by
+        """
+        listing = self._listings[0]
+        restarts = listing.walk.restarts
+        fresh = listing.walk.take(page.keys)
+        self._tally.restarts += listing.walk.restarts - restarts
+        if self._asked.dates.cut_by is not None:
+            fresh = self._cut(listing.days, page, fresh)
+        self._tally.rows += len(fresh)
+        if listing.walk.done:
+            self._spare = max(self._spare - listing.walk.overshoot, 0)
+            listing.walk.close()
+            self._listings.popleft()
+        return Batch(page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh])
+
+    def close(self) -> None:
+        """Give back what the walks hold."""
+        for listing in self._listings:
+            listing.walk.close()
+
+    def empty_range_checks(self) -> Iterator[tuple[DayRange, DayRange]]:
+        """Ranges that tell whether the end date is exclusive after all, where no listing has shown its last day.
+
+        :return: each listing's days, and the same with the day after
+        """
+        if self._asked.dates.cut_by is None or self._last_day_seen or self._account.dialect.end_date == "exclusive":
+            return
+        for days in self._checks:
+            yield days, DayRange(days.first, from_ms(days.span(self._account.zone)[1], self._account.zone).date())
+
+    def check_last_day(self, days: DayRange, page: Page) -> None:
+        """Orders of the last day, where a request up to that day had shown none, are of an exclusive end date.
+
+        :raises KaptureDialectError: that is so
+        """
+        last = DayRange(days.last, days.last)
+        if any(instant is not None and last.holds(instant, self._account.zone) for instant in page.instants):
+            raise KaptureDialectError(
+                f"Kapture showed no order of {days.last} when asked up to that day, and some when asked up to the day "
+                "after: the account's end date is exclusive; set `end_date` to 'exclusive' in the connection's extra",
+                path=orders.PATH,
+            )
+
+    def _cut(self, days: DayRange, page: Page, fresh: list[int]) -> list[int]:
+        zone = self._account.zone
+        low, high = days.span(zone)
+        start, end = self._window.start_ms, self._window.end_ms
+        kept: list[int] = []
+        for index in fresh:
+            instant = page.instants[index]
+            if instant is None:
+                raise KaptureShapeError(
+                    "Kapture gave an order without a `createDate` in epoch milliseconds, so that it belongs to no "
+                    "window",
+                    path=orders.PATH,
+                )
+            if not low <= instant < high and not days.holds(instant, zone):
+                raise self._outside(days, page)
+            if start <= instant < end:
+                kept.append(index)
+        self._tally.trimmed += len(fresh) - len(kept)
+        self._note([page.instants[index] for index in kept], fresh, page, days)
+        return kept
+
+    def _note(self, kept: Sequence[int | None], fresh: list[int], page: Page, days: DayRange) -> None:
+        instants = [each for each in kept if each is not None]
+        if instants:
+            tally = self._tally
+            tally.first_ms = min(instants if tally.first_ms is None else [tally.first_ms, *instants])
+            tally.last_ms = max(instants if tally.last_ms is None else [tally.last_ms, *instants])
+        if not self._last_day_seen and fresh:
+            last = DayRange(days.last, days.last)
+            self._last_day_seen = any(last.holds(page.instants[index] or 0, self._account.zone) for index in fresh)
+
+    def _outside(self, days: DayRange, page: Page) -> KaptureDialectError:
+        zone, dialect = self._account.zone, self._account.dialect
+        instants = [each for each in page.instants if each is not None]
+        stray = next(each for each in instants if not days.holds(each, zone))
+        after = from_ms(days.span(zone)[1], zone).date()
+        if dialect.end_date == "exclusive" and all(DayRange(days.first, after).holds(each, zone) for each in instants):
+            hint = "; the answer fits an inclusive end date: set `end_date` to 'inclusive'"
+        else:
+            fitting = _zone_that_fits(days, instants)
+            hint = f"; the answer fits the zone {fitting!r}" if fitting else ""
+        return KaptureDialectError(
+            f"Asked for {days.first} to {days.last}, Kapture gave an order created {from_ms(stray, zone).isoformat()}: "
+            f"`timezone` ({dialect.timezone}) or `end_date` ({dialect.end_date}) in the connection's extra is not "
+            f"the account's{hint}",
+            path=orders.PATH,
+        )
+
+
+_LIKELY_ZONES = ("UTC", "Asia/Kolkata", "Asia/Dubai", "Asia/Singapore", "Europe/London", "Europe/Berlin")
+
+
+def _zone_that_fits(days: DayRange, instants: Sequence[int]) -> str | None:
+    edges = (min(instants), max(instants))
+    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
+        if all(days.holds(each, ZoneInfo(name)) for each in edges):
+            return name
+    return None

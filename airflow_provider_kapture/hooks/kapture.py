@@ -1,0 +1,109 @@
+"""Connection -> account -> client, and little else."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_kapture.client import Account, KaptureClient, errors
+from airflow_provider_kapture.client.days import DayRange, WindowEdge
+from airflow_provider_kapture.client.protocol import basic_token, question
+
+
+def account_of(connection: Any) -> Account:
+    """The account that an Airflow connection means: one function, for worker and triggerer.
+
+    :raises KaptureSettingsError: a field that will not do
+    """
+    try:
+        extra = connection.extra_dejson
+    except ValueError:
+        extra = None
+    if not isinstance(extra, Mapping):
+        raise errors.KaptureSettingsError("Connection field `extra` must be a JSON object")
+    host = connection.host
+    if host and connection.schema in {"http", "https"} and "://" not in host:
+        host = f"{connection.schema}://{host}"  # how Airflow takes an origin apart that came as a URI
+    account = Account.of(host, connection.login, connection.password, extra, connection.port)
+    _mask(basic_token(account))
+    return account
+
+
+def _mask(secret: str) -> None:
+    """Have Airflow's logs hide a secret that it can't know of."""
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    mask_secret(secret)
+
+
+class KaptureHook(BaseHook):
+    """Orders of one Kapture account, through an Airflow connection. Works outside a task.
+
+    :param kapture_conn_id: the connection's id
+    """
+
+    conn_name_attr = "kapture_conn_id"
+    default_conn_name = "kapture_default"
+    conn_type = "kapture"
+    hook_name = "Kapture CRM"
+
+    def __init__(self, kapture_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kapture_conn_id = kapture_conn_id
+
+    def get_account(self) -> Account:
+        """The account that the connection means.
+
+        :raises KaptureSettingsError: a field that will not do
+        """
+        return account_of(self.get_connection(self.kapture_conn_id))
+
+    def get_conn(self) -> KaptureClient:
+        """A client of the account: a context manager with one pooled session."""
+        return KaptureClient(self.get_account())
+
+    def iter_orders(
+        self,
+        window_start: WindowEdge,
+        window_end: WindowEdge,
+        *,
+        date_field: str = "create",
+        filters: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Orders of the half-open window, each once, as dicts, in a stable order; a few pages are held at a time.
+
+        :raises KaptureError: the pull is not complete
+        """
+        with self.get_conn() as client:
+            yield from client.iter_orders(window_start, window_end, date_field=date_field, filters=filters)
+
+    def count_orders(
+        self,
+        window_start: WindowEdge,
+        window_end: WindowEdge,
+        *,
+        date_field: str = "create",
+        filters: Mapping[str, Any] | None = None,
+        at_least: int | None = None,
+    ) -> int:
+        """How many orders the window has; reading stops once ``at_least`` are seen.
+
+        :raises KaptureError: the pull is not complete
+        """
+        with self.get_conn() as client:
+            return client.count_orders(
+                window_start, window_end, date_field=date_field, filters=filters, at_least=at_least
+            )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Pull at most one order of today; whether it went well, and in words what went wrong."""
+        try:
+            with self.get_conn() as client:
+                today = dt.datetime.now(client.account.zone).date()
+                client.fetch(question("create"), DayRange(today, today), 0, limit=1)
+                return True, f"Kapture at {client.account.host} answered a pull of today's orders"
+        except errors.KaptureError as error:
+            return False, str(error)

@@ -1,0 +1,175 @@
+"""Pull a window's orders to XCom or to files."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator, Context
+
+from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client.client import as_dict
+from airflow_provider_kapture.client.days import Window, WindowEdge
+from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.client.protocol import Question, question
+from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.hooks.kapture import KaptureHook
+
+_ON_EMPTY = ("write", "skip", "fail")
+
+
+class KapturePullOrdersOperator(BaseOperator):
+    """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
+
+    Source: Pull Order API. Returns the orders, or, with a ``destination``, the receipt; the receipt is pushed under the
+    XCom key ``receipt`` in both cases.
+
+    :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string; what carries no offset
+        is in the account's time zone, a bare date is that day's first instant there (templated)
+    :param window_end: first instant after the window, as above (templated)
+    :param date_field: which time of an order the window is about
+    :param filters: documented filter names to a string, a number or a list of them (templated)
+    :param extra_body: the account's own body keys, merged after the connection's ``default_body`` (templated)
+    :param destination: none for XCom; a path or URL that ends in a file name for one object; one that ends in ``/`` for
+        an object for each of the account's days (templated)
+    :param file_format: ``jsonl`` or ``jsonl.gz``; by the file name, else ``jsonl.gz``
+    :param on_empty: ``write`` a valid empty file, ``skip`` the task, or ``fail`` it
+    :param max_xcom_bytes: the most that the orders may take in XCom
+    :param kapture_conn_id: the connection (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "window_start",
+        "window_end",
+        "filters",
+        "extra_body",
+        "destination",
+        "kapture_conn_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        window_start: WindowEdge | None = None,
+        window_end: WindowEdge | None = None,
+        date_field: str = "create",
+        filters: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        destination: str | None = None,
+        file_format: str | None = None,
+        on_empty: str = "write",
+        max_xcom_bytes: int = 49152,
+        kapture_conn_id: str = KaptureHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.window_start = window_start
+        self.window_end = window_end
+        self.date_field = date_field
+        self.filters = filters
+        self.extra_body = extra_body
+        self.destination = destination
+        self.file_format = file_format
+        self.on_empty = on_empty
+        self.max_xcom_bytes = max_xcom_bytes
+        self.kapture_conn_id = kapture_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Pull, publish, and give the receipt."""
+        try:
+            result, receipt = self._pull()
+        except KaptureError as error:
+            if error.hopeless:
+                raise AirflowFailException(str(error)) from error
+            raise
+        self._hand_over(context, receipt)
+        if not receipt["rows"] and self.on_empty != "write":
+            raise AirflowSkipException("The window has no orders, and on_empty is 'skip'")
+        return result
+
+    def _pull(self) -> tuple[Any, dict[str, Any]]:
+        from airflow_provider_kapture.storage.receipt import receipt
+
+        if self.on_empty not in _ON_EMPTY:
+            raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
+        asked = question(self.date_field, self.filters, self.extra_body)
+        with KaptureHook(self.kapture_conn_id).get_conn() as client:
+            window = self._window(client)
+            self.log.info("Window [%s, %s) from its arguments", window.start.isoformat(), window.end.isoformat())
+            tally, began = Tally(), dt.datetime.now(dt.UTC)
+            orders: list[dict[str, Any]] = []
+            files: list[dict[str, Any]] = []
+            if self.destination is None:
+                orders = self._to_xcom(client, asked, window, tally)
+            else:
+                files = self._to_files(client, asked, window, tally)
+            if not tally.rows and self.on_empty == "fail":
+                raise KaptureSettingsError("The window has no orders, and on_empty is 'fail'")
+            what = receipt(
+                client.account,
+                window,
+                tally,
+                window_source="window_start and window_end",
+                date_field=self.date_field,
+                files=files,
+                began=began,
+                ended=dt.datetime.now(dt.UTC),
+            )
+        if not what["complete"]:
+            self.log.warning("The window ends in the future: what is created until then is not in the result")
+        self.log.info("%(rows)d orders in %(duration_seconds).1f s: %(requests)d requests, %(retries)d retries", what)
+        return (orders if self.destination is None else what), what
+
+    def _window(self, client: KaptureClient) -> Window:
+        if self.window_start in (None, "") or self.window_end in (None, ""):
+            raise KaptureSettingsError(
+                f"No window: window_start is {self.window_start!r} and window_end is {self.window_end!r}; give both, "
+                "as datetimes, dates or ISO 8601 strings"
+            )
+        assert self.window_start is not None
+        assert self.window_end is not None
+        return client.window(self.window_start, self.window_end)
+
+    def _to_xcom(self, client: KaptureClient, asked: Question, window: Window, tally: Tally) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        size = 2
+        for batch in client.pull(asked, window, tally):
+            size += sum(len(memoryview(raw)) + 2 for raw in batch.raws)
+            if size > self.max_xcom_bytes:
+                raise KaptureSettingsError(
+                    f"The orders take more than max_xcom_bytes ({self.max_xcom_bytes}) in XCom: set `destination` to "
+                    "write them to files instead"
+                )
+            found += map(as_dict, batch.raws)
+        return found
+
+    def _to_files(self, client: KaptureClient, asked: Question, window: Window, tally: Tally) -> list[dict[str, Any]]:
+        from airflow_provider_kapture.storage import publish
+        from airflow_provider_kapture.storage.formats import format_of
+
+        destination = str(self.destination)
+        file_format = format_of(destination, self.file_format)
+        publish.check_destination(destination)
+        parts = [window]
+        if destination.endswith("/"):
+            parts = [part for _, part in window.days()]
+        files = []
+        for part in parts:
+            name = publish.object_name(part, file_format) if destination.endswith("/") else ""
+            with publish.spooled(destination + name, file_format) as spool:
+                for batch in client.pull(asked, part, tally):
+                    spool.write(batch.raws)
+                if spool.rows or self.on_empty == "write":
+                    edges = {"window_start": part.start.isoformat(), "window_end": part.end.isoformat()}
+                    files.append({**spool.publish(), **edges})
+        return files
+
+    def _hand_over(self, context: Context, receipt: dict[str, Any]) -> None:
+        task_instance = context.get("ti")
+        if task_instance is not None:
+            task_instance.xcom_push(key="receipt", value=receipt)
+        events = context.get("outlet_events")
+        if events is not None:
+            for outlet in self.outlets:
+                events[outlet].extra = receipt

@@ -1,0 +1,1 @@
+"""Orders to files: encode, spool, check, publish."""
