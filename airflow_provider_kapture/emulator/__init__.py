@@ -1,0 +1,37 @@
+"""A local Kapture: what the vendor's page of the Pull Order API says, with every gap and fault switchable.
+
+It serves a generated order book over a real socket, so that a DAG, a connection or a client can be tested
+without an account::
+
+    from airflow_provider_kapture.emulator import Book, Emulator, Switches
+
+    def test_my_dag(monkeypatch):
+        with Emulator(Book(orders=5_000, days=3), Switches(page_cap=40)) as kapture:
+            for name, value in kapture.connection_uri_env().items():
+                monkeypatch.setenv(name, value)
+            ...  # run the DAG
+            assert rows == kapture.count("2024-05-08", "2024-05-10")
+
+On the command line it is ``kapture emulator``. It needs the extra ``emulator`` (Starlette and uvicorn).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_kapture.emulator.book import Book
+    from airflow_provider_kapture.emulator.server import Emulator
+    from airflow_provider_kapture.emulator.switches import Switches
+
+__all__ = ["Book", "Emulator", "Switches"]
+
+_HOMES = {"Book": "book", "Emulator": "server", "Switches": "switches"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then: the command line's help needs no web server."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,142 @@
+"""The emulator as a web application: the orders, and beside them the control plane under ``/_emulator/``."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_kapture.emulator.answers import Reply
+from airflow_provider_kapture.emulator.book import Book
+from airflow_provider_kapture.emulator.service import Service
+from airflow_provider_kapture.emulator.switches import Switches
+from airflow_provider_kapture.emulator.traffic import SeenRequest
+
+_Endpoint = Callable[[Request], Awaitable[JSONResponse]]
+
+
+def create_app(book: Book, switches: Switches | None = None, *, user: str, password: str) -> Starlette:
+    """A Kapture to be served by any ASGI server.
+
+    :param book: the orders to start with
+    :param switches: how to behave at the start
+    :param user: the user name of Basic authentication
+    :param password: the password
+    """
+    return app_of(Service(book, switches or Switches(), user, password))
+
+
+def app_of(service: Service) -> Starlette:
+    """The web application of a service. Its control plane asks for no credentials: serve it on loopback alone.
+
+    - ``GET count?start=YYYY-MM-DD&end=YYYY-MM-DD``: ``{"orders": n}`` of these days of the account, both inclusive
+    - ``GET stats``: ``requests``, ``statuses``, ``in_flight``, ``max_in_flight``, and the latest ``offsets``
+    - ``POST switches``, a JSON object: the switches to change
+    - ``POST orders``, ``{"count": n, "day": "YYYY-MM-DD", "create_ms": epoch}``: new orders appear; all keys are
+      optional (1, the book's last day, anywhere in the day)
+    - ``POST reset``: orders, switches and counts as they were at the start
+    """
+    control = [
+        Route("/count", _guarded(_count(service)), methods=["GET"]),
+        Route("/stats", _guarded(_stats(service)), methods=["GET"]),
+        Route("/switches", _guarded(_switches(service)), methods=["POST"]),
+        Route("/orders", _guarded(_orders(service)), methods=["POST"]),
+        Route("/reset", _guarded(_reset(service)), methods=["POST"]),
+    ]
+    return Starlette(routes=[Mount("/_emulator", routes=control), Mount("/", app=_Kapture(service))])
+
+
+class _Kapture:
+    """Everything but the control plane."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        seen = SeenRequest(request.method, request.url.path, dict(request.headers), await request.body())
+        with self._service.traffic.counting(seen):
+            if self._service.switches.latency:
+                await asyncio.sleep(self._service.switches.latency)
+            reply = self._service.answer(seen)
+            self._service.traffic.statuses[str(reply.status)] += 1
+            await _send(reply, send)
+
+
+async def _send(reply: Reply, send: Send) -> None:
+    headers = {**reply.headers, "content-length": str(len(reply.body))}
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
+    if reply.is_cut:
+        # Returning short of what Content-Length says makes the server close the connection.
+        await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
+    else:
+        await send({"type": "http.response.body", "body": reply.body})
+
+
+def _guarded(endpoint: _Endpoint) -> _Endpoint:
+    """What can't be understood gets 400 and the reason."""
+
+    async def guarded(request: Request) -> JSONResponse:
+        try:
+            return await endpoint(request)
+        except (ValueError, TypeError, KeyError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+
+    return guarded
+
+
+def _count(service: Service) -> _Endpoint:
+    async def count(request: Request) -> JSONResponse:
+        start, end = (dt.date.fromisoformat(request.query_params[name]) for name in ("start", "end"))
+        return JSONResponse({"orders": service.count(start, end)})
+
+    return count
+
+
+def _stats(service: Service) -> _Endpoint:
+    async def stats(_request: Request) -> JSONResponse:
+        return JSONResponse(service.traffic.as_dict())
+
+    return stats
+
+
+def _switches(service: Service) -> _Endpoint:
+    async def switches(request: Request) -> JSONResponse:
+        service.switch(service.switches.changed(await _json(request)))
+        return JSONResponse({})
+
+    return switches
+
+
+def _orders(service: Service) -> _Endpoint:
+    async def orders(request: Request) -> JSONResponse:
+        asked = await _json(request)
+        day = dt.date.fromisoformat(asked["day"]) if asked.get("day") else service.book.last_day
+        added = service.store.add(int(asked.get("count", 1)), day, asked.get("create_ms"))
+        return JSONResponse({"ids": [order.id for order in added]})
+
+    return orders
+
+
+def _reset(service: Service) -> _Endpoint:
+    async def reset(_request: Request) -> JSONResponse:
+        service.reset()
+        return JSONResponse({})
+
+    return reset
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    given = json.loads(await request.body() or b"{}")
+    if not isinstance(given, dict):
+        raise TypeError("The body must be a JSON object")
+    return given

@@ -1,0 +1,186 @@
+"""The order book: generated orders, the same ones for the same arguments."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+from zoneinfo import ZoneInfo
+
+from airflow_provider_kapture.client.orders import DATE_FIELDS, ORDER_FIELDS, FieldType
+
+_CREATE_DATE = re.compile(rb'"createDate":\d+')
+_FIRST_ID = 23_518_265
+_TEMPLATE = "{" + ",".join(f'"{name}":%({name})s' for name in ORDER_FIELDS) + "}"
+_UNUSED = {name: "false" if kind is FieldType.FLAG else "0" for name, kind in ORDER_FIELDS.items()}
+
+# The dates that an answer doesn't show, in days from the day of createDate: earliest and latest.
+_HIDDEN_DATES = {
+    "booking": (0, 1),
+    "agreement": (0, 3),
+    "generation": (-2, 0),
+    "nextFollowup": (1, 2),
+    "lastFollowup": (0, 2),
+    "expectedClosure": (2, 9),
+}
+HIDDEN_DATE_FIELDS = tuple(name for name in DATE_FIELDS if name in _HIDDEN_DATES)
+
+_WORDS = (
+    "testing",
+    "",
+    'He said "call back" at 6\'o clock',
+    "Line one\nline two\r\nline three",
+    "C:\\orders\\new\ttabbed",
+    "ग्राहक को कल कॉल करें",
+    "客户要求加急 🚚",
+    "😀 naïve café, Zoë; 100 % / half",
+    "=SUM(A1:A9)",
+    '{"not": "an order"}, [1, 2]',
+    "]} \\u0041 </script> \u2028 end",
+    "Ōsaka → München ₹ 12,50,000",
+)
+# Kapture may escape what is not ASCII or send it as it is: both are in the book.
+_REMARKS = (
+    *(json.dumps(words, ensure_ascii=False) for words in _WORDS),
+    *(json.dumps(words) for words in _WORDS),
+    "null",
+)
+_STATUSES = ('"AP"', '"PE"', '"CA"', '"DL"')
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """An order, written once.
+
+    :param id: Kapture's id of it
+    :param create_ms: ``createDate``, epoch milliseconds, UTC
+    :param hidden_days: ordinals of the local dates by which it is also found, as :data:`HIDDEN_DATE_FIELDS`
+    :param record: its JSON
+    """
+
+    id: int
+    create_ms: int
+    hidden_days: tuple[int, ...]
+    record: bytes
+
+    def twin(self, order_id: int) -> Order:
+        """The same order under another id: it stands wherever this one stands."""
+        record = b'{"id":%d,%s' % (order_id, self.record.partition(b",")[2])
+        return Order(order_id, self.create_ms, self.hidden_days, record)
+
+    def moved(self, create_ms: int) -> Order:
+        """The same order, created at another instant."""
+        record = _CREATE_DATE.sub(b'"createDate":%d' % create_ms, self.record, count=1)
+        return Order(self.id, create_ms, self.hidden_days, record)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What the emulator has in store.
+
+    Each day has an order at its first instant and one in its last millisecond, several that share a ``createDate``,
+    and ids that do not always rise with it. Texts hold Unicode, quotes, line breaks and backslashes; amounts have
+    up to six decimals and may be negative.
+
+    :param orders: how many orders
+    :param days: over how many consecutive days of the account they are spread, evenly
+    :param start: the first of these days
+    :param timezone: the account's time zone, an IANA name
+    :param seed: another seed, other orders
+    :param cm_id: the account's id
+    :raises ValueError: an argument that makes no book; names it
+    """
+
+    orders: int = 1_200
+    days: int = 3
+    start: dt.date = dt.date(2024, 5, 8)
+    timezone: str = "Asia/Kolkata"
+    seed: int = 1
+    cm_id: int = 1_000_298
+
+    def __post_init__(self) -> None:
+        for name, least in (("orders", 0), ("days", 1), ("cm_id", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError, LookupError) as error:
+            raise ValueError(f"timezone is {self.timezone!r}: it must be an IANA name such as Asia/Kolkata") from error
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last of the days."""
+        return self.start + dt.timedelta(days=self.days - 1)
+
+    def generate(self) -> Iterator[Order]:
+        """The orders, oldest first."""
+        whole, rest = divmod(self.orders, self.days)
+        first_id = _FIRST_ID
+        for number in range(self.days):
+            count = whole + (number < rest)
+            yield from self.orders_of_day(self.start + dt.timedelta(days=number), count, first_id)
+            first_id += count
+
+    def orders_of_day(self, day: dt.date, count: int, first_id: int) -> Iterator[Order]:
+        """``count`` orders of one day, oldest first, with ids from ``first_id``."""
+        random = Random(f"{self.seed}/{day}/{first_id}")
+        instants = _instants(random, count, *_day_edges(day, ZoneInfo(self.timezone)))
+        ids = list(range(first_id, first_id + count))
+        for place in range(10, count, 40):
+            ids[place - 1], ids[place] = ids[place], ids[place - 1]
+        for order_id, create_ms in zip(ids, instants, strict=True):
+            hidden = tuple(day.toordinal() + random.randint(*_HIDDEN_DATES[name]) for name in HIDDEN_DATE_FIELDS)
+            yield Order(order_id, create_ms, hidden, self._record(random, order_id, create_ms))
+
+    def _record(self, random: Random, order_id: int, create_ms: int) -> bytes:
+        creator = random.randint(209_800, 209_819)
+        used = {
+            "id": order_id,
+            "cmId": self.cm_id,
+            "customerId": random.randint(191_696_570, 191_696_869),
+            "enquiryId": 24_284_201 + order_id - _FIRST_ID,
+            "createDate": create_ms,
+            "creatorId": creator,
+            "productQuantity": random.randint(0, 12),
+            "productValue": _amount(random, 6),
+            "discount": f"-{_amount(random, 3)}" if random.random() < 0.2 else 0,
+            "remarks": random.choice(_REMARKS),
+            "deliveryStatus": random.choice(_STATUSES),
+            "lastModificationTime": create_ms + random.choice((0, 0, 1_000, 86_399_999)),
+            "unitId": random.randint(0, 9),
+            "blockId": random.randint(0, 4),
+            "zoneId": random.randint(0, 7),
+            "serviceTax": _amount(random, 3),
+            "assignedToId": creator + random.randint(0, 1),
+            "invoiceSent": random.choice(("true", "false")),
+            "sellingPrice": _amount(random, 5),
+        }
+        return (_TEMPLATE % {**_UNUSED, **used}).encode()
+
+
+def _amount(random: Random, digits: int) -> str:
+    """An amount as a server writes it: whole, with trailing zeros, or to the sixth decimal."""
+    whole = random.randrange(10**digits)
+    decimals = random.choice((0, 0, 1, 2, 2, 6))
+    return f"{whole}.{random.randrange(10**decimals):0{decimals}}" if decimals else str(whole)
+
+
+def _day_edges(day: dt.date, zone: ZoneInfo) -> tuple[int, int]:
+    """The day's first instant and that of the day after, epoch milliseconds."""
+    midnights = (dt.datetime.combine(each, dt.time(), zone) for each in (day, day + dt.timedelta(days=1)))
+    first, after = (round(midnight.timestamp()) * 1_000 for midnight in midnights)
+    return first, max(after, first + 1)
+
+
+def _instants(random: Random, count: int, first: int, after: int) -> list[int]:
+    """``count`` sorted instants of a day: its two edges first, every eighth one shared with another order."""
+    found: list[int] = [first, after - 1][:count]
+    while len(found) < count:
+        instant = random.randrange(first, after)
+        # Kapture's sample has whole seconds; the API's type allows for any millisecond.
+        instant = max(first, instant - instant % 1_000) if len(found) % 2 else instant
+        found.append(random.choice(found) if len(found) % 8 == 0 else instant)
+    return sorted(found)

@@ -1,0 +1,152 @@
+"""The orders that the emulator has right now: found by day, inserted and deleted while they are read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from random import Random
+from zoneinfo import ZoneInfo
+
+from airflow_provider_kapture.emulator.book import HIDDEN_DATE_FIELDS, Book, Order
+from airflow_provider_kapture.emulator.question import DaySpan, Question
+from airflow_provider_kapture.emulator.switches import Position, Switches
+
+_KEPT_ANSWERS = 64
+_Days = Mapping[int, list[Order]]
+
+
+class Store:
+    """A book's orders, oldest first in every listing, however they are found.
+
+    :param book: what to start with
+    """
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._original = sorted(book.generate(), key=_create_ms)
+        self.restore()
+
+    def restore(self) -> None:
+        """Have the book's orders again, and no others."""
+        self._all = list(self._original)
+        self._by_day: dict[tuple[str, str], defaultdict[int, list[Order]]] = {}
+        self._found: dict[object, list[Order]] = {}
+        self._next_id = max((order.id for order in self._all), default=0) + 1
+
+    def orders(self, start_ms: int | None = None, end_ms: int | None = None) -> list[Order]:
+        """The orders created in ``[start_ms, end_ms)``, oldest first."""
+        everything = list(self._all)
+        first = 0 if start_ms is None else bisect_left(everything, start_ms, key=_create_ms)
+        after = len(everything) if end_ms is None else bisect_left(everything, end_ms, key=_create_ms)
+        return everything[first:after]
+
+    def listing(self, question: Question, timezone: str) -> Sequence[Order]:
+        """The orders that a question is about, oldest first."""
+        if not question.filters and len(question.spans) == 1 and question.spans[0].is_one_day:
+            span = question.spans[0]
+            return self._days(span.field, timezone).get(span.first, ())
+        key = (question.spans, question.filters, timezone)
+        if key not in self._found:
+            if len(self._found) >= _KEPT_ANSWERS:
+                self._found.clear()
+            self._found[key] = [order for order in self._candidates(question, timezone) if question.accepts(order)]
+        return self._found[key]
+
+    def _candidates(self, question: Question, timezone: str) -> Iterable[Order]:
+        if not question.spans:
+            return self._all
+        first, *others = (self._of_span(span, timezone) for span in question.spans)
+        common = set(first).intersection(*others)
+        return [order for order in first if order in common] if others else first
+
+    def _of_span(self, span: DaySpan, timezone: str) -> list[Order]:
+        days = self._days(span.field, timezone)
+        chosen = [order for day in sorted(days) if span.first <= day <= span.last for order in days[day]]
+        return sorted(chosen, key=_create_ms)
+
+    def _days(self, date_field: str, timezone: str) -> _Days:
+        key = (date_field, timezone)
+        if key not in self._by_day:
+            self._by_day[key] = defaultdict(list)
+            for order in self._all:
+                self._by_day[key][_day_of(order, *key)].append(order)
+        return self._by_day[key]
+
+    def churn(self, question: Question, timezone: str, switches: Switches, random: Random) -> None:
+        """Let orders appear in a question's listing and vanish from it, as the switches say.
+
+        What appears is a twin of an order that stands there, so that it belongs there; in an empty listing nothing does.
+        """
+        for _ in range(switches.insert_per_answer):
+            if listing := self.listing(question, timezone):
+                place, after = _place(len(listing), switches.insert_at, switches.order, random)
+                self._insert_beside(listing[place], after)
+        for _ in range(switches.delete_per_answer):
+            if listing := self.listing(question, timezone):
+                place, _after = _place(len(listing), switches.delete_at, switches.order, random)
+                self._delete(listing[place])
+
+    def _insert_beside(self, neighbour: Order, after: bool) -> None:
+        twin = neighbour.twin(self._take_ids(1))
+        for each in self._lists_of(neighbour):
+            each.insert(_index(each, neighbour) + after, twin)
+        self._found.clear()
+
+    def _delete(self, order: Order) -> None:
+        for each in self._lists_of(order):
+            del each[_index(each, order)]
+        self._found.clear()
+
+    def add(self, count: int, day: dt.date, create_ms: int | None = None) -> list[Order]:
+        """Let new orders appear on a day of the account, or all at one instant.
+
+        :return: the new orders
+        """
+        added = list(self._book.orders_of_day(day, count, self._take_ids(count)))
+        if create_ms is not None:
+            added = [order.moved(create_ms) for order in added]
+        for order in added:
+            for each in self._lists_of(order):
+                each.insert(bisect_right(each, order.create_ms, key=_create_ms), order)
+        self._found.clear()
+        return added
+
+    def _take_ids(self, count: int) -> int:
+        self._next_id += count
+        return self._next_id - count
+
+    def _lists_of(self, order: Order) -> Iterator[list[Order]]:
+        yield self._all
+        for key, days in self._by_day.items():
+            yield days[_day_of(order, *key)]
+
+
+def _create_ms(order: Order) -> int:
+    return order.create_ms
+
+
+def _index(orders: list[Order], order: Order) -> int:
+    return orders.index(order, bisect_left(orders, order.create_ms, key=_create_ms))
+
+
+def _place(length: int, position: Position, order: str, random: Random) -> tuple[int, bool]:
+    """Where in a listing, oldest first, a position is, and whether what appears there comes after what stands there."""
+    if position == "middle":
+        return length // 2, False
+    if position == "random":
+        return random.randrange(length), random.random() < 0.5
+    newest_end = (position == "top") == (order == "newest")
+    return (length - 1, True) if newest_end else (0, False)
+
+
+_zone = cache(ZoneInfo)
+
+
+def _day_of(order: Order, date_field: str, timezone: str) -> int:
+    """The ordinal of the local date by which an order is found."""
+    if date_field == "create":
+        return dt.datetime.fromtimestamp(order.create_ms // 1_000, _zone(timezone)).toordinal()
+    return order.hidden_days[HIDDEN_DATE_FIELDS.index(date_field)]

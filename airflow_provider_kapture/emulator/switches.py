@@ -1,0 +1,145 @@
+"""Every gap of the vendor's page and every misbehaviour, as a switch."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+Position = Literal["top", "middle", "end", "random"]
+
+
+def _switch(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """How the emulator behaves. The defaults are those of a well-behaved server that keeps to the vendor's page.
+
+    A fault that comes with "every Nth request" counts the requests since the switches were last changed; where
+    several are due at once, the first in the order below wins.
+    """
+
+    # What the vendor's page leaves open.
+    method: Literal["POST", "GET", "both"] = _switch("POST", "which HTTP method is accepted; another gets 405")
+    envelope: Literal["success", "boolean", "status"] = _switch(
+        "success", 'how success is said: "success": "true", "success": true, or "status": "success"'
+    )
+    failure_keys: Literal["lower", "capital"] = _switch(
+        "lower", 'how failure is spelt: "status"/"message", or "Status"/"Message"'
+    )
+    bad_auth: Literal[401, 200] = _switch(401, 'the HTTP status under which "Invalid Auth Key" is said')
+    order: Literal["newest", "oldest"] = _switch("newest", "which orders come first")
+    timezone: str | None = _switch(None, "the zone that dates are read in, an IANA name; none: that of the book")
+    date_format: str = _switch("%Y-%m-%d", "how dates must be written (strftime); else 400")
+    end_date: Literal["inclusive", "exclusive"] = _switch("inclusive", "whether the end date's day is part of it")
+    max_days: int | None = _switch(None, "the widest range of days for one request; a wider one gets 400")
+    window_is_filter: bool = _switch(
+        True, "whether createStartDate or createEndDate alone will do as the filter that must be there"
+    )
+    empty: Literal["array", "message", "null"] = _switch(
+        "array", "an answer without orders: an empty list, a failure with a message, or null"
+    )
+    default_limit: int = _switch(100, "rows of a page where no limit is asked for")
+    page_cap: int | None = _switch(None, "the most rows that a page has, whatever limit is asked for")
+    indent: bool = _switch(False, "write answers with line breaks and indentation")
+    gzip: bool = _switch(False, "pack answers for clients that accept it")
+    numbers_as_strings: bool = _switch(False, "write every number as a string")
+    unknown_fields: bool = _switch(False, "add fields that the page doesn't have")
+    missing_fields: bool = _switch(False, "leave fields out of some orders")
+
+    # Answers that are not orders.
+    latency: float = _switch(0.0, "seconds before each answer")
+    redirect: str | None = _switch(None, "send every request to this URL, with 302")
+    verbatim: str | None = _switch(None, "answer every request with this text, under 200")
+    status_every: int | None = _switch(None, "answer every Nth request with --status")
+    status: int = _switch(503, "the HTTP status for --status-every; 200 says a failure under 200")
+    retry_after: str | None = _switch(None, "Retry-After for --status-every, seconds or an HTTP date, sent as it is")
+    max_in_flight: int | None = _switch(None, "answer 429 to what comes beyond so many requests at once")
+    html_every: int | None = _switch(None, "answer every Nth request with an HTML page under 200")
+    drop_every: int | None = _switch(None, "drop the connection in the middle of every Nth answer")
+    truncate_every: int | None = _switch(None, "end the JSON of every Nth answer in its middle")
+    bomb: bool = _switch(False, "answer with a megabyte of gzip that unpacks to a gigabyte")
+
+    # Listings that are not what they seem.
+    offset_ignored: bool = _switch(False, "answer every request with the first page")
+    shuffle: bool = _switch(False, "another order of the rows in each answer")
+    repeat_edge: int = _switch(0, "start each page but the first so many rows before its offset")
+    insert_per_answer: int = _switch(0, "orders that appear in the listing after each of its answers")
+    insert_at: Position = _switch("top", "where they appear")
+    delete_per_answer: int = _switch(0, "orders that vanish from the listing after each of its answers")
+    delete_at: Position = _switch("top", "where they vanish")
+
+    def __post_init__(self) -> None:
+        for name, wanted in _types().items():
+            value = getattr(self, name)
+            if not _fits(value, wanted):
+                raise ValueError(f"Switch {name} is {value!r}: it must be {described(wanted)}")
+            if (name in _POSITIVE and value is not None and value < 1) or (name in _COUNTS and value < 0):
+                raise ValueError(f"Switch {name} is {value!r}: it must be {1 if name in _POSITIVE else 0} or more")
+
+    def changed(self, changes: Mapping[str, Any]) -> Switches:
+        """These switches with some changed.
+
+        :raises ValueError: an unknown switch (names the nearest) or a value that is none of its
+        """
+        known = _types()
+        for name in changes:
+            if name not in known:
+                near = get_close_matches(str(name), known, 1)
+                raise ValueError(f"Unknown switch {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+        return replace(self, **changes)
+
+
+_POSITIVE = frozenset(
+    {
+        "max_days",
+        "default_limit",
+        "page_cap",
+        "status_every",
+        "max_in_flight",
+        "html_every",
+        "drop_every",
+        "truncate_every",
+    }
+)
+_COUNTS = frozenset({"latency", "repeat_edge", "insert_per_answer", "delete_per_answer"})
+
+
+def _types() -> dict[str, Any]:
+    hints = get_type_hints(Switches)
+    return {each.name: hints[each.name] for each in fields(Switches)}
+
+
+def choices(wanted: Any) -> tuple[Any, ...]:
+    """The values that a switch's type names one by one, where it does."""
+    return get_args(wanted) if get_origin(wanted) is Literal else ()
+
+
+def bare(wanted: Any) -> Any:
+    """A switch's type without "or none"."""
+    if get_origin(wanted) in (Union, types.UnionType):
+        return next(each for each in get_args(wanted) if each is not type(None))
+    return wanted
+
+
+def described(wanted: Any) -> str:
+    """A switch's type in words."""
+    named = choices(wanted)
+    if named:
+        return "one of " + ", ".join(map(str, named))
+    optional = " or none" if bare(wanted) is not wanted else ""
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[bare(wanted)] + optional
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    named = choices(wanted)
+    if named:
+        return type(value) in (str, int) and value in named
+    if value is None:
+        return bare(wanted) is not wanted
+    kind = bare(wanted)
+    return type(value) is kind or (kind is float and type(value) is int)
