@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import queue
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -17,7 +15,6 @@ from typing import Any, Self
 import msgspec
 import requests
 import requests.adapters
-import urllib3
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
@@ -35,12 +32,8 @@ from airflow_provider_kapture.client.protocol import (
 )
 from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
 from airflow_provider_kapture.client.retry import policy
+from airflow_provider_kapture.client.transport import BUSY, CHUNK, FAILURES, READS, endless_error, transport_error
 from airflow_provider_kapture.client.unpack import Unpacker
-
-_CHUNK = 1 << 18
-# A whole answer may take this many read time-outs: a server that drips bytes does not hold a pull for ever.
-_READS = 10
-_BUSY = frozenset({429, 503})
 
 
 class KaptureClient:
@@ -174,7 +167,7 @@ class KaptureClient:
 
     def _send(self, body: bytes) -> Answer:
         dialect = self.account.dialect
-        deadline = time.monotonic() + _READS * dialect.read_timeout
+        deadline = time.monotonic() + READS * dialect.read_timeout
         try:
             with self._opened().request(
                 dialect.http_method,
@@ -187,14 +180,12 @@ class KaptureClient:
                 verify=dialect.verify,
             ) as response:
                 unpacker = Unpacker(response.headers.get("Content-Encoding", ""), dialect.max_response_bytes)
-                while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                while chunk := response.raw.read1(CHUNK, decode_content=False):
                     unpacker.feed(chunk)
                     if time.monotonic() > deadline:
-                        raise KaptureTransportError(
-                            f"The answer was not whole after {_READS} times `read_timeout`", reason="timeout"
-                        )
+                        raise endless_error()
                 return Answer(response.status_code, response.headers, unpacker.finish())
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except FAILURES as error:
             raise transport_error(self.account, error) from None
 
 
@@ -266,11 +257,11 @@ class _Lanes:
         busy = False
         try:
             if self._stop.wait(pause) or self._stop.is_set():
-                raise KaptureTransportError("The pull was given up")
+                raise KaptureTransportError("The pull was given up", reason="stopped")
             self._tally.requests += 1
             return self._client.fetch(self._asked, days, offset)
         except KaptureBusyError as error:
-            busy = error.status in _BUSY
+            busy = error.status in BUSY
             raise
         finally:
             with self._changed:
@@ -286,32 +277,3 @@ def as_dict(raw: msgspec.Raw) -> dict[str, Any]:
         order = json.loads(bytes(raw))  # a number beyond what a float holds
     assert isinstance(order, dict)
     return order
-
-
-def transport_error(account: Account, error: BaseException) -> KaptureTransportError:
-    """What went wrong below HTTP, in a user's words; nothing of the library's text, which may hold anything."""
-    causes = tuple(_causes(error))
-    if any(isinstance(each, ssl.SSLError) for each in causes):
-        return KaptureTransportError(
-            f"TLS with {account.host} failed: its certificate is not trusted, or it does not speak TLS; "
-            "`verify` may name a CA bundle",
-            reason="tls",
-        )
-    if any(isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError) for each in causes):
-        return KaptureTransportError(
-            f"The name {account.host} can't be resolved: check the connection's host (the subdomain)", reason="name"
-        )
-    if any(isinstance(each, ConnectionRefusedError) for each in causes):
-        return KaptureTransportError(f"{account.host} refused the connection", reason="refused")
-    if any(isinstance(each, TimeoutError | requests.Timeout | urllib3.exceptions.TimeoutError) for each in causes):
-        return KaptureTransportError(f"{account.host} did not answer in time", reason="timeout")
-    return KaptureTransportError(f"The connection to {account.host} broke, or its answer was cut short")
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = [error]
-    while seen:
-        each = seen.pop()
-        yield each
-        reasons = [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
-        seen += [reason for reason in reasons if isinstance(reason, BaseException)]

@@ -42,7 +42,7 @@ class KaptureSettingsError(KaptureError, ValueError):
 class KaptureTransportError(KaptureError):
     """No whole answer came: name resolution, connection, TLS, time-out, a body cut short.
 
-    :param reason: ``name``, ``refused``, ``tls``, ``timeout`` or ``broken``
+    :param reason: ``name``, ``refused``, ``tls``, ``timeout``, ``broken`` or ``stopped``
     """
 
     def __init__(self, message: str, *, reason: str = "broken") -> None:
@@ -51,8 +51,8 @@ class KaptureTransportError(KaptureError):
 
     @property
     def transient(self) -> bool:  # type: ignore[override]
-        """A name that does not exist and a certificate that is not trusted do not mend within minutes."""
-        return self.reason not in {"name", "tls"}
+        """A name that does not exist, or a certificate that is not trusted, does not mend within minutes."""
+        return self.reason not in {"name", "tls", "stopped"}
 
 
 class KaptureAnswerError(KaptureError):

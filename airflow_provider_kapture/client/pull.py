@@ -74,6 +74,7 @@ class Pull:
             )
         days = ranges(window.dates(), account.dialect.max_days_per_request)
         self._listings = deque(self._listing(each) for each in days)
+        self._begun = False
         self._last_day_seen = False
         self._checks = days[: account.dialect.max_concurrency]
         self._spare = account.dialect.max_concurrency - 1
@@ -88,7 +89,8 @@ class Pull:
 
     def requests(self) -> list[Request]:
         """The requests that may be on their way now, the next to be taken first."""
-        most = self._account.dialect.max_concurrency
+        # The first request is alone: where it is refused, one request has been made, and not a handful.
+        most = self._account.dialect.max_concurrency if self._begun else 1
         found: list[Request] = []
         for listing in self._listings:
             # Only the first listing reads ahead of itself; its overshoot is what a pull may waste in all.
@@ -105,6 +107,7 @@ class Pull:
         :raises KaptureDialectError: orders outside the days that were asked for
         :raises KaptureShapeError: an order without the instant to place it by
         """
+        self._begun = True
         listing = self._listings[0]
         restarts = listing.walk.restarts
         fresh = listing.walk.take(page.keys)

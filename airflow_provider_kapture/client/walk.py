@@ -224,7 +224,7 @@ class Walk:
             ahead = place + drift if last == latest else max(place + latest - last - self._overlap + 1, place)
             self._low, self._step, self._place, self._placed = place, 0, place, self._taken
             if not self._waiting or self._waiting[0].offset > place:
-                self._push(max(ahead, 0) if ahead < self._missed else place)
+                self._push(max(ahead, 0) if last == latest or ahead < self._missed else place)
 
     def _is_end(self, asked: Ask, *, is_latest: bool) -> bool:
         """One order that was read, and nothing behind it."""

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.client.days import Window
+from airflow_provider_kapture.client.days import Window, from_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.formats import ENCODERS
 
@@ -25,8 +25,7 @@ def object_name(window: Window, file_format: str) -> str:
     """Where an account day's orders go under a ``/`` destination: a function of the window alone."""
 
     def stamp(ms: int) -> str:
-        edge = window.start if ms == window.start_ms else window.end
-        return edge.strftime("%Y%m%dT%H%M%S") + (f"{ms % 1000:03d}" if ms % 1000 else "") + edge.strftime("%z")
+        return from_ms(ms).strftime("%Y%m%dT%H%M%S") + (f"{ms % 1000:03d}" if ms % 1000 else "") + "Z"
 
     day = window.start.date().isoformat()
     return f"create_date={day}/orders_{stamp(window.start_ms)}_{stamp(window.end_ms)}.{file_format}"

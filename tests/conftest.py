@@ -1,0 +1,34 @@
+"""A throw-away Airflow, in place before anything imports Airflow."""
+
+import os
+import tempfile
+
+import pytest
+
+_HOME = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    home = tempfile.TemporaryDirectory(prefix="kapture-tests-", ignore_cleanup_errors=True)
+    config.stash[_HOME] = home
+    for name in [name for name in os.environ if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "AIRFLOW_HOME": home.name,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(config.rootpath / "example_dags"),
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[_HOME].cleanup()
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> None:
+    """Airflow's metadata database, empty and of this session alone."""
+    from airflow.utils.db import initdb
+
+    initdb()

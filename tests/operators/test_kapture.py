@@ -1,0 +1,128 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+
+from airflow_provider_kapture.client.errors import KaptureListingError
+from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+
+WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
+
+
+@pytest.fixture
+def kapture(monkeypatch: pytest.MonkeyPatch):
+    with Emulator(Book(orders=300, days=3)) as running:
+        for name, value in running.connection_uri_env(retry_budget=1).items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def run(**arguments: Any) -> Any:
+    return KapturePullOrdersOperator(task_id="pull", **{**WINDOW, **arguments}).execute({})
+
+
+def test_an_object_for_each_day_holds_each_order_once(kapture: Emulator, tmp_path: Path) -> None:
+    receipt = run(destination=f"{tmp_path.as_uri()}/")
+    found = sorted(tmp_path.rglob("*.jsonl.gz"))
+    lines = [line.rstrip(b"\n") for path in found for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert [path.parent.name for path in found] == [f"create_date=2024-05-{day:02d}" for day in (8, 9, 10)]
+    assert sorted(lines) == sorted(kapture.records())
+    assert (receipt["rows"], len(receipt["files"]), receipt["complete"]) == (300, 3, True)
+    assert sum(file["rows"] for file in receipt["files"]) == 300
+
+
+def test_a_rerun_gives_the_same_bytes(kapture: Emulator, tmp_path: Path) -> None:
+    target = tmp_path / "orders.jsonl.gz"
+    run(destination=str(target))
+    before = target.read_bytes()
+    run(destination=str(target))
+    assert target.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_pull_leaves_the_file_that_was_there(kapture: Emulator, tmp_path: Path) -> None:
+    target = tmp_path / "orders.jsonl"
+    target.write_text("as it was")
+    kapture.set(shuffle=True, page_cap=20)
+    with pytest.raises(KaptureListingError):
+        run(destination=str(target))
+    assert target.read_text() == "as it was"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_indented_answer_becomes_a_line_an_order(kapture: Emulator, tmp_path: Path) -> None:
+    kapture.set(indent=True)
+    run(destination=str(tmp_path / "orders.jsonl"))
+    lines = (tmp_path / "orders.jsonl").read_bytes().split(b"\n")
+    assert sorted(map(json.loads, filter(None, lines)), key=lambda order: order["id"]) == sorted(
+        kapture.orders, key=lambda order: order["id"]
+    )
+
+
+def test_orders_go_to_xcom_up_to_a_limit(kapture: Emulator) -> None:
+    small = {"window_start": "2024-05-08T00:00", "window_end": "2024-05-08T03:00"}
+    assert len(run(**small)) > 0
+    with pytest.raises(AirflowFailException, match="destination"):
+        run()
+
+
+@pytest.mark.parametrize(
+    ("switches", "status"), [({"bad_auth": 401}, "credentials"), ({"bad_auth": 200}, "credentials")]
+)
+def test_wrong_credentials_are_asked_about_once(
+    kapture: Emulator, monkeypatch: pytest.MonkeyPatch, switches: dict[str, Any], status: str
+) -> None:
+    kapture.set(**switches)
+    wrong = json.loads(kapture.connection_json()) | {"password": "canary-password"}
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(wrong))
+    with pytest.raises(AirflowFailException, match=status) as caught:
+        run()
+    assert kapture.stats()["requests"] == 1
+    assert "canary-password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_what_a_retry_cannot_mend_fails_at_once(kapture: Emulator, status: int) -> None:
+    kapture.set(status_every=1, status=status)
+    with pytest.raises(AirflowFailException, match=str(status)):
+        run()
+    assert kapture.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"filters": {"customerId": 1}}, "customerIds"),
+        ({"window_start": "2024-05-11"}, "window_start"),
+        ({"window_start": "never"}, "window_start"),
+        ({"window_start": None}, "No window"),
+        ({"destination": "/proc/no/such/orders.jsonl"}, "destination"),
+        ({"destination": "orders.parcet"}, "file_format"),
+        ({"on_empty": "maybe"}, "on_empty"),
+        ({"date_field": "booking", "window_start": "2024-05-08T01:00"}, "whole days"),
+    ],
+)
+def test_bad_input_is_named_before_the_first_request(
+    kapture: Emulator, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(AirflowFailException, match=message):
+        run(**arguments)
+    assert kapture.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("on_empty", ["write", "skip", "fail"])
+def test_an_empty_window(kapture: Emulator, tmp_path: Path, on_empty: str) -> None:
+    target = tmp_path / "orders.jsonl"
+    arguments = {"window_start": "2024-06-01", "window_end": "2024-06-02", "destination": str(target)}
+    if on_empty == "write":
+        assert run(**arguments)["rows"] == 0
+        assert target.read_bytes() == b""
+    else:
+        wanted = AirflowSkipException if on_empty == "skip" else AirflowFailException
+        with pytest.raises(wanted, match="no orders"):
+            run(**arguments, on_empty=on_empty)
+        assert not target.exists()
