@@ -1,4 +1,4 @@
-"""What the connection form shows: one table, read by every version of Airflow. Pure data, importable before Airflow is."""
+"""What the connection form shows: one table for every version of Airflow. Pure data, importable before Airflow is."""
 
 from typing import Any, NamedTuple
 
@@ -6,8 +6,7 @@ CONNECTION_TYPE = "kapture"
 
 
 class FormField(NamedTuple):
-    """
-    One key of the connection's extra, as the form asks for it.
+    """One key of the connection's extra, as the form asks for it.
 
     An untouched field is left out or stored as an empty string; both mean the default, which the help text tells.
 
@@ -157,7 +156,7 @@ FIELDS = (
     ),
 )
 
-HIDDEN_FIELDS = ["schema", "port"]
+HIDDEN_FIELDS = ["schema"]
 LABELS = {"host": "Subdomain", "login": "User", "password": "Password"}
 PLACEHOLDERS = {
     "host": "acme, or acme.kapturecrm.com, or https://kapture.acme.in",
@@ -204,8 +203,7 @@ def _widget(field: FormField) -> Any:
 
 
 def get_connection_form_widgets() -> dict[str, Any]:
-    """
-    Build the form's fields for Airflow before 3.2, which asks the hook for them.
+    """Build the form's fields for Airflow before 3.2, which asks the hook for them.
 
     :raises ImportError: where wtforms or Flask-AppBuilder is missing; Airflow then shows no form
     """

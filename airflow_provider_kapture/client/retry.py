@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import tenacity
 
@@ -14,8 +15,17 @@ log = logging.getLogger(__name__)
 _backoff = tenacity.wait_exponential(multiplier=0.5, max=60) + tenacity.wait_random(0, 0.5)
 
 
-def policy(account: Account) -> tenacity.BaseRetrying:
+def policy(account: Account) -> tenacity.Retrying:
     """Try a page until it comes, fails for good, or ``retry_budget`` seconds have gone into it."""
+    return tenacity.Retrying(**_arguments(account))
+
+
+def async_policy(account: Account) -> tenacity.AsyncRetrying:
+    """The same as :func:`policy`, on an event loop."""
+    return tenacity.AsyncRetrying(**_arguments(account))
+
+
+def _arguments(account: Account) -> dict[str, Any]:
     budget = account.dialect.retry_budget
 
     def left(state: tenacity.RetryCallState) -> float:
@@ -32,9 +42,13 @@ def policy(account: Account) -> tenacity.BaseRetrying:
     def spent(state: tenacity.RetryCallState) -> bool:
         return left(state) <= 0
 
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_transient), wait=wait, stop=spent, reraise=True, before_sleep=_tell
-    )
+    return {
+        "retry": tenacity.retry_if_exception(_is_transient),
+        "wait": wait,
+        "stop": spent,
+        "reraise": True,
+        "before_sleep": _tell,
+    }
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.client.orders import DATE_FIELDS, ORDER_FIELDS, FieldType
+from airflow_provider_kapture.emulator.switches import check_zone
 
 _CREATE_DATE = re.compile(rb'"createDate":\d+')
 _FIRST_ID = 23_518_265
@@ -105,10 +106,7 @@ class Book:
         for name, least in (("orders", 0), ("days", 1), ("cm_id", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
-        try:
-            ZoneInfo(self.timezone)
-        except (ValueError, OSError, LookupError) as error:
-            raise ValueError(f"timezone is {self.timezone!r}: it must be an IANA name such as Asia/Kolkata") from error
+        check_zone("timezone", self.timezone)
 
     @property
     def last_day(self) -> dt.date:

@@ -1,4 +1,4 @@
-"""The emulator on a real socket: in a thread for tests, until a signal on the command line."""
+"""The emulator on a real socket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from airflow_provider_kapture.emulator.traffic import SeenRequest
 
 
 class Emulator:
-    """A Kapture on a free loopback port, as a context manager::
+    """A Kapture on a free loopback port, as a context manager.
+
+    ::
 
         with Emulator(Book(orders=500, days=2), Switches(order="oldest")) as kapture:
             requests.post(kapture.origin + PATH, auth=(kapture.user, kapture.password), json={...})
@@ -45,7 +47,7 @@ class Emulator:
         switches: Switches | None = None,
         *,
         user: str = "kapture",
-        password: str = "pässwörd",  # noqa: S107 - made up, and says so on start
+        password: str = "emulator",  # noqa: S107 - made up, and said on start
         port: int = 0,
     ) -> None:
         self.book = book or Book()
@@ -172,13 +174,26 @@ def _is_worth_saying(record: logging.LogRecord) -> bool:
     return not is_break_off and record.getMessage() != "ASGI callable returned without completing response."
 
 
+def _listening_socket(port: int) -> socket.socket:
+    # asyncio turns off Nagle's algorithm only where TCP is named; with it, small answers are 40 ms late.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(2_048)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
 class _Server:
     """uvicorn in a daemon thread."""
 
     def __init__(self, service: Service, port: int) -> None:
         # Dropping a connection on purpose is nothing to complain about.
         logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
+        self._socket = _listening_socket(port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app_of(service), log_config=None, log_level="error", access_log=False, lifespan="off", timeout_keep_alive=60

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import time
+from collections import deque
 from collections.abc import Sequence
 from random import Random
 
@@ -38,6 +40,7 @@ class Service:
         """Behave so from the next request on."""
         self.switches = switches
         self._turn = 0
+        self._latest: deque[float] = deque()
 
     def reset(self) -> None:
         """Orders, switches and counts as they were at the start."""
@@ -56,11 +59,10 @@ class Service:
         switches = self.switches
         if switches.redirect is not None:
             return answers.redirect(switches.redirect)
-        if switches.max_in_flight is not None and self.traffic.in_flight > switches.max_in_flight:
-            return answers.failure(429, None, switches)
-        if self._is_due(switches.status_every):
+        if self._is_due(switches.status_every) or self._is_too_much():
+            status = switches.status if self._is_due(switches.status_every) else 429
             headers = {} if switches.retry_after is None else {"retry-after": switches.retry_after}
-            return answers.failure(switches.status, None, switches, headers)
+            return answers.failure(status, None, switches, headers)
         if self._is_due(switches.html_every):
             return answers.page_of_html()
         if switches.verbatim is not None:
@@ -69,6 +71,15 @@ class Service:
 
     def _is_due(self, every: int | None) -> bool:
         return every is not None and self._turn % every == 0
+
+    def _is_too_much(self) -> bool:
+        switches, now = self.switches, time.monotonic()
+        while self._latest and self._latest[0] <= now - 1:
+            self._latest.popleft()
+        self._latest.append(now)
+        return (switches.max_in_flight is not None and self.traffic.in_flight > switches.max_in_flight) or (
+            switches.max_per_second is not None and len(self._latest) > switches.max_per_second
+        )
 
     def _sound_answer(self, request: SeenRequest) -> Reply:
         switches = self.switches

@@ -78,7 +78,8 @@ class Store:
     def churn(self, question: Question, timezone: str, switches: Switches, random: Random) -> None:
         """Let orders appear in a question's listing and vanish from it, as the switches say.
 
-        What appears is a twin of an order that stands there, so that it belongs there; in an empty listing nothing does.
+        What appears is a twin of an order that stands there, so that it belongs there; in an empty listing nothing
+        appears.
         """
         for _ in range(switches.insert_per_answer):
             if listing := self.listing(question, timezone):

@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
 
 Position = Literal["top", "middle", "end", "random"]
-
-
-def _switch(default: Any, help_text: str) -> Any:
-    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,69 +21,108 @@ class Switches:
     """
 
     # What the vendor's page leaves open.
-    method: Literal["POST", "GET", "both"] = _switch("POST", "which HTTP method is accepted; another gets 405")
-    envelope: Literal["success", "boolean", "status"] = _switch(
-        "success", 'how success is said: "success": "true", "success": true, or "status": "success"'
+    method: Literal["POST", "GET", "both"] = field(
+        default="POST", metadata={"help": "which HTTP method is accepted; another gets 405"}
     )
-    failure_keys: Literal["lower", "capital"] = _switch(
-        "lower", 'how failure is spelt: "status"/"message", or "Status"/"Message"'
+    envelope: Literal["success", "boolean", "status"] = field(
+        default="success",
+        metadata={"help": 'how success is said: "success": "true", "success": true, or "status": "success"'},
     )
-    bad_auth: Literal[401, 200] = _switch(401, 'the HTTP status under which "Invalid Auth Key" is said')
-    order: Literal["newest", "oldest"] = _switch("newest", "which orders come first")
-    timezone: str | None = _switch(None, "the zone that dates are read in, an IANA name; none: that of the book")
-    date_format: str = _switch("%Y-%m-%d", "how dates must be written (strftime); else 400")
-    end_date: Literal["inclusive", "exclusive"] = _switch("inclusive", "whether the end date's day is part of it")
-    max_days: int | None = _switch(None, "the widest range of days for one request; a wider one gets 400")
-    window_is_filter: bool = _switch(
-        True, "whether createStartDate or createEndDate alone will do as the filter that must be there"
+    failure_keys: Literal["lower", "capital"] = field(
+        default="lower", metadata={"help": 'how failure is spelt: "status"/"message", or "Status"/"Message"'}
     )
-    empty: Literal["array", "message", "null"] = _switch(
-        "array", "an answer without orders: an empty list, a failure with a message, or null"
+    bad_auth: Literal[401, 200] = field(
+        default=401, metadata={"help": 'the HTTP status under which "Invalid Auth Key" is said'}
     )
-    default_limit: int = _switch(100, "rows of a page where no limit is asked for")
-    page_cap: int | None = _switch(None, "the most rows that a page has, whatever limit is asked for")
-    indent: bool = _switch(False, "write answers with line breaks and indentation")
-    gzip: bool = _switch(False, "pack answers for clients that accept it")
-    numbers_as_strings: bool = _switch(False, "write every number as a string")
-    unknown_fields: bool = _switch(False, "add fields that the page doesn't have")
-    missing_fields: bool = _switch(False, "leave fields out of some orders")
+    order: Literal["newest", "oldest"] = field(default="newest", metadata={"help": "which orders come first"})
+    timezone: str | None = field(
+        default=None, metadata={"help": "the zone that dates are read in, an IANA name; none: that of the book"}
+    )
+    date_format: str = field(default="%Y-%m-%d", metadata={"help": "how dates must be written (strftime); else 400"})
+    end_date: Literal["inclusive", "exclusive"] = field(
+        default="inclusive", metadata={"help": "whether the end date's day is part of it"}
+    )
+    max_days: int | None = field(
+        default=None, metadata={"help": "the widest range of days for one request; a wider one gets 400"}
+    )
+    window_is_filter: bool = field(
+        default=True,
+        metadata={"help": "whether createStartDate or createEndDate alone will do as the filter that must be there"},
+    )
+    empty: Literal["array", "message", "null"] = field(
+        default="array", metadata={"help": "an answer without orders: an empty list, a failure with a message, or null"}
+    )
+    default_limit: int = field(default=100, metadata={"help": "rows of a page where no limit is asked for"})
+    page_cap: int | None = field(
+        default=None, metadata={"help": "the most rows that a page has, whatever limit is asked for"}
+    )
+    indent: bool = field(default=False, metadata={"help": "write answers with line breaks and indentation"})
+    gzip: bool = field(default=False, metadata={"help": "pack answers for clients that accept it"})
+    numbers_as_strings: bool = field(default=False, metadata={"help": "write every number as a string"})
+    unknown_fields: bool = field(default=False, metadata={"help": "add fields that the page doesn't have"})
+    missing_fields: bool = field(default=False, metadata={"help": "leave fields out of some orders"})
 
     # Answers that are not orders.
-    latency: float = _switch(0.0, "seconds before each answer")
-    redirect: str | None = _switch(None, "send every request to this URL, with 302")
-    verbatim: str | None = _switch(None, "answer every request with this text, under 200")
-    status_every: int | None = _switch(None, "answer every Nth request with --status")
-    status: int = _switch(503, "the HTTP status for --status-every; 200 says a failure under 200")
-    retry_after: str | None = _switch(None, "Retry-After for --status-every, seconds or an HTTP date, sent as it is")
-    max_in_flight: int | None = _switch(None, "answer 429 to what comes beyond so many requests at once")
-    html_every: int | None = _switch(None, "answer every Nth request with an HTML page under 200")
-    drop_every: int | None = _switch(None, "drop the connection in the middle of every Nth answer")
-    truncate_every: int | None = _switch(None, "end the JSON of every Nth answer in its middle")
-    bomb: bool = _switch(False, "answer with a megabyte of gzip that unpacks to a gigabyte")
+    latency: float = field(default=0.0, metadata={"help": "seconds before each answer"})
+    redirect: str | None = field(default=None, metadata={"help": "send every request to this URL, with 302"})
+    verbatim: str | None = field(default=None, metadata={"help": "answer every request with this text, under 200"})
+    status_every: int | None = field(default=None, metadata={"help": "answer every Nth request with --status"})
+    status: int = field(
+        default=503, metadata={"help": "the HTTP status for --status-every; 200 says a failure under 200"}
+    )
+    retry_after: str | None = field(
+        default=None, metadata={"help": "Retry-After of these and of each 429: seconds or an HTTP date, sent as it is"}
+    )
+    max_in_flight: int | None = field(
+        default=None, metadata={"help": "answer 429 to what comes beyond so many requests at once"}
+    )
+    max_per_second: int | None = field(
+        default=None, metadata={"help": "answer 429 to what comes beyond so many requests within a second"}
+    )
+    html_every: int | None = field(
+        default=None, metadata={"help": "answer every Nth request with an HTML page under 200"}
+    )
+    drop_every: int | None = field(
+        default=None, metadata={"help": "drop the connection in the middle of every Nth answer"}
+    )
+    truncate_every: int | None = field(
+        default=None, metadata={"help": "end the JSON of every Nth answer in its middle"}
+    )
+    bomb: bool = field(default=False, metadata={"help": "answer with a megabyte of gzip that unpacks to a gigabyte"})
 
     # Listings that are not what they seem.
-    offset_ignored: bool = _switch(False, "answer every request with the first page")
-    shuffle: bool = _switch(False, "another order of the rows in each answer")
-    repeat_edge: int = _switch(0, "start each page but the first so many rows before its offset")
-    insert_per_answer: int = _switch(0, "orders that appear in the listing after each of its answers")
-    insert_at: Position = _switch("top", "where they appear")
-    delete_per_answer: int = _switch(0, "orders that vanish from the listing after each of its answers")
-    delete_at: Position = _switch("top", "where they vanish")
+    offset_ignored: bool = field(default=False, metadata={"help": "answer every request with the first page"})
+    shuffle: bool = field(default=False, metadata={"help": "another order of the rows in each answer"})
+    repeat_edge: int = field(
+        default=0, metadata={"help": "start each page but the first so many rows before its offset"}
+    )
+    insert_per_answer: int = field(
+        default=0, metadata={"help": "orders that appear in the listing after each of its answers"}
+    )
+    insert_at: Position = field(default="top", metadata={"help": "where they appear"})
+    delete_per_answer: int = field(
+        default=0, metadata={"help": "orders that vanish from the listing after each of its answers"}
+    )
+    delete_at: Position = field(default="top", metadata={"help": "where they vanish"})
 
     def __post_init__(self) -> None:
-        for name, wanted in _types().items():
+        for name, wanted in switch_types().items():
             value = getattr(self, name)
             if not _fits(value, wanted):
                 raise ValueError(f"Switch {name} is {value!r}: it must be {described(wanted)}")
             if (name in _POSITIVE and value is not None and value < 1) or (name in _COUNTS and value < 0):
                 raise ValueError(f"Switch {name} is {value!r}: it must be {1 if name in _POSITIVE else 0} or more")
+        if not 200 <= self.status <= 599:
+            raise ValueError(f"Switch status is {self.status!r}: it must be an HTTP status from 200 to 599")
+        if self.timezone is not None:
+            check_zone("Switch timezone", self.timezone)
 
     def changed(self, changes: Mapping[str, Any]) -> Switches:
         """These switches with some changed.
 
         :raises ValueError: an unknown switch (names the nearest) or a value that is none of its
         """
-        known = _types()
+        known = switch_types()
         for name in changes:
             if name not in known:
                 near = get_close_matches(str(name), known, 1)
@@ -101,6 +137,7 @@ _POSITIVE = frozenset(
         "page_cap",
         "status_every",
         "max_in_flight",
+        "max_per_second",
         "html_every",
         "drop_every",
         "truncate_every",
@@ -109,9 +146,18 @@ _POSITIVE = frozenset(
 _COUNTS = frozenset({"latency", "repeat_edge", "insert_per_answer", "delete_per_answer"})
 
 
-def _types() -> dict[str, Any]:
+def switch_types() -> dict[str, Any]:
+    """The type of each switch."""
     hints = get_type_hints(Switches)
     return {each.name: hints[each.name] for each in fields(Switches)}
+
+
+def check_zone(what: str, name: str) -> None:
+    """Raise ValueError unless it is the name of a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError) as error:
+        raise ValueError(f"{what} is {name!r}: it must be an IANA name such as Asia/Kolkata") from error
 
 
 def choices(wanted: Any) -> tuple[Any, ...]:
