@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import msgspec
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.text import Csv
 
 
 class Encoder(Protocol):
@@ -42,28 +44,115 @@ class JsonLines:
         """Nothing is left."""
 
 
-class GzipJsonLines(JsonLines):
-    """JSON lines in gzip, without a name or a time in its header."""
+class Compressed:
+    """Another encoder's bytes, compressed in blocks of one size: how they were batched leaves no trace.
 
-    def __init__(self, sink: BinaryIO) -> None:
-        self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=sink, mtime=0)
-        super().__init__(io.BufferedWriter(self._gzip, 1 << 18))
+    :param sink: where the compressor writes
+    :param encoder: what writes to the compressor
+    """
+
+    def __init__(self, sink: BinaryIO, encoder: Callable[[BinaryIO], Encoder]) -> None:
+        self._sink = sink
+        self._blocks = _Blocks(sink)
+        self._encoder = encoder(cast("BinaryIO", self._blocks))
+
+    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+        self._encoder.write(raws)
 
     def close(self) -> None:
-        """Write gzip's trailer."""
+        """Write what is left and the compressor's trailer; its file stays open."""
+        self._encoder.close()
+        self._blocks.flush()
         self._sink.close()
 
 
+class _Blocks(io.RawIOBase):
+    """Hands on what is written to it in blocks of one size."""
+
+    _SIZE = 1 << 18
+
+    def __init__(self, sink: BinaryIO) -> None:
+        super().__init__()
+        self._sink = sink
+        self._held = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._held += data
+        whole = len(self._held) - len(self._held) % self._SIZE
+        if whole:
+            with memoryview(self._held) as held:
+                for at in range(0, whole, self._SIZE):
+                    self._sink.write(held[at : at + self._SIZE])
+            del self._held[:whole]
+        return len(data)
+
+    def flush(self) -> None:
+        if self._held:
+            self._sink.write(self._held)
+            self._held = bytearray()
+
+
+def _gzip(sink: BinaryIO) -> BinaryIO:
+    """Gzip without a name or a time in its header."""
+    return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=sink, mtime=0))
+
+
+def _zstd(sink: BinaryIO) -> BinaryIO:
+    import zstandard
+
+    return cast("BinaryIO", zstandard.ZstdCompressor(level=1).stream_writer(sink, closefd=False))
+
+
+def _parquet(sink: BinaryIO) -> Encoder:
+    from airflow_provider_kapture.storage.parquet import Parquet
+
+    return Parquet(sink)
+
+
 ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
-    {"jsonl": JsonLines, "jsonl.gz": GzipJsonLines}
+    {
+        "jsonl": JsonLines,
+        "jsonl.gz": lambda sink: Compressed(_gzip(sink), JsonLines),
+        "jsonl.zst": lambda sink: Compressed(_zstd(sink), JsonLines),
+        "csv": Csv,
+        "csv.gz": lambda sink: Compressed(_gzip(sink), Csv),
+        "parquet": _parquet,
+    }
 )
+
+# The package that a format needs and the extra that brings it.
+_EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"jsonl.zst": ("zstandard", "zstd"), "parquet": ("pyarrow", "parquet")}
+)
+
+
+def check_installed(file_format: str) -> None:
+    """See that what a format needs is installed, without importing it.
+
+    :raises KaptureSettingsError: it is not; names the extra to install
+    """
+    package, extra = _EXTRAS.get(file_format, (None, None))
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise KaptureSettingsError(
+            f"file_format {file_format!r} needs {package}, which is not installed; "
+            f"install it with `pip install 'airflow-provider-kapture[{extra}]'`"
+        )
 
 
 def format_of(destination: str, file_format: str | None) -> str:
     """The format of a destination: by ``file_format``, else by the file name, else ``jsonl.gz``.
 
-    :raises KaptureSettingsError: unknown, or the two contradict each other
+    :raises KaptureSettingsError: unknown, the two contradict each other, or what the format needs is not installed
     """
+    chosen = _chosen(destination, file_format)
+    check_installed(chosen)
+    return chosen
+
+
+def _chosen(destination: str, file_format: str | None) -> str:
     known = ", ".join(ENCODERS)
     if file_format is not None and file_format not in ENCODERS:
         raise KaptureSettingsError(f"file_format is {file_format!r}: it must be one of {known}")
