@@ -7,6 +7,7 @@ line it may have none.
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ _DAY = dt.timedelta(days=1)
 
 def to_ms(instant: dt.datetime) -> int:
     """Epoch milliseconds of an aware datetime, rounded up, so that half-open windows keep their orders."""
-    return -((_EPOCH - instant) // _MILLISECOND)
+    # Not by subtraction: Airflow's own datetimes subtract to something that is no plain timedelta.
+    return calendar.timegm(instant.utctimetuple()) * 1000 - (-instant.microsecond // 1000)
 
 
 def from_ms(ms: int, zone: dt.tzinfo = dt.UTC) -> dt.datetime:

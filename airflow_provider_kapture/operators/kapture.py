@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator, Context
 
@@ -15,6 +15,7 @@ from airflow_provider_kapture.client.errors import KaptureError, KaptureSettings
 from airflow_provider_kapture.client.protocol import Question, question
 from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.windows import window_of_run
 
 _ON_EMPTY = ("write", "skip", "fail")
 
@@ -28,6 +29,9 @@ class KapturePullOrdersOperator(BaseOperator):
     :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string; what carries no offset
         is in the account's time zone, a bare date is that day's first instant there (templated)
     :param window_end: first instant after the window, as above (templated)
+    :param window: where those are not given: a timedelta, the window of that length that ends where the run does; or
+        ``"day"``, the last complete day of the account before that. Without it, the run's data interval or the last
+        complete period of the DAG's schedule
     :param date_field: which time of an order the window is about
     :param filters: documented filter names to a string, a number or a list of them (templated)
     :param extra_body: the account's own body keys, merged after the connection's ``default_body`` (templated)
@@ -53,6 +57,7 @@ class KapturePullOrdersOperator(BaseOperator):
         *,
         window_start: WindowEdge | None = None,
         window_end: WindowEdge | None = None,
+        window: dt.timedelta | str | None = None,
         date_field: str = "create",
         filters: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
@@ -66,6 +71,7 @@ class KapturePullOrdersOperator(BaseOperator):
         super().__init__(**kwargs)
         self.window_start = window_start
         self.window_end = window_end
+        self.window = window
         self.date_field = date_field
         self.filters = filters
         self.extra_body = extra_body
@@ -78,7 +84,7 @@ class KapturePullOrdersOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Pull, publish, and give the receipt."""
         try:
-            result, receipt = self._pull()
+            result, receipt = self._pull(context)
         except KaptureError as error:
             if error.hopeless:
                 raise AirflowFailException(str(error)) from error
@@ -88,15 +94,21 @@ class KapturePullOrdersOperator(BaseOperator):
             raise AirflowSkipException("The window has no orders, and on_empty is 'skip'")
         return result
 
-    def _pull(self) -> tuple[Any, dict[str, Any]]:
+    def _pull(self, context: Context) -> tuple[Any, dict[str, Any]]:
         from airflow_provider_kapture.storage.receipt import receipt
 
         if self.on_empty not in _ON_EMPTY:
             raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
         asked = question(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
-            window = self._window(client)
-            self.log.info("Window [%s, %s) from its arguments", window.start.isoformat(), window.end.isoformat())
+            window, source = window_of_run(
+                cast("Mapping[str, Any]", context),
+                client.account.zone,
+                window_start=self.window_start,
+                window_end=self.window_end,
+                window=self.window,
+            )
+            self.log.info("Window [%s, %s) from %s", window.start.isoformat(), window.end.isoformat(), source)
             tally, began = Tally(), dt.datetime.now(dt.UTC)
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
@@ -110,7 +122,7 @@ class KapturePullOrdersOperator(BaseOperator):
                 client.account,
                 window,
                 tally,
-                window_source="window_start and window_end",
+                window_source=source,
                 date_field=self.date_field,
                 files=files,
                 began=began,
@@ -120,16 +132,6 @@ class KapturePullOrdersOperator(BaseOperator):
             self.log.warning("The window ends in the future: what is created until then is not in the result")
         self.log.info("%(rows)d orders in %(duration_seconds).1f s: %(requests)d requests, %(retries)d retries", what)
         return (orders if self.destination is None else what), what
-
-    def _window(self, client: KaptureClient) -> Window:
-        if self.window_start in (None, "") or self.window_end in (None, ""):
-            raise KaptureSettingsError(
-                f"No window: window_start is {self.window_start!r} and window_end is {self.window_end!r}; give both, "
-                "as datetimes, dates or ISO 8601 strings"
-            )
-        assert self.window_start is not None
-        assert self.window_end is not None
-        return client.window(self.window_start, self.window_end)
 
     def _to_xcom(self, client: KaptureClient, asked: Question, window: Window, tally: Tally) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

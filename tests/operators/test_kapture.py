@@ -99,7 +99,7 @@ def test_what_a_retry_cannot_mend_fails_at_once(kapture: Emulator, status: int) 
         ({"filters": {"customerId": 1}}, "customerIds"),
         ({"window_start": "2024-05-11"}, "window_start"),
         ({"window_start": "never"}, "window_start"),
-        ({"window_start": None}, "No window"),
+        ({"window_start": None, "window_end": None}, "No window"),
         ({"destination": "/proc/no/such/orders.jsonl"}, "destination"),
         ({"destination": "orders.parcet"}, "file_format"),
         ({"on_empty": "maybe"}, "on_empty"),
