@@ -169,22 +169,21 @@ class AsyncKaptureClient:
                         sock_read=dialect.read_timeout,
                     ),
                     auto_decompress=False,
-                    trust_env=True,
                 )
             return self._session
 
     async def _send(self, body: bytes) -> Answer:
         dialect = self.account.dialect
-        headers = request_headers(self.account)
-        del headers["Authorization"]  # where a netrc file names the host, aiohttp takes only what is given as `auth`
+        url = self.account.origin + orders.PATH
         try:
             session = await self._opened()
             async with session.request(
                 dialect.http_method,
-                self.account.origin + orders.PATH,
+                url,
                 data=body,
-                headers=headers,
-                auth=aiohttp.BasicAuth(self.account.login, self.account.password, encoding="utf-8"),
+                headers=request_headers(self.account),
+                # Not by `trust_env`: that lets a netrc file contest the account's credentials.
+                proxy=requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)),
                 allow_redirects=False,
             ) as response:
                 unpacker = Unpacker(response.headers.get("Content-Encoding", ""), dialect.max_response_bytes)
