@@ -1,35 +1,64 @@
 PYTHON ?= python3
+UV_VERSION := 0.13.9
+EXTRAS := emulator,openlineage,parquet,s3,zstd
+
+PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+CONSTRAINTS := constraints/airflow-3.3-py$(PYTHON_VERSION).txt
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest
+# Tests that need servers of other makers, or more than a few seconds, have targets of their own.
+QUICK := not (slow or airflow or browser or clouds or distributed)
+
+# uv does not read pip's settings; where only pip was told of an index, tell uv too.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint constraints clean
 
-help:  ## what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+.PHONY: help
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-$(READY): pyproject.toml constraints/airflow-3.3.txt
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints/airflow-3.3.txt \
-		-e '.[emulator,parquet,zstd,s3]' --group test --group lint
+$(READY): pyproject.toml Makefile $(wildcard $(CONSTRAINTS))
+	$(if $(wildcard $(CONSTRAINTS)),,$(error $(PYTHON) is Python $(PYTHON_VERSION): set PYTHON to one of $(patsubst constraints/airflow-3.3-py%.txt,%,$(wildcard constraints/airflow-3.3-py*.txt))))
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) \
+		--editable '.[$(EXTRAS)]' --group test --group lint --group matrix
 	touch $@
 
-demo: $(READY)  ## three days of orders from a local Kapture into files, by a real Airflow
+.PHONY: venv
+venv: $(READY) ## the development environment, in .venv
+
+.PHONY: demo
+demo: $(READY) ## three days of orders from a local Kapture into files, by a real Airflow
 	$(BIN)/python scripts/demo.py
 
-lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p airflow_provider_kapture
+.PHONY: lint
+lint: $(READY) ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
 
-test: lint  ## style, types and every test that needs no server of another maker
-	$(BIN)/pytest
+.PHONY: test
+test: lint ## style, types and every quick test
+	$(PYTEST) -m '$(QUICK)'
 
-constraints:  ## remake the pinned versions that the tests run with
-	$(BIN)/uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 --extra emulator --extra parquet --extra zstd --extra s3 \
-		--group test --group lint -o constraints/airflow-3.3.txt pyproject.toml
+.PHONY: test-slow
+test-slow: $(READY) ## the tests that take longer
+	$(PYTEST) -m slow
 
-clean:  ## remove what was made here
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist demo-output
+.PHONY: test-matrix
+test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session tests
+
+.PHONY: constraints
+constraints: $(READY) ## remake constraints/ from the newest releases
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session constraints
+
+.PHONY: clean
+clean: ## remove what was made here
+	rm -rf $(VENV) .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build

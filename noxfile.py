@@ -1,0 +1,90 @@
+"""The suite against each Airflow and Python, with the built wheel installed; and the constraints that pin them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests"]
+
+EXTRAS = "emulator,openlineage,parquet,s3,zstd"
+# (Airflow, Python); "lowest" is the least version of each direct dependency that pyproject.toml allows.
+MATRIX = [
+    ("lowest", "3.11"),
+    ("2.11", "3.12"),
+    ("3.0", "3.12"),
+    ("3.1", "3.12"),
+    ("3.2", "3.12"),
+    ("3.3", "3.11"),
+    ("3.3", "3.12"),
+    ("3.3", "3.13"),
+]
+ROOT = Path(__file__).parent
+
+
+def show_every_pyenv_python() -> None:
+    """Let pyenv's `python3.12` mean something where another version is the chosen one."""
+    if pyenv := shutil.which("pyenv"):
+        versions = subprocess.run([pyenv, "versions", "--bare"], capture_output=True, check=True, text=True)
+        os.environ.setdefault("PYENV_VERSION", ":".join(versions.stdout.split()))
+
+
+show_every_pyenv_python()
+
+
+def constraints_of(airflow: str, python: str) -> Path:
+    return ROOT / "constraints" / f"airflow-{airflow}-py{python}.txt"
+
+
+def built_wheel(session: nox.Session) -> Path:
+    folder = Path(session.create_tmp()).resolve()
+    session.run("uv", "build", "--quiet", "--wheel", "--out-dir", str(folder), str(ROOT), external=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@nox.session(download_python="never")
+@nox.parametrize(
+    ("python", "airflow"),
+    [(python, airflow) for airflow, python in MATRIX],
+    ids=[f"airflow-{airflow}-py{python}" for airflow, python in MATRIX],
+)
+def tests(session: nox.Session, airflow: str) -> None:
+    """Run the suite with the built wheel installed; what follows `--` goes to pytest."""
+    constraints = constraints_of(airflow, str(session.python))
+    wheel = built_wheel(session)
+    session.install("--constraint", str(constraints), "--group", f"{ROOT}/pyproject.toml:test", f"{wheel}[{EXTRAS}]")
+    wheel.unlink()
+    # From elsewhere than the checkout, so that nothing but the wheel can be what is imported.
+    with session.chdir(session.create_tmp()):
+        session.run("pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *arguments(session))
+
+
+def arguments(session: nox.Session) -> list[str]:
+    return session.posargs or ["-m", "not (slow or airflow or browser or clouds or distributed)", str(ROOT / "tests")]
+
+
+@nox.session(venv_backend="none")
+def constraints(session: nox.Session) -> None:
+    """Remake the constraint files from what the registry offers today."""
+    for airflow, python in MATRIX:
+        pin = ROOT / "constraints" / f".airflow-{airflow}.in"
+        pin.write_text("" if airflow == "lowest" else f"apache-airflow=={airflow}.*\n", encoding="utf-8")
+        lowest = ["--resolution", "lowest-direct"] if airflow == "lowest" else []
+        extras = [option for extra in EXTRAS.split(",") for option in ("--extra", extra)] if lowest else ["--all-extras"]
+        groups = ["--group", "test"] if lowest else ["--group", "test", "--group", "lint", "--group", "matrix"]
+        session.run(
+            *("uv", "pip", "compile", "--quiet", "--upgrade", "pyproject.toml"),
+            *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
+            *("--python-version", python, "--constraint", str(pin), *extras, *groups, *lowest),
+            *("--output-file", str(constraints_of(airflow, python))),
+            external=True,
+        )
+        pin.unlink()
