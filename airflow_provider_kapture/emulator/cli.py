@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from dataclasses import fields
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kapture.emulator.book import Book
@@ -50,7 +49,7 @@ def _add_switches(group: argparse._ArgumentGroup) -> None:
         text = each.metadata["help"].replace("%", "%%")
         options: dict[str, Any] = {"dest": f"switch_{each.name}", "default": each.default, "help": text}
         if kind is bool:
-            options["action"] = argparse.BooleanOptionalAction
+            options["action"] = argparse.BooleanOptionalAction if each.default else "store_true"
         elif named:
             options |= {"type": type(named[0]), "choices": named}
         else:
@@ -70,13 +69,10 @@ def main(args: argparse.Namespace) -> int:
 
     :return: the exit status: 0 after a signal, 2 where the arguments or the installation won't do
     """
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        return _complain(
-            f"{' and '.join(missing)} not installed. Run: pip install 'airflow-provider-kapture[emulator]'"
-        )
-    from airflow_provider_kapture.emulator.server import Emulator
-
+    try:
+        from airflow_provider_kapture.emulator.server import Emulator
+    except ModuleNotFoundError as error:
+        return _complain(f"{error.name} is not installed. Run: pip install 'airflow-provider-kapture[emulator]'")
     try:
         book = Book(args.orders, args.days, args.start, args.timezone, args.seed, args.cm_id)
         switches = Switches(**{each.name: getattr(args, f"switch_{each.name}") for each in fields(Switches)})

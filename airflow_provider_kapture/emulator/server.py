@@ -32,7 +32,8 @@ class Emulator:
             kapture.set(status_every=1, status=503)
             assert kapture.stats()["requests"] == 1
 
-    Entering starts a server in a daemon thread; leaving breaks what connections there are.
+    Entering starts a server in a daemon thread; leaving breaks what connections there are. Entered again, it is back
+    on the same port with what it had: that is how an outage looks from outside.
 
     :param book: the orders; a small book of three days where none is given
     :param switches: how to behave; as the vendor's page where none are given

@@ -74,12 +74,14 @@ class Service:
 
     def _is_too_much(self) -> bool:
         switches, now = self.switches, time.monotonic()
-        while self._latest and self._latest[0] <= now - 1:
-            self._latest.popleft()
+        if switches.max_in_flight is not None and self.traffic.in_flight > switches.max_in_flight:
+            return True
+        if switches.max_per_second is None:
+            return False
         self._latest.append(now)
-        return (switches.max_in_flight is not None and self.traffic.in_flight > switches.max_in_flight) or (
-            switches.max_per_second is not None and len(self._latest) > switches.max_per_second
-        )
+        while self._latest[0] <= now - 1:
+            self._latest.popleft()
+        return len(self._latest) > switches.max_per_second
 
     def _sound_answer(self, request: SeenRequest) -> Reply:
         switches = self.switches

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -43,7 +44,7 @@ class Switches:
         default="inclusive", metadata={"help": "whether the end date's day is part of it"}
     )
     max_days: int | None = field(
-        default=None, metadata={"help": "the widest range of days for one request; a wider one gets 400"}
+        default=None, metadata={"help": "the widest range of days for one request; a wider one gets 400", "least": 1}
     )
     window_is_filter: bool = field(
         default=True,
@@ -52,9 +53,9 @@ class Switches:
     empty: Literal["array", "message", "null"] = field(
         default="array", metadata={"help": "an answer without orders: an empty list, a failure with a message, or null"}
     )
-    default_limit: int = field(default=100, metadata={"help": "rows of a page where no limit is asked for"})
+    default_limit: int = field(default=100, metadata={"help": "rows of a page where no limit is asked for", "least": 1})
     page_cap: int | None = field(
-        default=None, metadata={"help": "the most rows that a page has, whatever limit is asked for"}
+        default=None, metadata={"help": "the most rows that a page has, whatever limit is asked for", "least": 1}
     )
     indent: bool = field(default=False, metadata={"help": "write answers with line breaks and indentation"})
     gzip: bool = field(default=False, metadata={"help": "pack answers for clients that accept it"})
@@ -63,10 +64,11 @@ class Switches:
     missing_fields: bool = field(default=False, metadata={"help": "leave fields out of some orders"})
 
     # Answers that are not orders.
-    latency: float = field(default=0.0, metadata={"help": "seconds before each answer"})
+    latency: float = field(default=0.0, metadata={"help": "seconds before each answer", "least": 0})
     redirect: str | None = field(default=None, metadata={"help": "send every request to this URL, with 302"})
-    verbatim: str | None = field(default=None, metadata={"help": "answer every request with this text, under 200"})
-    status_every: int | None = field(default=None, metadata={"help": "answer every Nth request with --status"})
+    status_every: int | None = field(
+        default=None, metadata={"help": "answer every Nth request with --status", "least": 1}
+    )
     status: int = field(
         default=503, metadata={"help": "the HTTP status for --status-every; 200 says a failure under 200"}
     )
@@ -74,19 +76,20 @@ class Switches:
         default=None, metadata={"help": "Retry-After of these and of each 429: seconds or an HTTP date, sent as it is"}
     )
     max_in_flight: int | None = field(
-        default=None, metadata={"help": "answer 429 to what comes beyond so many requests at once"}
+        default=None, metadata={"help": "answer 429 to what comes beyond so many requests at once", "least": 1}
     )
     max_per_second: int | None = field(
-        default=None, metadata={"help": "answer 429 to what comes beyond so many requests within a second"}
+        default=None, metadata={"help": "answer 429 to what comes beyond so many requests within a second", "least": 1}
     )
     html_every: int | None = field(
-        default=None, metadata={"help": "answer every Nth request with an HTML page under 200"}
+        default=None, metadata={"help": "answer every Nth request with an HTML page under 200", "least": 1}
     )
+    verbatim: str | None = field(default=None, metadata={"help": "answer every request with this text, under 200"})
     drop_every: int | None = field(
-        default=None, metadata={"help": "drop the connection in the middle of every Nth answer"}
+        default=None, metadata={"help": "drop the connection in the middle of every Nth answer", "least": 1}
     )
     truncate_every: int | None = field(
-        default=None, metadata={"help": "end the JSON of every Nth answer in its middle"}
+        default=None, metadata={"help": "end the JSON of every Nth answer in its middle", "least": 1}
     )
     bomb: bool = field(default=False, metadata={"help": "answer with a megabyte of gzip that unpacks to a gigabyte"})
 
@@ -94,24 +97,25 @@ class Switches:
     offset_ignored: bool = field(default=False, metadata={"help": "answer every request with the first page"})
     shuffle: bool = field(default=False, metadata={"help": "another order of the rows in each answer"})
     repeat_edge: int = field(
-        default=0, metadata={"help": "start each page but the first so many rows before its offset"}
+        default=0, metadata={"help": "start each page but the first so many rows before its offset", "least": 0}
     )
     insert_per_answer: int = field(
-        default=0, metadata={"help": "orders that appear in the listing after each of its answers"}
+        default=0, metadata={"help": "orders that appear in the listing after each of its answers", "least": 0}
     )
     insert_at: Position = field(default="top", metadata={"help": "where they appear"})
     delete_per_answer: int = field(
-        default=0, metadata={"help": "orders that vanish from the listing after each of its answers"}
+        default=0, metadata={"help": "orders that vanish from the listing after each of its answers", "least": 0}
     )
     delete_at: Position = field(default="top", metadata={"help": "where they vanish"})
 
     def __post_init__(self) -> None:
-        for name, wanted in switch_types().items():
-            value = getattr(self, name)
-            if not _fits(value, wanted):
-                raise ValueError(f"Switch {name} is {value!r}: it must be {described(wanted)}")
-            if (name in _POSITIVE and value is not None and value < 1) or (name in _COUNTS and value < 0):
-                raise ValueError(f"Switch {name} is {value!r}: it must be {1 if name in _POSITIVE else 0} or more")
+        wanted = switch_types()
+        for each in fields(self):
+            value, least = getattr(self, each.name), each.metadata.get("least")
+            if not _fits(value, wanted[each.name]):
+                raise ValueError(f"Switch {each.name} is {value!r}: it must be {described(wanted[each.name])}")
+            if value is not None and least is not None and not least <= value < math.inf:
+                raise ValueError(f"Switch {each.name} is {value!r}: it must be {least} or more")
         if not 200 <= self.status <= 599:
             raise ValueError(f"Switch status is {self.status!r}: it must be an HTTP status from 200 to 599")
         if self.timezone is not None:
@@ -128,22 +132,6 @@ class Switches:
                 near = get_close_matches(str(name), known, 1)
                 raise ValueError(f"Unknown switch {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
         return replace(self, **changes)
-
-
-_POSITIVE = frozenset(
-    {
-        "max_days",
-        "default_limit",
-        "page_cap",
-        "status_every",
-        "max_in_flight",
-        "max_per_second",
-        "html_every",
-        "drop_every",
-        "truncate_every",
-    }
-)
-_COUNTS = frozenset({"latency", "repeat_edge", "insert_per_answer", "delete_per_answer"})
 
 
 def switch_types() -> dict[str, Any]:
