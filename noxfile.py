@@ -78,8 +78,8 @@ def constraints(session: nox.Session) -> None:
         pin = ROOT / "constraints" / f".airflow-{airflow}.in"
         pin.write_text("" if airflow == "lowest" else f"apache-airflow=={airflow}.*\n", encoding="utf-8")
         lowest = ["--resolution", "lowest-direct"] if airflow == "lowest" else []
-        extras = [option for extra in EXTRAS.split(",") for option in ("--extra", extra)] if lowest else ["--all-extras"]
-        groups = ["--group", "test"] if lowest else ["--group", "test", "--group", "lint", "--group", "matrix"]
+        extras = [f"--extra={extra}" for extra in EXTRAS.split(",")] if lowest else ["--all-extras"]
+        groups = [f"--group={group}" for group in (["test"] if lowest else ["test", "lint", "matrix"])]
         session.run(
             *("uv", "pip", "compile", "--quiet", "--upgrade", "pyproject.toml"),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),

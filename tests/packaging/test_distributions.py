@@ -1,0 +1,139 @@
+"""What is built, what is in it, and that it stands on its own."""
+
+import json
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_kapture
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = "airflow_provider_kapture"
+DECLARE = """
+import json, sys
+from importlib.metadata import entry_points, version
+[declared] = entry_points(group="apache_airflow_provider", name="provider_info")
+[command] = entry_points(group="console_scripts", name="kapture")
+info = declared.load()()
+json.dump({
+    "info": info,
+    "version": version(info["package-name"]),
+    "distribution": declared.dist.name,
+    "command": command.value,
+    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+    "file": sys.modules[declared.module].__file__,
+}, sys.stdout)
+"""
+
+
+def metadata(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return message_from_bytes(archive.read(name))
+
+
+def sources():
+    """Name the package's files as they stand in the checkout."""
+    paths = (ROOT / PACKAGE).rglob("*")
+    return {str(path.relative_to(ROOT)) for path in paths if path.is_file() and "__pycache__" not in path.parts}
+
+
+def test_wheel_holds_the_package_and_its_metadata_alone(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    info = f"{PACKAGE}-{airflow_provider_kapture.__version__}.dist-info"
+    described = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
+    assert names == sources() | described
+    assert f"{PACKAGE}/py.typed" in names
+
+
+def test_sdist_holds_what_it_takes_to_build_and_to_test(sdist):
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert sources() <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "noxfile.py", "PKG-INFO"} <= names
+    assert {"tests/conftest.py", "tests/packaging/test_distributions.py"} <= names
+    tops = {name.partition("/")[0] for name in names}
+    assert not {name for name in tops if name.startswith(".")} - {".gitignore"}
+    assert not tops & {"dist", "build", "demo-output"}
+    assert not {name for name in names if "__pycache__" in name}
+
+
+def test_metadata_says_what_it_is_and_needs(wheel):
+    said = metadata(wheel)
+    assert said["Name"] == "airflow-provider-kapture"
+    assert said["Version"] == airflow_provider_kapture.__version__
+    assert said["Requires-Python"] == ">=3.11"
+    assert said["License-Expression"] == "Apache-2.0"
+    assert {
+        "Framework :: Apache Airflow",
+        "Framework :: Apache Airflow :: Provider",
+        "Typing :: Typed",
+    } <= set(said.get_all("Classifier"))
+    extras = {"azure", "emulator", "gcs", "openlineage", "parquet", "s3", "zstd"}
+    assert set(said.get_all("Provides-Extra")) == extras
+    required = {line.partition(">=")[0] for line in said.get_all("Requires-Dist") if "extra ==" not in line}
+    assert required == {
+        "aiohttp",
+        "apache-airflow",
+        "apache-airflow-providers-common-compat",
+        "msgspec",
+        "requests",
+        "tenacity",
+    }
+    assert any(line.startswith("Documentation, ") for line in said.get_all("Project-URL"))
+
+
+def test_twine_finds_no_fault(wheel, sdist):
+    check = [sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)]
+    found = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.fixture(scope="module")
+def declared(wheel, tmp_path_factory):
+    """What the wheel alone declares, in an environment that has neither Airflow nor any other dependency."""
+    home = tmp_path_factory.mktemp("empty")
+    venv.create(home, with_pip=False)
+    python = home / "bin" / "python"
+    site = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    # A wheel of pure Python is installed by unpacking it.
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site.stdout.strip())
+    run = subprocess.run([python, "-I", "-c", DECLARE], capture_output=True, check=True, text=True, cwd=home)
+    return json.loads(run.stdout) | {"home": str(home)}
+
+
+def test_declaration_needs_nothing_but_the_wheel(declared):
+    assert declared["file"].startswith(declared["home"])
+    assert declared["info"]["package-name"] == declared["distribution"] == "airflow-provider-kapture"
+    assert declared["version"] == airflow_provider_kapture.__version__
+    assert declared["command"] == "airflow_provider_kapture.cli:main"
+    assert "airflow" not in declared["modules"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["providers", "list"], "airflow-provider-kapture"),
+        (["providers", "get", "airflow-provider-kapture"], airflow_provider_kapture.__version__),
+        (["providers", "hooks"], "airflow_provider_kapture.hooks.kapture.KaptureHook"),
+    ],
+    ids=["list", "get", "hooks"],
+)
+def test_airflow_shows_the_provider(command, shown):
+    airflow = Path(sys.executable).with_name("airflow")
+    run = subprocess.run([airflow, *command, "--output", "json"], capture_output=True, check=True, text=True)
+    assert shown in run.stdout

@@ -1,0 +1,87 @@
+"""What Airflow reads of the provider, and that all of it is there."""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_kapture
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.settings import READERS
+from airflow_provider_kapture.connection_form import (
+    FIELDS,
+    LABELS,
+    get_conn_fields,
+    get_connection_form_widgets,
+    get_ui_field_behaviour,
+)
+from airflow_provider_kapture.get_provider_info import get_provider_info
+
+KINDS = ("hooks", "operators", "sensors", "triggers")
+PACKAGE = Path(airflow_provider_kapture.__file__).parent
+
+
+def declared_modules(kind):
+    return {name for part in get_provider_info().get(kind, []) for name in part["python-modules"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_module_is_declared_and_every_declared_one_imports(kind):
+    found = {f"airflow_provider_kapture.{kind}.{each.name}" for each in pkgutil.iter_modules([str(PACKAGE / kind)])}
+    assert declared_modules(kind) == found
+    for name in found:
+        importlib.import_module(name)
+
+
+def test_hook_of_the_connection_type():
+    [connection_type] = get_provider_info()["connection-types"]
+    module, _, name = connection_type["hook-class-name"].rpartition(".")
+    hook = getattr(importlib.import_module(module), name)
+    assert hook.conn_type == connection_type["connection-type"] == "kapture"
+    assert hook.hook_name == connection_type["hook-name"]
+    assert hook.default_conn_name == "kapture_default"
+
+
+def test_airflow_accepts_the_declaration():
+    from airflow.providers_manager import _create_provider_info_schema_validator
+
+    _create_provider_info_schema_validator().validate(get_provider_info())
+
+
+def test_form_asks_for_each_setting_that_is_read():
+    assert [field.key for field in FIELDS] == list(READERS)
+    assert list(get_conn_fields()) == list(READERS)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
+def test_field_says_what_it_means(field):
+    assert field.label[0].isupper()
+    assert field.help_text.endswith(".")
+    assert field.required or "Default: " in field.help_text
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
+def test_example_choices_and_limits_are_read(field):
+    limits = [limit for limit in (field.minimum, field.maximum) if field.type == "integer" and limit is not None]
+    for value in (field.placeholder, *field.choices, *limits):
+        READERS[field.key](field.key, value)
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field.type == "integer"], ids=lambda field: field.key)
+def test_beyond_the_limits_is_refused(field):
+    beyond = [field.minimum - 1] + ([] if field.maximum is None else [field.maximum + 1])
+    for value in beyond:
+        with pytest.raises(KaptureSettingsError):
+            READERS[field.key](field.key, value)
+
+
+def test_labels_are_of_fields_that_are_shown():
+    behaviour = get_ui_field_behaviour()
+    assert not set(LABELS) & set(behaviour["hidden_fields"])
+    assert set(READERS) <= set(behaviour["placeholders"])
+
+
+def test_widgets_for_airflow_before_3_2():
+    pytest.importorskip("flask_appbuilder")
+    assert list(get_connection_form_widgets()) == list(READERS)
