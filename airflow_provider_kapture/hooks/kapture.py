@@ -107,3 +107,13 @@ class KaptureHook(BaseHook):
                 return True, f"Kapture at {client.account.host} answered a pull of today's orders"
         except errors.KaptureError as error:
             return False, str(error)
+
+
+async def async_account(kapture_conn_id: str) -> Account:
+    """The account that a connection means, for a trigger.
+
+    :raises KaptureSettingsError: a field that will not do
+    """
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    return account_of(await get_async_connection(kapture_conn_id))
