@@ -33,6 +33,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": _modules("airflow_provider_kapture.hooks.kapture"),
         "operators": _modules("airflow_provider_kapture.operators.kapture"),
+        "sensors": _modules("airflow_provider_kapture.sensors.kapture"),
+        "triggers": _modules("airflow_provider_kapture.triggers.kapture"),
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -1,6 +1,7 @@
 """What is built, what is in it, and that it stands on its own."""
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -121,6 +122,11 @@ def test_declaration_needs_nothing_but_the_wheel(declared):
     assert declared["version"] == airflow_provider_kapture.__version__
     assert declared["command"] == "airflow_provider_kapture.cli:main"
     assert "airflow" not in declared["modules"]
+
+
+@pytest.mark.skipif("NOX_CURRENT_SESSION" not in os.environ, reason="the checkout is what is tested outside nox")
+def test_the_matrix_tests_the_wheel():
+    assert Path(airflow_provider_kapture.__file__).parent != ROOT / PACKAGE
 
 
 @pytest.mark.slow
