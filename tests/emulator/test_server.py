@@ -1,15 +1,12 @@
 """The control plane, the context manager and the command."""
 
-import contextlib
 import json
 import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 
@@ -111,20 +108,6 @@ def test_the_connection_is_airflows(kapture):
         "password": 'pä:"ss 密',
         "extra": {"cm_id": 1_000_298, "timezone": "Asia/Kolkata", "page_size": 9},
     }
-
-
-def test_leaving_breaks_what_is_in_flight_and_frees_the_port():
-    before = set(threading.enumerate())
-    with Emulator(Book(orders=1)) as kapture:
-        kapture.set(latency=3_600)
-        client = socket.create_connection(("127.0.0.1", kapture.port))
-        client.sendall(b"GET / HTTP/1.1\r\nHost: kapture\r\n\r\n")
-        port = kapture.port
-    with client, Emulator(Book(orders=1), port=port) as again:
-        with contextlib.suppress(ConnectionResetError):
-            assert client.recv(1) == b""
-        assert again.count(DAYS[0], DAYS[-1]) == 1
-    assert set(threading.enumerate()) <= before
 
 
 def test_an_outage_ends_on_the_same_port():
