@@ -175,6 +175,9 @@ def _is_worth_saying(record: logging.LogRecord) -> bool:
     return not is_break_off and record.getMessage() != "ASGI callable returned without completing response."
 
 
+_TURNS_TO_CONNECT = 4
+
+
 def _listening_socket(port: int) -> socket.socket:
     # asyncio turns off Nagle's algorithm only where TCP is named; with it, small answers are 40 ms late.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -222,12 +225,15 @@ class _Server:
         try:
             await self._serving
         except asyncio.CancelledError:
-            self._break_off()
+            await self._break_off()
 
-    def _break_off(self) -> None:
+    async def _break_off(self) -> None:
         """Close everything at once: uvicorn's own way waits for clients to leave."""
         for server in getattr(self._uvicorn, "servers", ()):
             server.close()
+        # A connection that was accepted a moment ago is known to uvicorn only some turns of the loop later.
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
         for connection in list(self._uvicorn.server_state.connections):
             connection.transport.abort()
         self._socket.close()

@@ -158,7 +158,7 @@ def test_missing_fields(kapture, pull):
 
 
 def test_latency_and_in_flight(kapture, pull):
-    kapture.set(latency=0.2)
+    kapture.set(latency=0.5)
     threads = [threading.Thread(target=pull) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -195,7 +195,7 @@ def test_a_failure_under_200(kapture, pull):
 
 
 def test_max_in_flight(kapture, pull):
-    kapture.set(latency=0.3, max_in_flight=1, retry_after="1")
+    kapture.set(latency=0.5, max_in_flight=1, retry_after="1")
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(pull())) for _ in range(3)]
     for thread in threads:
