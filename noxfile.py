@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import nox
@@ -71,20 +72,33 @@ def arguments(session: nox.Session) -> list[str]:
     return session.posargs or ["-m", "not (slow or airflow or browser or clouds or distributed)", str(ROOT / "tests")]
 
 
+def pins(airflow: str) -> list[str]:
+    """What the files of a row of the matrix must hold."""
+    if airflow == "3.0":
+        # Its ObjectStoragePath breaks on later releases of universal-pathlib, which it does not rule out.
+        return ["apache-airflow==3.0.*", "universal-pathlib<0.3"]
+    if airflow != "lowest":
+        return [f"apache-airflow=={airflow}.*"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [dependency.replace(">=", "==") for dependency in project["dependencies"]]
+
+
 @nox.session(venv_backend="none")
 def constraints(session: nox.Session) -> None:
-    """Remake the constraint files from what the registry offers today."""
+    """Remake the constraint files from the newest releases; what follows `--` chooses some, such as `lowest 3.3`."""
+    pinned = Path(session.create_tmp()) / "pins.txt"
     for airflow, python in MATRIX:
-        pin = ROOT / "constraints" / f".airflow-{airflow}.in"
-        pin.write_text("" if airflow == "lowest" else f"apache-airflow=={airflow}.*\n", encoding="utf-8")
-        lowest = ["--resolution", "lowest-direct"] if airflow == "lowest" else []
+        if session.posargs and airflow not in session.posargs:
+            continue
+        pinned.write_text("\n".join(pins(airflow)), encoding="utf-8")
+        lowest = airflow == "lowest"
         extras = [f"--extra={extra}" for extra in EXTRAS.split(",")] if lowest else ["--all-extras"]
         groups = [f"--group={group}" for group in (["test"] if lowest else ["test", "lint", "matrix"])]
         session.run(
             *("uv", "pip", "compile", "--quiet", "--upgrade", "pyproject.toml"),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
-            *("--python-version", python, "--constraint", str(pin), *extras, *groups, *lowest),
+            *("--python-version", python, "--constraint", str(pinned), *extras, *groups),
+            *("--resolution", "lowest-direct" if lowest else "highest"),
             *("--output-file", str(constraints_of(airflow, python))),
             external=True,
         )
-        pin.unlink()
