@@ -55,6 +55,12 @@ test-slow: $(READY) ## the tests that take longer
 test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session tests
 
+.PHONY: dist
+dist: $(READY) ## the sdist and the wheel, checked, in dist
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
+
 .PHONY: constraints
 constraints: $(READY) ## remake constraints/ from the newest releases
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session constraints
