@@ -118,7 +118,10 @@ class Emulator:
 
     def stats(self) -> dict[str, Any]:
         """``requests``, ``statuses``, ``in_flight``, ``max_in_flight`` and the latest ``offsets``, since the start."""
-        return self._service.traffic.as_dict()
+        if self._server is None:
+            return self._service.traffic.as_dict()
+        # Asked for from within the server, an answer that has arrived is no longer in flight.
+        return self._control("GET", "stats")
 
     @property
     def requests_seen(self) -> Sequence[SeenRequest]:
@@ -200,7 +203,13 @@ class _Server:
         self._socket = _listening_socket(port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app_of(service), log_config=None, log_level="error", access_log=False, lifespan="off", timeout_keep_alive=60
+            app_of(service),
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_keep_alive=60,
         )
         self._uvicorn = uvicorn.Server(config)
         self._is_up = threading.Event()

@@ -1,10 +1,12 @@
 """The control plane, the context manager and the command."""
 
+import contextlib
 import json
 import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 
@@ -110,6 +112,15 @@ def test_the_connection_is_airflows(kapture):
     }
 
 
+def test_leaving_closes_a_connection_that_waits_for_its_answer():
+    with Emulator(Book(orders=1)) as kapture:
+        kapture.set(latency=3_600)
+        client = socket.create_connection(("127.0.0.1", kapture.port), timeout=30)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: kapture\r\n\r\n")
+    with client, contextlib.suppress(ConnectionResetError):
+        assert client.recv(1) == b""
+
+
 def test_an_outage_ends_on_the_same_port():
     kapture = Emulator(Book(orders=4))
     with kapture:
@@ -117,6 +128,7 @@ def test_an_outage_ends_on_the_same_port():
         origin = kapture.origin
     with pytest.raises(ConnectionRefusedError):
         kapture.count(DAYS[0], DAYS[-1])
+    assert kapture.stats()["requests"] == 0
     with kapture:
         assert kapture.origin == origin
         assert kapture.count(DAYS[0], DAYS[-1]) == 5
