@@ -12,7 +12,7 @@ import nox
 
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = False
-nox.options.reuse_venv = "yes"
+nox.options.reuse_venv = "no"
 nox.options.sessions = ["tests"]
 
 EXTRAS = "emulator,openlineage,parquet,s3,zstd"
@@ -27,6 +27,13 @@ MATRIX = [
     ("3.3", "3.12"),
     ("3.3", "3.13"),
 ]
+# Releases that an Airflow accepts although it breaks on later ones.
+BREAKS_ON_LATER = {
+    "lowest": ["universal-pathlib<0.3"],
+    "3.0": ["fastapi<0.118", "universal-pathlib<0.3"],
+    "3.1": ["sqlalchemy<2.1"],
+    "3.2": ["fastapi<0.137"],
+}
 ROOT = Path(__file__).parent
 
 
@@ -73,14 +80,11 @@ def arguments(session: nox.Session) -> list[str]:
 
 
 def pins(airflow: str) -> list[str]:
-    """What the files of a row of the matrix must hold."""
-    if airflow == "3.0":
-        # Its ObjectStoragePath breaks on later releases of universal-pathlib, which it does not rule out.
-        return ["apache-airflow==3.0.*", "universal-pathlib<0.3"]
+    """What the constraints of a row of the matrix start from."""
     if airflow != "lowest":
-        return [f"apache-airflow=={airflow}.*"]
+        return [f"apache-airflow=={airflow}.*", *BREAKS_ON_LATER.get(airflow, [])]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [dependency.replace(">=", "==") for dependency in project["dependencies"]]
+    return [each.replace(">=", "==") for each in project["dependencies"]] + BREAKS_ON_LATER[airflow]
 
 
 @nox.session(venv_backend="none")
