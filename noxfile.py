@@ -32,7 +32,7 @@ BREAKS_ON_LATER = {
     "lowest": ["universal-pathlib<0.3"],
     "3.0": ["fastapi<0.118", "universal-pathlib<0.3"],
     "3.1": ["sqlalchemy<2.1"],
-    "3.2": ["fastapi<0.137"],
+    "3.2": ["fastapi<0.137", "svcs<26"],
 }
 ROOT = Path(__file__).parent
 

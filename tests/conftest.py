@@ -1,7 +1,6 @@
 """A throw-away Airflow, in place before anything imports Airflow."""
 
 import os
-import secrets
 import tempfile
 
 import pytest
@@ -20,8 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__CORE__DAGS_FOLDER": str(config.rootpath / "example_dags"),
-        # `dag.test()` on Airflow 3.2 starts an API of its own, which wants one.
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
     }
 
 
