@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_kapture import connection_form
 from airflow_provider_kapture.client import Account, KaptureClient, errors
 from airflow_provider_kapture.client.days import DayRange, WindowEdge
 from airflow_provider_kapture.client.protocol import basic_token, question
@@ -53,6 +54,16 @@ class KaptureHook(BaseHook):
     def __init__(self, kapture_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kapture_conn_id = kapture_conn_id
+
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """The fields of the connection form, for Airflow before 3.2; later ones read the provider's own data."""
+        return connection_form.get_connection_form_widgets()
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Labels and placeholders of the connection form, for Airflow before 3.2."""
+        return connection_form.get_ui_field_behaviour()
 
     def get_account(self) -> Account:
         """The account that the connection means.

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import msgspec
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.sink import Sink
 from airflow_provider_kapture.storage.text import Csv
 
 
@@ -90,20 +91,22 @@ class _Blocks(io.RawIOBase):
         return len(data)
 
     def flush(self) -> None:
-        if self._held:
+        if self._held and not self._sink.closed:
             self._sink.write(self._held)
             self._held = bytearray()
 
 
 def _gzip(sink: BinaryIO) -> BinaryIO:
     """Gzip without a name or a time in its header."""
-    return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=sink, mtime=0))
+    return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=Sink(sink), mtime=0))
 
 
 def _zstd(sink: BinaryIO) -> BinaryIO:
     import zstandard
 
-    return cast("BinaryIO", zstandard.ZstdCompressor(level=1).stream_writer(sink, closefd=False))
+    return cast(
+        "BinaryIO", zstandard.ZstdCompressor(level=1).stream_writer(cast("BinaryIO", Sink(sink)), closefd=False)
+    )
 
 
 def _parquet(sink: BinaryIO) -> Encoder:

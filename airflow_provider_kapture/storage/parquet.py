@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
 from airflow_provider_kapture.storage.rows import PRECISION, RESCUED, SCALE, Row, rows_of
+from airflow_provider_kapture.storage.sink import Sink
 
 _TYPES = {
     FieldType.INTEGER: pa.int64(),
@@ -35,7 +35,7 @@ class Parquet:
     """Row groups of one size, compressed with zstd; no time and no name in the file."""
 
     def __init__(self, sink: BinaryIO) -> None:
-        self._sink = _Sink(sink)
+        self._sink = Sink(sink)
         self._writer: Any = None
         self._waiting: list[msgspec.Raw] = []
         self._group: list[Any] = []
@@ -68,20 +68,6 @@ class Parquet:
             table = pa.Table.from_batches(self._group, SCHEMA)
             self._writer.write_table(table, row_group_size=_BATCH_ROWS * _GROUP_BATCHES)
             self._group = []
-
-
-class _Sink(io.RawIOBase):
-    """The file. A writer that was given up writes its footer when it is collected: by then the file is closed."""
-
-    def __init__(self, sink: BinaryIO) -> None:
-        super().__init__()
-        self._file = sink
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return len(data) if self._file.closed else self._file.write(data)
 
 
 def _batch(rows: Sequence[Row]) -> Any:
