@@ -40,24 +40,30 @@ def check_destination(destination: str) -> None:
         path = ObjectStoragePath(destination)
         local = local_path(path)
         if local is None:
-            root = ObjectStoragePath(f"{path.protocol}://{path._url.netloc}") if path.bucket else path  # noqa: SLF001
-            if not root.fs.exists(path.bucket or path.path):
-                raise FileNotFoundError(f"there is no {path.bucket or path.path!r}")  # noqa: TRY301 - told below, as all else that can fail here
-            return
-        folder = local if destination.endswith("/") else local.parent
-        if local.is_dir() and not destination.endswith("/"):
-            raise IsADirectoryError("it is a folder: end it in '/' for an object for each day")  # noqa: TRY301 - as above
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=_SPOOL):
-            pass
+            _check_container(path)
+        else:
+            _check_folder(local, names_file=not destination.endswith("/"))
     except Exception as error:
-        scheme = destination.partition("://")[0] if "://" in destination else "file"
-        extra = _EXTRAS.get(scheme)
-        missing = isinstance(error, ImportError) or "protocol" in str(error).lower()
+        extra = _EXTRAS.get(destination.partition("://")[0])
+        missing = isinstance(error, ImportError | ValueError)
         hint = f"; install it with `pip install 'airflow-provider-kapture[{extra}]'`" if extra and missing else ""
         raise KaptureSettingsError(
             f"destination {destination!r} can't be written to ({type(error).__name__}: {error!s:.200}){hint}"
         ) from error
+
+
+def _check_container(path: ObjectStoragePath) -> None:
+    if not path.fs.exists(path.bucket):
+        raise FileNotFoundError(f"there is no bucket {path.bucket!r}, or the connection may not see it")
+
+
+def _check_folder(local: Path, *, names_file: bool) -> None:
+    if names_file and local.is_dir():
+        raise IsADirectoryError("it is a folder: end it in '/' for an object for each day")
+    folder = local.parent if names_file else local
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=_SPOOL):
+        pass
 
 
 def local_path(path: ObjectStoragePath) -> Path | None:
