@@ -19,7 +19,7 @@ from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.client import as_dict
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
-from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureRefusedError
 from airflow_provider_kapture.client.flow import Flow
 from airflow_provider_kapture.client.protocol import (
     Answer,
@@ -130,8 +130,7 @@ class AsyncKaptureClient:
                 batch = pull.take(await lanes.result(wanted[0]))
                 if batch.raws:
                     yield batch
-            if not tally.rows:
-                await self._check_last_days(lanes, pull)
+            await self._check_last_days(lanes, pull)
         finally:
             pull.close()
             await lanes.close()
@@ -148,8 +147,8 @@ class AsyncKaptureClient:
     async def _check_last_days(self, lanes: _Lanes, pull: Pull) -> None:
         for days, wider in pull.empty_range_checks():
             try:
-                page = await lanes.fetch_once(wider)
-            except KaptureError:
+                page = await lanes.fetch(wider, 0)
+            except KaptureRefusedError:
                 return  # an account that refuses the wider range tells nothing about the end date
             pull.check_last_day(days, page)
 
@@ -210,15 +209,12 @@ class _Lanes:
     def submit(self, request: Request) -> None:
         key = _key(request)
         if key not in self._tasks:
-            self._tasks[key] = asyncio.create_task(self._fetch(request), name="kapture-page")
+            self._tasks[key] = asyncio.create_task(self.fetch(request.days, request.ask.offset), name="kapture-page")
 
     async def result(self, request: Request) -> Page:
         page = await self._tasks[_key(request)]
         del self._tasks[_key(request)]
         return page
-
-    async def fetch_once(self, days: DayRange) -> Page:
-        return await self._attempt(days, 0)
 
     async def close(self) -> None:
         tasks = tuple(self._tasks.values())
@@ -226,12 +222,12 @@ class _Lanes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _fetch(self, request: Request) -> Page:
+    async def fetch(self, days: DayRange, offset: int) -> Page:
         async for attempt in async_policy(self._client.account):
             with attempt:
                 if attempt.retry_state.attempt_number > 1:
                     self._tally.retries += 1
-                return await self._attempt(request.days, request.ask.offset)
+                return await self._attempt(days, offset)
         raise AssertionError  # the policy reraises
 
     async def _attempt(self, days: DayRange, offset: int) -> Page:

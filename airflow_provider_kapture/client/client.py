@@ -19,7 +19,7 @@ import requests.adapters
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
-from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError, KaptureTransportError
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureRefusedError, KaptureTransportError
 from airflow_provider_kapture.client.flow import Flow
 from airflow_provider_kapture.client.protocol import (
     Answer,
@@ -130,8 +130,7 @@ class KaptureClient:
                 batch = pull.take(page)
                 if batch.raws:
                     yield batch
-            if not tally.rows:
-                self._check_last_days(lanes, pull)
+            self._check_last_days(lanes, pull)
         finally:
             pull.close()
             lanes.close()
@@ -147,8 +146,8 @@ class KaptureClient:
     def _check_last_days(self, lanes: _Lanes, pull: Pull) -> None:
         for days, wider in pull.empty_range_checks():
             try:
-                page = lanes.fetch_once(wider)
-            except KaptureError:
+                page = lanes.fetch(wider, 0)
+            except KaptureRefusedError:
                 return  # an account that refuses the wider range tells nothing about the end date
             pull.check_last_day(days, page)
 
@@ -216,7 +215,7 @@ class _Lanes:
 
         def job() -> None:
             try:
-                future.set_result(self._fetch(request))
+                future.set_result(self.fetch(request.days, request.ask.offset))
             except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
                 future.set_exception(error)
 
@@ -226,9 +225,6 @@ class _Lanes:
             self._threads.append(thread)
             thread.start()
         return future
-
-    def fetch_once(self, days: DayRange) -> Page:
-        return self._attempt(days, 0)
 
     def close(self) -> None:
         self._stop.set()
@@ -241,13 +237,13 @@ class _Lanes:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def _fetch(self, request: Request) -> Page:
+    def fetch(self, days: DayRange, offset: int) -> Page:
         retrying = policy(self._client.account).copy(sleep=self._stop.wait)
         for attempt in retrying:
             with attempt:
                 if attempt.retry_state.attempt_number > 1:
                     self._tally.retries += 1
-                return self._attempt(request.days, request.ask.offset)
+                return self._attempt(days, offset)
         raise AssertionError  # the policy reraises
 
     def _attempt(self, days: DayRange, offset: int) -> Page:
