@@ -37,8 +37,11 @@ class KapturePullOrdersOperator(BaseOperator):
     :param extra_body: the account's own body keys, merged after the connection's ``default_body`` (templated)
     :param destination: none for XCom; a path or URL that ends in a file name for one object; one that ends in ``/`` for
         an object for each of the account's days (templated)
-    :param file_format: ``jsonl`` or ``jsonl.gz``; by the file name, else ``jsonl.gz``
+    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by the file name,
+        else ``jsonl.gz``
     :param on_empty: ``write`` a valid empty file, ``skip`` the task, or ``fail`` it
+    :param lookback: this many whole days before the window are pulled again, each into its own object; needs a ``/``
+        destination and a window of whole days; left out in backfill runs
     :param max_xcom_bytes: the most that the orders may take in XCom
     :param kapture_conn_id: the connection (templated)
     """
@@ -64,6 +67,7 @@ class KapturePullOrdersOperator(BaseOperator):
         destination: str | None = None,
         file_format: str | None = None,
         on_empty: str = "write",
+        lookback: int = 0,
         max_xcom_bytes: int = 49152,
         kapture_conn_id: str = KaptureHook.default_conn_name,
         **kwargs: Any,
@@ -78,6 +82,7 @@ class KapturePullOrdersOperator(BaseOperator):
         self.destination = destination
         self.file_format = file_format
         self.on_empty = on_empty
+        self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
         self.kapture_conn_id = kapture_conn_id
 
@@ -113,9 +118,11 @@ class KapturePullOrdersOperator(BaseOperator):
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
             if self.destination is None:
+                if self.lookback:
+                    raise KaptureSettingsError("lookback needs a destination that ends in '/', and there is none")
                 orders = self._to_xcom(client, asked, window, tally)
             else:
-                files = self._to_files(client, asked, window, tally)
+                files = self._to_files(client, asked, window, tally, context)
             if not tally.rows and self.on_empty == "fail":
                 raise KaptureSettingsError("The window has no orders, and on_empty is 'fail'")
             what = receipt(
@@ -146,26 +153,35 @@ class KapturePullOrdersOperator(BaseOperator):
             found += map(as_dict, batch.raws)
         return found
 
-    def _to_files(self, client: KaptureClient, asked: Question, window: Window, tally: Tally) -> list[dict[str, Any]]:
-        from airflow_provider_kapture.storage import publish
+    def _to_files(
+        self, client: KaptureClient, asked: Question, window: Window, tally: Tally, context: Context
+    ) -> list[dict[str, Any]]:
+        from airflow_provider_kapture.storage.files import FilePull
         from airflow_provider_kapture.storage.formats import format_of
 
         destination = str(self.destination)
-        file_format = format_of(destination, self.file_format)
-        publish.check_destination(destination)
-        parts = [window]
-        if destination.endswith("/"):
-            parts = [part for _, part in window.days()]
-        files = []
-        for part in parts:
-            name = publish.object_name(part, file_format) if destination.endswith("/") else ""
-            with publish.spooled(destination + name, file_format) as spool:
-                for batch in client.pull(asked, part, tally):
-                    spool.write(batch.raws)
-                if spool.rows or self.on_empty == "write":
-                    edges = {"window_start": part.start.isoformat(), "window_end": part.end.isoformat()}
-                    files.append({**spool.publish(), **edges})
-        return files
+        pull = FilePull(client, asked, tally, destination, format_of(destination, self.file_format), self.on_empty)
+        return pull.run(window, self._days_back(window, context), cast("Mapping[str, Any]", context))
+
+    def _days_back(self, window: Window, context: Context) -> int:
+        if self.lookback < 0:
+            raise KaptureSettingsError(f"lookback is {self.lookback!r}: it must be a whole number of days, 0 or more")
+        if not self.lookback:
+            return 0
+        if not str(self.destination).endswith("/"):
+            raise KaptureSettingsError(
+                f"lookback needs a destination that ends in '/', an object for each day; it is {self.destination!r}"
+            )
+        if not window.is_whole_days():
+            raise KaptureSettingsError(
+                f"lookback needs a window of whole days of the account; it is [{window.start.isoformat()}, "
+                f"{window.end.isoformat()})"
+            )
+        run = context.get("dag_run")
+        if run is not None and str(getattr(run.run_type, "value", run.run_type)) == "backfill":
+            self.log.info("A backfill pulls each day once: lookback=%d is left out", self.lookback)
+            return 0
+        return self.lookback
 
     def _hand_over(self, context: Context, receipt: dict[str, Any]) -> None:
         task_instance = context.get("ti")
@@ -175,3 +191,12 @@ class KapturePullOrdersOperator(BaseOperator):
         if events is not None:
             for outlet in self.outlets:
                 events[outlet].extra = receipt
+                if hasattr(events[outlet], "add_partitions"):
+                    events[outlet].add_partitions(account_days(receipt))
+
+
+def account_days(receipt: Mapping[str, Any]) -> list[str]:
+    """The account's days that a receipt's window covers, as partition keys."""
+    start, end = (dt.datetime.fromisoformat(receipt[edge]) for edge in ("window_start", "window_end"))
+    last = (end - dt.timedelta(milliseconds=1)).date()
+    return [(start.date() + dt.timedelta(days=number)).isoformat() for number in range((last - start.date()).days + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -87,6 +88,8 @@ class Spool:
         folder = self._local.parent if self._local is not None else None
         handle, name = tempfile.mkstemp(prefix=_SPOOL, dir=folder)
         self._spool = Path(name)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        _sweep(self._spool.parent)
         self._file = os.fdopen(handle, "wb")
         self._encoder = ENCODERS[file_format](self._file)
         self.rows = 0
@@ -121,6 +124,14 @@ class Spool:
         with contextlib.suppress(Exception):
             self._file.close()
         self._spool.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove spools of tries that were killed: a living one holds its file's lock."""
+    for left in folder.glob(f"{_SPOOL}*"):
+        with contextlib.suppress(OSError), left.open("rb") as spool:
+            fcntl.flock(spool, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def _umask() -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from pytest_mock import MockerFixture
 
 from airflow_provider_kapture.client.errors import KaptureListingError
 from airflow_provider_kapture.emulator import Book, Emulator
@@ -126,3 +127,71 @@ def test_an_empty_window(kapture: Emulator, tmp_path: Path, on_empty: str) -> No
         with pytest.raises(wanted, match="no orders"):
             run(**arguments, on_empty=on_empty)
         assert not target.exists()
+
+
+def test_lookback_pulls_days_before_the_window_into_their_own_objects(kapture: Emulator, tmp_path: Path) -> None:
+    receipt = run(window_start="2024-05-10", lookback=2, destination=f"{tmp_path}/")
+    assert [file["window_start"][:10] for file in receipt["files"]] == ["2024-05-08", "2024-05-09", "2024-05-10"]
+    assert receipt["window_start"].startswith("2024-05-10")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"lookback": 1, "destination": "orders.jsonl"},
+        {"lookback": 1},
+        {"lookback": -1, "destination": "/tmp/"},
+        {"lookback": 1, "destination": "/tmp/", "window_start": "2024-05-08T01:00"},
+    ],
+)
+def test_lookback_needs_days(kapture: Emulator, arguments: dict[str, Any]) -> None:
+    with pytest.raises(AirflowFailException, match="lookback"):
+        run(**arguments)
+    assert kapture.stats()["requests"] == 0
+
+
+class Store(dict[str, Any]):
+    """A task's state between its tries."""
+
+    delete = dict.__delitem__
+
+    def set(self, key: str, value: Any) -> None:
+        assert json.loads(json.dumps(value)) == value  # what Airflow takes is JSON and nothing else
+        self[key] = value
+
+
+def test_a_retry_goes_on_where_the_failed_try_stopped_and_a_rerun_pulls_everything(
+    kapture: Emulator, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    context: Any = {"ti": mocker.Mock(), "task_state_store": Store()}
+    pull = KapturePullOrdersOperator(task_id="pull", destination=f"{tmp_path}/", **WINDOW)
+    kapture.set(status_every=3, status=400)
+    with pytest.raises(AirflowFailException):
+        pull.execute(context)
+    published = [path.parent.name for path in tmp_path.rglob("*.jsonl.gz")]
+    assert published == ["create_date=2024-05-08"]
+    kapture.set(status_every=None)
+    kapture.reset()
+    first = pull.execute(context)
+    retried = kapture.stats()["requests"]
+    assert (first["rows"], len(first["files"])) == (300, 3)
+    assert not context["task_state_store"]
+    kapture.reset()
+    again = pull.execute(context)
+    assert kapture.stats()["requests"] > retried
+    assert again["files"] == first["files"]
+
+
+def test_a_day_that_came_out_empty_replaces_the_older_file(kapture: Emulator, tmp_path: Path) -> None:
+    for on_empty in ("write", "skip"):
+        old = tmp_path / "create_date=2024-05-11" / "orders_20240510T183000Z_20240511T183000Z.jsonl"
+        old.parent.mkdir(exist_ok=True)
+        old.write_text("older")
+        run(window_end="2024-05-12", destination=f"{tmp_path}/", file_format="jsonl", on_empty=on_empty)
+        assert old.read_text() == ""
+
+
+def test_spools_of_killed_tries_are_removed(kapture: Emulator, tmp_path: Path) -> None:
+    (tmp_path / ".kapture-killed").write_text("half a file")
+    run(destination=str(tmp_path / "orders.jsonl"))
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.jsonl"]

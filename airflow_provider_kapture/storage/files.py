@@ -1,0 +1,121 @@
+"""A window's orders into files: one, or one for each of the account's days."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client.days import Window, day_start
+from airflow_provider_kapture.client.protocol import Question
+from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.storage import publish
+from airflow_provider_kapture.storage.resume import Progress, progress_of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class FilePull:
+    """A pull into files.
+
+    :param tally: counts what is done, and what an earlier try has done
+    :param destination: a file name, or a folder that ends in ``/``
+    :param on_empty: whether a window without orders leaves files
+    """
+
+    client: KaptureClient
+    asked: Question
+    tally: Tally
+    destination: str
+    file_format: str
+    on_empty: str
+    _files: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Pull and publish; the files, in the order of their windows.
+
+        :param days_back: whole days before the window that are pulled too
+        :raises KaptureError: the pull is not complete; of the part that failed nothing is published
+        """
+        publish.check_destination(self.destination)
+        if not self.destination.endswith("/"):
+            self._publish(window, self.destination)
+            return self._files
+        parts = [part for _, part in _widened(window, days_back).days()]
+        progress = progress_of(context, self._work())
+        began = dt.datetime.now(dt.UTC)
+        empty: list[Window] = []
+        for number, part in enumerate(parts, 1):
+            name = publish.object_name(part, self.file_format)
+            if self._resume(progress, name):
+                continue
+            before = replace(self.tally)
+            if not self._publish(part, self.destination + name):
+                empty.append(part)
+            elif part.end <= began and number < len(parts):
+                self._keep(progress, name, before)
+            log.info("Day %d of %d: %d orders so far", number, len(parts), self.tally.rows)
+        if self.tally.rows:
+            # Days without orders in a window that has some: what an earlier run left of them must go.
+            for part in empty:
+                self._publish_empty(part)
+        progress.forget()
+        return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
+
+    def _publish(self, part: Window, destination: str) -> bool:
+        with publish.spooled(destination, self.file_format) as spool:
+            for batch in self.client.pull(self.asked, part, self.tally):
+                spool.write(batch.raws)
+            published = bool(spool.rows) or self.on_empty == "write"
+            if published:
+                self._add(spool.publish(), part)
+            return published
+
+    def _publish_empty(self, part: Window) -> None:
+        with publish.spooled(self.destination + publish.object_name(part, self.file_format), self.file_format) as spool:
+            self._add(spool.publish(), part)
+
+    def _add(self, file: dict[str, Any], part: Window) -> None:
+        self._files.append({**file, "window_start": part.start.isoformat(), "window_end": part.end.isoformat()})
+
+    def _work(self) -> dict[str, Any]:
+        account = self.client.account
+        return {
+            "account": account.host,
+            "dialect": repr(account.dialect),
+            "date_field": self.asked.date_field,
+            "body": dict(self.asked.body),
+            "destination": self.destination,
+            "on_empty": self.on_empty,
+        }
+
+    def _keep(self, progress: Progress, name: str, before: Tally) -> None:
+        instants = [self.tally.first_ms, self.tally.last_ms]
+        progress.keep(
+            name,
+            {"file": self._files[-1], "instants": instants, "trimmed": self.tally.trimmed - before.trimmed},
+        )
+
+    def _resume(self, progress: Progress, name: str) -> bool:
+        entry = progress.entry(name)
+        if entry is None:
+            return False
+        log.info("%s was published by an earlier try of this run", name)
+        self._files.append(entry["file"])
+        self.tally.rows += entry["file"]["rows"]
+        self.tally.trimmed += entry["trimmed"]
+        first, last = entry["instants"]
+        self.tally.first_ms = min((each for each in (self.tally.first_ms, first) if each is not None), default=None)
+        self.tally.last_ms = max((each for each in (self.tally.last_ms, last) if each is not None), default=None)
+        return True
+
+
+def _widened(window: Window, days_back: int) -> Window:
+    if not days_back:
+        return window
+    first = window.start.date() - dt.timedelta(days=days_back)
+    return replace(window, start_ms=day_start(first, window.zone))

@@ -1,0 +1,75 @@
+"""What a failed try of a run has published, for the next try of the same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from airflow.providers.common.compat.sdk import Variable
+
+
+class _Store(Protocol):
+    def get(self, key: str) -> Any: ...
+
+    def set(self, key: str, value: Any) -> None: ...
+
+    def delete(self, key: str) -> None: ...
+
+
+class _Variables:
+    """Airflow Variables, for versions that keep no state of a task between its tries; gone once the task succeeds."""
+
+    def get(self, key: str) -> Any:
+        return Variable.get(key, None, deserialize_json=True)
+
+    def set(self, key: str, value: Any) -> None:
+        Variable.set(key, value, description="Resumes a pull of Kapture orders", serialize_json=True)
+
+    def delete(self, key: str) -> None:
+        Variable.delete(key)
+
+
+class Progress:
+    """Entries of finished parts of a pull, kept over the tries of one task of one run, under the work's fingerprint.
+
+    :param store: where they are kept; none keeps them nowhere
+    :param key: the task of the run
+    :param work: all that makes it the same work; another fingerprint starts afresh
+    """
+
+    def __init__(self, store: _Store | None, key: str, work: Mapping[str, Any]) -> None:
+        self._store = store
+        self._key = key
+        self._work = hashlib.sha256(json.dumps(work, sort_keys=True, default=str).encode()).hexdigest()
+        kept = (store.get(key) if store is not None else None) or {}
+        self._done: dict[str, dict[str, Any]] = dict(kept["done"]) if kept.get("work") == self._work else {}
+
+    def entry(self, part: str) -> dict[str, Any] | None:
+        """What was kept of a part."""
+        return self._done.get(part)
+
+    def keep(self, part: str, entry: dict[str, Any]) -> None:
+        """Keep a finished part."""
+        if self._store is not None:
+            self._done[part] = entry
+            self._store.set(self._key, {"work": self._work, "done": self._done})
+
+    def forget(self) -> None:
+        """The task succeeded: a rerun pulls everything again."""
+        if self._store is not None and self._done:
+            self._store.delete(self._key)
+
+
+def progress_of(context: Mapping[str, Any], work: Mapping[str, Any]) -> Progress:
+    """The progress of the context's task; outside a run, one that is kept nowhere."""
+    task_instance = context.get("ti")
+    if task_instance is None:
+        return Progress(None, "", work)
+    state = context.get("task_state_store")
+    if state is not None:
+        return Progress(state, "kapture_published", work)
+    parts = (task_instance.dag_id, task_instance.run_id, task_instance.task_id, task_instance.map_index)
+    run = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+    return Progress(_Variables(), f"kapture_published_{run}", work)
