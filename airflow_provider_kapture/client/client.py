@@ -141,7 +141,7 @@ class KaptureClient:
         :raises KaptureError: the error that the answer is instead
         """
         body = request_body(self.account, asked, days, offset, limit)
-        return page_of(self._send(body), self.account, dt.datetime.now(dt.UTC))
+        return page_of(self.send(body), self.account, dt.datetime.now(dt.UTC))
 
     def _check_last_days(self, lanes: _Lanes, pull: Pull) -> None:
         for days, wider in pull.empty_range_checks():
@@ -164,7 +164,12 @@ class KaptureClient:
             self._session = session
         return self._session
 
-    def _send(self, body: bytes) -> Answer:
+    def send(self, body: bytes) -> Answer:
+        """One request, and the whole answer to it, whatever it says: no retry.
+
+        :raises KaptureTransportError: no whole answer came
+        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        """
         dialect = self.account.dialect
         deadline = time.monotonic() + READS * dialect.read_timeout
         try:

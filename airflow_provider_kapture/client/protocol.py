@@ -147,6 +147,7 @@ class Answer:
 
 _ENVELOPES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SPANS = msgspec.json.Decoder(list[msgspec.Raw])
+_SPANS_OR_NONE = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _OK = 200
 
 
@@ -169,18 +170,29 @@ def page_of(answer: Answer, account: Account, now: dt.datetime) -> Page:
     if answer.status != _OK:
         raise _error_of_status(answer, account, now)
     try:
-        body = _sound_text(answer.body)
-        envelope = _ENVELOPES.decode(body)
-        message = _text(envelope, "message", "Message")
-        _check_success(envelope, message, account)
-        if _says_empty(envelope, message, account):
-            return Page()
-        details = bytes(envelope.get("order_details", b""))
-        if not details.startswith(b"["):
-            raise _no_list(details, message, account)
-        return _page(_SPANS.decode(details), _KEYS.decode(details))
+        body = answer.body.removeprefix(b"\xef\xbb\xbf")
+        body.decode()
+        try:
+            return _page_of_body(body, account)
+        except msgspec.DecodeError:
+            mended = _without_half_characters(body)
+            if mended == body:
+                raise
+            return _page_of_body(mended, account)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise KaptureShapeError(f"{_UNKNOWN} {_described(answer.body)}", path=orders.PATH) from error
+
+
+def _page_of_body(body: bytes, account: Account) -> Page:
+    envelope = _ENVELOPES.decode(body)
+    message = _text(envelope, "message", "Message")
+    _check_success(envelope, message, account)
+    details = bytes(envelope.get("order_details", b""))
+    if message in account.dialect.empty_messages and len(_SPANS_OR_NONE.decode(details or b"null") or ()) == 0:
+        return Page()
+    if not details.startswith(b"["):
+        raise _no_list(details, message, account)
+    return _page(_SPANS.decode(details), _KEYS.decode(details))
 
 
 _UNKNOWN = "Kapture answered 200, but not with the success that its API promises:"
@@ -189,17 +201,12 @@ _LONE_SURROGATE = re.compile(
 )
 
 
-def _sound_text(body: bytes) -> bytes:
-    """The answer as UTF-8 JSON without a BOM, whatever charset it declares.
+def _without_half_characters(body: bytes) -> bytes:
+    """The answer with U+FFFD for each half of a surrogate pair, such as an emoji that was cut leaves.
 
-    Half of a surrogate pair (an emoji that was cut) is no character, and no file format here could hold it: it
-    becomes U+FFFD, as every JSON library that does not refuse it has it.
+    Half of a pair is no character, and no file format here could hold it.
     """
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    body.decode()
-    if b"\\ud" in body or b"\\uD" in body:
-        return _LONE_SURROGATE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
-    return body
+    return _LONE_SURROGATE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
 
 
 def _page(raws: list[msgspec.Raw], keys: list[_Key]) -> Page:
@@ -256,11 +263,6 @@ def _check_success(envelope: Mapping[str, msgspec.Raw], message: str, account: A
             path=orders.PATH,
             excerpt=redacted(message, account),
         )
-
-
-def _says_empty(envelope: Mapping[str, msgspec.Raw], message: str, account: Account) -> bool:
-    nothing = bytes(envelope.get("order_details", b"null")).split() in ([b"null"], [b"[]"], [b"[", b"]"])
-    return nothing and message in account.dialect.empty_messages
 
 
 def _no_list(details: bytes, message: str, account: Account) -> KaptureShapeError:

@@ -19,7 +19,11 @@ from airflow_provider_kapture.client.walk import Ask, Walk
 
 @dataclass(slots=True)
 class Tally:
-    """What a pull has done so far."""
+    """What a pull has done so far, over all its windows where it has several.
+
+    :ivar overshoot: requests beyond the end of a listing
+    :ivar answers: how many answers the latest listings took
+    """
 
     rows: int = 0
     requests: int = 0
@@ -28,6 +32,8 @@ class Tally:
     trimmed: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
+    overshoot: int = 0
+    answers: deque[int] = field(default_factory=lambda: deque(maxlen=3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,6 @@ class Pull:
         self._begun = False
         self._last_day_seen = False
         self._checks = days[: account.dialect.max_concurrency]
-        self._spare = account.dialect.max_concurrency - 1
 
     def _listing(self, days: DayRange) -> _Listing:
         return _Listing(days, Walk(self._account.dialect.page_size))
@@ -93,12 +98,21 @@ class Pull:
         most = self._account.dialect.max_concurrency if self._begun else 1
         found: list[Request] = []
         for listing in self._listings:
-            # Only the first listing reads ahead of itself; its overshoot is what a pull may waste in all.
-            ahead = min(most - len(found), 1 + self._spare) if not found else 1
+            ahead = min(most, 1 + self._ahead(listing.walk)) if not found else 1
             found += [Request(listing.days, each, listing) for each in listing.walk.ask(ahead)]
             if len(found) >= most:
                 break
         return found
+
+    def _ahead(self, walk: Walk) -> int:
+        """How far the first listing reads ahead of itself.
+
+        What a pull asks for in vain is at most what one listing may, so after that only pages that are likely to be
+        there are read ahead: three quarters of what the latest listings had.
+        """
+        spare = self._account.dialect.max_concurrency - 1 - self._tally.overshoot
+        likely = min(self._tally.answers, default=0) * 3 // 4 - walk.taken
+        return max(spare, likely, 0)
 
     def take(self, page: Page) -> Batch:
         """Take the page of the first request.
@@ -116,7 +130,8 @@ class Pull:
             fresh = self._cut(listing.days, page, fresh)
         self._tally.rows += len(fresh)
         if listing.walk.done:
-            self._spare = max(self._spare - listing.walk.overshoot, 0)
+            self._tally.overshoot += listing.walk.overshoot
+            self._tally.answers.append(listing.walk.taken)
             listing.walk.close()
             self._listings.popleft()
         return Batch(page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh])

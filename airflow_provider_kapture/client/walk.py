@@ -67,6 +67,7 @@ class Walk:
         self._memory = memory or Memory()
         self._waiting: deque[Ask] = deque()
         self._asked = 0
+        self.taken = 0  # answers
         self._rank = 0  # of the next order behind all that was read
         self._page = 0  # rows that a page brings: learnt from what arrives
         self._steady = False  # whether pages are known to bring that many
@@ -82,7 +83,6 @@ class Walk:
         self._first: OrderKey | None = None  # the only row of a first page that had one
         self._place = 0  # where the latest answer that joined ended
         self._placed = 0  # after how many answers that was
-        self._taken = 0
         self._tail = 0  # answers in a row that brought next to nothing
         self._short = 0  # the length of the latest page, where it was a short one
         self._beyond: int | None = None  # an offset that must be empty for the end to be the end
@@ -115,7 +115,7 @@ class Walk:
         :raises KaptureListingError: the order is not stable, ``offset`` is ignored, or the listing kept moving
         """
         asked = self._waiting.popleft()
-        self._taken += 1
+        self.taken += 1
         where: dict[OrderKey, int] = {}
         for index, key in enumerate(keys):
             where.setdefault(key, index)
@@ -185,7 +185,7 @@ class Walk:
         """The answer brought what comes next."""
         self._settle()
         self._beyond = None
-        self._place, self._placed = place, self._taken
+        self._place, self._placed = place, self.taken
         if not read and len(rows) == 1:
             self._first = rows[0]
             self._beyond = 1
@@ -220,9 +220,9 @@ class Walk:
         elif self._count_stall(asked, min(read.values())):
             # Towards the latest read: where it will be if orders go on coming and leaving at the rate they did, but
             # not past a place where nothing read was found.
-            drift = round((place - self._place) / (self._taken - self._placed)) if last == latest else 0
+            drift = round((place - self._place) / (self.taken - self._placed)) if last == latest else 0
             ahead = place + drift if last == latest else max(place + latest - last - self._overlap + 1, place)
-            self._low, self._step, self._place, self._placed = place, 0, place, self._taken
+            self._low, self._step, self._place, self._placed = place, 0, place, self.taken
             if not self._waiting or self._waiting[0].offset > place:
                 self._push(max(ahead, 0) if last == latest or ahead < self._missed else place)
 

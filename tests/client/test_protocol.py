@@ -1,5 +1,6 @@
 import datetime as dt
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +100,14 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 def test_an_unknown_filter_is_told_the_nearest() -> None:
     with pytest.raises(errors.KaptureSettingsError, match="did you mean 'customerIds'"):
         question("create", {"customerId": 1})
+
+
+@pytest.mark.parametrize(
+    "half", [rb"\ud83d", rb"\ud83d and more", rb"\ude00", rb"\ud83d\u0041", rb"\ud83d\ud83d\ude00"]
+)
+@pytest.mark.parametrize("name", [b"remarks", b"attr1"])
+def test_an_order_with_half_a_character_can_be_read(half: bytes, name: bytes) -> None:
+    page = page_of(
+        Answer(200, {}, b'{"success":"true","order_details":[{"id":1,"%s":"%s"}]}' % (name, half)), ACCOUNT, NOW
+    )
+    assert "\ufffd" in str(msgspec.json.decode(page.raws[0]))
