@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowSkipException,
     BaseSensorOperator,
     Context,
     PokeReturnValue,
     conf,
 )
 
-from airflow_provider_kapture.client import errors
-from airflow_provider_kapture.client.days import WindowEdge
+from airflow_provider_kapture.client.days import Window, WindowEdge
+from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.client.protocol import question
 from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, from_payload
 from airflow_provider_kapture.windows import window_of_run
+
+# Seconds beyond which a time-out is no bound; there are dates that far ahead.
+_LONGEST_REACH = 100 * 365 * 86_400.0
 
 
 class KaptureOrdersSensor(BaseSensorOperator):
     """True when at least ``min_orders`` of a window match. XCom: ``{"orders": seen, "window_start", "window_end"}``.
+
+    Source: Pull Order API. The same question, decision and errors in poke, reschedule and deferrable mode. A page that
+    fails in a way that may mend is asked for again within the connection's ``retry_budget``; an outage that lasts
+    longer fails the try. What a retry can't mend fails the task at once.
+
+    ``poke_interval`` is 1 second at the least. A deferrable sensor asks once in the worker before it defers, and
+    ``timeout`` counts from there.
 
     :param window_start: as the operator's (templated)
     :param window_end: as the operator's (templated)
@@ -49,6 +64,7 @@ class KaptureOrdersSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.poke_interval = max(LEAST_INTERVAL, self.poke_interval)
         self.window_start = window_start
         self.window_end = window_end
         self.window = window
@@ -59,71 +75,95 @@ class KaptureOrdersSensor(BaseSensorOperator):
         self.kapture_conn_id = kapture_conn_id
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once."""
-        try:
-            seen, edges = self._ask(context)
-        except errors.KaptureError as error:
-            if error.hopeless:
-                raise AirflowFailException(str(error)) from error
-            raise
-        return PokeReturnValue(is_done=seen >= self.min_orders, xcom_value={"orders": seen, **edges})
+        """Ask once; where that is not enough and the sensor is deferrable, wait in the triggerer.
 
-    def execute(self, context: Context) -> Any:
-        """Ask once, and, where that is not enough and the sensor is deferrable, wait in the triggerer."""
-        if not self.deferrable:
-            return super().execute(context)
-        answer = self.poke(context)
-        if answer.is_done:
-            return answer.xcom_value
-        from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
+        :raises AirflowFailException: what a retry can't mend
+        :raises KaptureError: what a retry may mend
+        """
+        began = time.monotonic()
+        with _failing_the_task():
+            seen = self._ask(context)
+        is_enough = seen.orders >= self.min_orders
+        left = self.timeout - (time.monotonic() - began)
+        if self.deferrable and not is_enough and left > 0:
+            self._wait_deferred(seen, left)
+        return PokeReturnValue(is_done=is_enough, xcom_value=seen.xcom())
 
-        _, edges = self._window(context)
-        trigger = KaptureOrdersTrigger(
-            kapture_conn_id=self.kapture_conn_id,
-            **edges,
-            date_field=self.date_field,
-            filters=self.filters,
-            min_orders=self.min_orders,
-            poll_interval=_seconds(self.poke_interval),
-        )
-        timeout = dt.timedelta(seconds=_seconds(self.timeout))
-        return self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
         """What the trigger's event means.
 
         :raises AirflowFailException: what a retry can't mend, or an event that is none of the trigger's
+        :raises KaptureError: what a retry may mend
         """
-        if event is not None and event.get("status") == "enough":
-            _, edges = self._window(context)
-            return {"orders": event["orders"], **edges}
-        if event is not None and event.get("status") == "failed":
-            if event["hopeless"]:
-                raise AirflowFailException(event["message"])
-            raise getattr(errors, event["error"])(event["message"])
-        raise AirflowFailException("The trigger sent no event that this sensor knows")
+        try:
+            outcome = from_payload(event)
+        except ValueError as error:
+            raise AirflowFailException(
+                f"The trigger's event is not one that this sensor knows ({error}): have worker and triggerer the same "
+                "version of this provider?"
+            ) from error
+        if isinstance(outcome, Enough):
+            return outcome.xcom()
+        failure = outcome.exception()
+        if self.never_fail and not failure.hopeless:
+            # As in a worker; of what comes out of here, Airflow itself skips on its own exceptions alone.
+            raise AirflowSkipException(f"Skipping, as never_fail says: {failure}") from failure
+        with _failing_the_task():
+            raise failure
 
-    def _window(self, context: Context) -> tuple[Any, dict[str, str]]:
-        account = KaptureHook(self.kapture_conn_id).get_account()
-        window, _ = window_of_run(
-            cast("Mapping[str, Any]", context),
-            account.zone,
-            window_start=self.window_start,
-            window_end=self.window_end,
-            window=self.window,
+    def _ask(self, context: Context) -> Enough:
+        if type(self.min_orders) is not int or self.min_orders < 1:
+            raise KaptureSettingsError(f"min_orders is {self.min_orders!r}: it must be a whole number of at least 1")
+        with KaptureHook(self.kapture_conn_id).get_conn() as client:
+            window, _ = window_of_run(
+                cast("Mapping[str, Any]", context),
+                client.account.zone,
+                window_start=self.window_start,
+                window_end=self.window_end,
+                window=self.window,
+            )
+            self._check_in_reach(window)
+            seen = client.count_orders(
+                window.start,
+                window.end,
+                date_field=self.date_field,
+                filters=self.filters,
+                at_least=self.min_orders,
+            )
+        return Enough(seen, window.start.isoformat(), window.end.isoformat())
+
+    def _check_in_reach(self, window: Window) -> None:
+        """An order is created in the present: one in a window beyond the time-out can't come in time."""
+        reach = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=min(self.timeout, _LONGEST_REACH))
+        if self.date_field == "create" and window.start >= reach:
+            raise KaptureSettingsError(
+                f"The window starts at {window.start.isoformat()}, and this sensor's timeout ({self.timeout:g} s) ends "
+                "before that: no order can be created in it in time; give an earlier window_start or a longer timeout"
+            )
+
+    def _wait_deferred(self, seen: Enough, timeout: float) -> None:
+        from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
+
+        trigger = KaptureOrdersTrigger(
+            kapture_conn_id=self.kapture_conn_id,
+            window_start=seen.window_start,
+            window_end=seen.window_end,
+            date_field=self.date_field,
+            # As they are sent: plain strings, whatever the DAG's author gave.
+            filters=dict(question(self.date_field, self.filters).body),
+            min_orders=self.min_orders,
+            poll_interval=self.poke_interval,
+            silent_fail=self.silent_fail,
         )
-        return window, {"window_start": window.start.isoformat(), "window_end": window.end.isoformat()}
-
-    def _ask(self, context: Context) -> tuple[int, dict[str, str]]:
-        if self.min_orders < 1:
-            raise errors.KaptureSettingsError(f"min_orders is {self.min_orders!r}: it must be at least 1")
-        window, edges = self._window(context)
-        seen = KaptureHook(self.kapture_conn_id).count_orders(
-            window.start, window.end, date_field=self.date_field, filters=self.filters, at_least=self.min_orders
-        )
-        return seen, edges
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=dt.timedelta(seconds=timeout))
 
 
-def _seconds(value: Any) -> float:
-    """Seconds of what Airflow takes as seconds or as a timedelta."""
-    return value.total_seconds() if isinstance(value, dt.timedelta) else float(value)
+@contextmanager
+def _failing_the_task() -> Iterator[None]:
+    """What a retry can't mend fails the task for good."""
+    try:
+        yield
+    except KaptureError as error:
+        if error.hopeless:
+            raise AirflowFailException(str(error)) from error
+        raise

@@ -1,0 +1,148 @@
+"""One table of scenarios through poke, reschedule and the triggerer: the same answer, the same error, the same XCom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    TaskDeferred,
+)
+
+from airflow_provider_kapture.client.errors import (
+    KaptureAuthError,
+    KaptureBusyError,
+    KaptureDialectError,
+    KaptureError,
+    KaptureForbiddenError,
+    KaptureRefusedError,
+    KaptureShapeError,
+    KaptureTransportError,
+)
+from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
+
+WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
+XCOM_WINDOW = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-11T00:00:00+05:30"}
+ORDERS = 300
+NO_ORDERS = '{"success": "true", "order_details": []}'
+STILL_WAITING = "still waiting"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How the server behaves, and what a sensor makes of it.
+
+    :param expected: the error, the XCom's orders at the least, or that it waits on
+    """
+
+    name: str
+    expected: type[KaptureError] | int | str
+    switches: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    min_orders: int = 60
+
+
+IMPATIENT = {"retry_budget": 0.05}
+
+SCENARIOS = [
+    Scenario("enough", 60),
+    Scenario("exactly enough", ORDERS, min_orders=ORDERS),
+    Scenario("too few", STILL_WAITING, min_orders=ORDERS + 1),
+    Scenario("none", STILL_WAITING, {"verbatim": NO_ORDERS}),
+    Scenario("wrong credentials", KaptureAuthError, {"status_every": 1, "status": 401}),
+    Scenario("wrong credentials under 200", KaptureAuthError, {"verbatim": '{"message": "Invalid Auth Key"}'}),
+    Scenario("forbidden", KaptureForbiddenError, {"status_every": 1, "status": 403}),
+    Scenario("not found", KaptureRefusedError, {"status_every": 1, "status": 404}),
+    Scenario("too many requests, then fine", 60, {"status_every": 2, "status": 429, "retry_after": "1"}),
+    Scenario("too many requests", KaptureBusyError, {"status_every": 1, "status": 429, "retry_after": "1"}, IMPATIENT),
+    Scenario("500, then fine", 60, {"status_every": 2, "status": 500}),
+    Scenario("500", KaptureBusyError, {"status_every": 1, "status": 500}, IMPATIENT),
+    Scenario("HTML, then fine", 60, {"html_every": 2}),
+    Scenario("HTML", KaptureShapeError, {"html_every": 1}, IMPATIENT),
+    Scenario("wrong zone", KaptureDialectError, {"timezone": "America/New_York"}),
+    Scenario("time-out", KaptureTransportError, {"latency": 1.0}, {**IMPATIENT, "read_timeout": 0.1}),
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a wait, as a task shows it."""
+
+    orders: int | None = None
+    error: tuple[type[BaseException], str] | None = None
+    is_waiting: bool = False
+
+
+def outcome_of(attempt: Callable[[], Any]) -> Outcome:
+    try:
+        seen = attempt()
+    except (AirflowSensorTimeout, AirflowRescheduleException):
+        return Outcome(is_waiting=True)
+    except (AirflowFailException, KaptureError) as error:
+        return Outcome(error=(type(error), str(error)))
+    assert seen == {"orders": seen["orders"], **XCOM_WINDOW}
+    return Outcome(seen["orders"])
+
+
+def sensor(scenario: Scenario, **arguments: Any) -> KaptureOrdersSensor:
+    return KaptureOrdersSensor(task_id="wait", **WINDOW, min_orders=scenario.min_orders, **arguments)
+
+
+def poke(kapture: Emulator, scenario: Scenario) -> Outcome:
+    kapture.set(**scenario.switches)
+    return outcome_of(lambda: sensor(scenario, timeout=0).execute({}))
+
+
+def reschedule(kapture: Emulator, scenario: Scenario) -> Outcome:
+    kapture.set(**scenario.switches)
+    names = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "max_tries": 0}
+    task_instance = SimpleNamespace(**names, get_first_reschedule_date=lambda _: None)
+    return outcome_of(lambda: sensor(scenario, mode="reschedule").execute({"ti": task_instance}))
+
+
+def defer(kapture: Emulator, scenario: Scenario) -> Outcome:
+    kapture.set(verbatim=NO_ORDERS)
+    waiting = sensor(scenario, deferrable=True, poke_interval=0)
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute({})
+    kapture.set(**{"verbatim": None, **scenario.switches})
+
+    async def event() -> Any:
+        async with asyncio.timeout(0.5 if scenario.expected == STILL_WAITING else None):
+            return await anext(deferred.value.trigger.run())
+
+    try:
+        fired = asyncio.run(event())
+    except TimeoutError:
+        return Outcome(is_waiting=True)
+    return outcome_of(lambda: waiting.execute_complete({}, fired.payload))
+
+
+@pytest.mark.filterwarnings("ignore")  # Airflow's own, of its database layer
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_the_same_in_every_mode(airflow_db: None, monkeypatch: pytest.MonkeyPatch, scenario: Scenario) -> None:
+    outcomes = []
+    extra = {"page_size": 40, "max_concurrency": 1, "retry_budget": 5, **scenario.extra}
+    with Emulator(Book(orders=ORDERS, days=3)) as kapture:
+        for name, value in kapture.connection_uri_env(**extra).items():
+            monkeypatch.setenv(name, value)
+        for mode in (poke, reschedule, defer):
+            kapture.reset()
+            outcomes.append(mode(kapture, scenario))
+    first = outcomes[0]
+    assert outcomes == [first] * len(outcomes)
+    assert first.is_waiting == (scenario.expected == STILL_WAITING)
+    if isinstance(scenario.expected, type):
+        assert first.error is not None
+        assert first.error[0] is (AirflowFailException if scenario.expected.hopeless else scenario.expected)
+    elif isinstance(scenario.expected, int):
+        assert first.orders is not None
+        assert first.orders >= scenario.expected
