@@ -1,9 +1,16 @@
+import datetime as dt
 import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
 
+from airflow_provider_kapture.client.errors import KaptureBusyError
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
@@ -20,14 +27,6 @@ def kapture(monkeypatch: pytest.MonkeyPatch):
 
 def sensor(**arguments: Any) -> KaptureOrdersSensor:
     return KaptureOrdersSensor(task_id="wait", **{**WINDOW, "poke_interval": 1, **arguments})
-
-
-async def wait(waiting: KaptureOrdersSensor) -> Any:
-    """Run a deferrable sensor to its end: worker, triggerer, worker."""
-    with pytest.raises(TaskDeferred) as deferred:
-        waiting.execute({})
-    events = [event async for event in deferred.value.trigger.run()]
-    return waiting.execute_complete({}, events[0].payload)
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -83,6 +82,86 @@ def test_a_trigger_is_plain_data(kapture: Emulator) -> None:
     assert kapture.password not in json.dumps(arguments)
 
 
-def test_min_orders_is_at_least_1(kapture: Emulator) -> None:
+def failed(name: str) -> dict[str, str]:
+    return {"status": "failed", "error": name, "message": "what to do"}
+
+
+@pytest.mark.parametrize("interval", [0, 0.2, dt.timedelta()])
+def test_a_poke_interval_has_a_floor(interval: Any) -> None:
+    assert sensor(poke_interval=interval).poke_interval == 1
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "3"])
+def test_min_orders_is_a_whole_number(kapture: Emulator, count: Any) -> None:
     with pytest.raises(AirflowFailException, match="min_orders"):
-        sensor(min_orders=0).poke({})
+        sensor(min_orders=count).poke({})
+    assert kapture.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_window_beyond_the_timeout_is_an_error_and_no_wait(kapture: Emulator, deferrable: bool) -> None:
+    far = {"window_start": "2999-01-01", "window_end": "2999-02-01", "timeout": 3600, "deferrable": deferrable}
+    with pytest.raises(AirflowFailException, match="timeout"):
+        sensor(**far).execute({})
+    assert kapture.stats()["requests"] == 0
+
+
+def test_a_date_that_is_planned_may_lie_in_the_future(kapture: Emulator) -> None:
+    far = {"window_start": "2999-01-01", "window_end": "2999-01-02", "date_field": "expectedClosure"}
+    assert not sensor(**far).poke({}).is_done
+
+
+@pytest.mark.parametrize("arguments", [{"timeout": 0}, {"timeout": dt.timedelta()}])
+def test_a_deferrable_sensor_without_time_left_times_out(kapture: Emulator, arguments: dict[str, Any]) -> None:
+    with pytest.raises(AirflowSensorTimeout):
+        sensor(min_orders=301, deferrable=True, **arguments).execute({})
+
+
+def test_the_timeout_counts_from_before_the_deferral(kapture: Emulator) -> None:
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(min_orders=301, deferrable=True, timeout=100).execute({})
+    assert dt.timedelta() < deferred.value.timeout < dt.timedelta(seconds=100)
+
+
+def test_filters_reach_the_trigger_as_plain_strings(kapture: Emulator) -> None:
+    filters = {"statusStr": {"AP"}, "orderIds": [3, 4]}
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(min_orders=301, deferrable=True, filters=filters).execute({})
+    assert deferred.value.trigger.serialize()[1]["filters"] == {"statusStr": "AP", "orderIds": "3,4"}
+
+
+def test_a_failure_that_may_mend_is_left_to_airflow_to_retry() -> None:
+    with pytest.raises(KaptureBusyError, match="what to do"):
+        sensor().execute_complete({}, failed("KaptureBusyError"))
+
+
+@pytest.mark.parametrize("error", ["KaptureBusyError", "KaptureAuthError"])
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_never_fail_skips_in_both_modes(kapture: Emulator, deferrable: bool, error: str) -> None:
+    kapture.set(status_every=1, status=503 if error == "KaptureBusyError" else 401)
+    waiting = sensor(never_fail=True, deferrable=deferrable)
+    with pytest.raises(AirflowSkipException):
+        waiting.execute({})
+    with pytest.raises(AirflowSkipException):
+        waiting.resume_execution("execute_complete", {"event": failed(error)}, {})
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_soft_fail_skips_what_a_retry_can_not_mend(kapture: Emulator, deferrable: bool) -> None:
+    kapture.set(status_every=1, status=401)
+    waiting = sensor(soft_fail=True, deferrable=deferrable)
+    with pytest.raises(AirflowSkipException):
+        waiting.execute({})
+    with pytest.raises(AirflowSkipException):
+        waiting.resume_execution("execute_complete", {"event": failed("KaptureAuthError")}, {})
+    with pytest.raises(KaptureBusyError):
+        waiting.resume_execution("execute_complete", {"event": failed("KaptureBusyError")}, {})
+
+
+def test_the_answer_of_the_triggerer_needs_no_connection() -> None:
+    event = {"status": "enough", "orders": 4, "window_start": "from", "window_end": "to"}
+    assert sensor(kapture_conn_id="gone").execute_complete({}, event) == {
+        "orders": 4,
+        "window_start": "from",
+        "window_end": "to",
+    }

@@ -1,10 +1,12 @@
 import asyncio
+import datetime as dt
 import json
 import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
-from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger, pause
+from airflow_provider_kapture.triggers.kapture import KaptureOrdersEventTrigger, KaptureOrdersTrigger, pause
 
 WINDOW = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-11T00:00:00+05:30"}
 ONE_DAY = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-09T00:00:00+05:30"}
@@ -169,3 +171,141 @@ async def test_silent_fail_outlasts_the_budget(
 def test_a_watcher_pauses_for_longer_as_failures_go_on(failures: int) -> None:
     assert 60 <= pause(60, failures) <= pause(60, failures + 1) <= 3600
     assert pause(7200, failures) == 7200
+
+
+class State:
+    """What Airflow keeps for an asset."""
+
+    def __init__(self, *, several_assets: bool = False) -> None:
+        self.kept: dict[str, Any] = {}
+        self._several_assets = several_assets
+
+    async def aget(self, key: str) -> Any:
+        self._check()
+        return self.kept.get(key)
+
+    async def aset(self, key: str, value: Any) -> None:
+        self._check()
+        self.kept[key] = value
+
+    def _check(self) -> None:
+        if self._several_assets:
+            raise ValueError("Task has 2 concrete inlets")
+
+
+class Watch:
+    """A watcher at work, on a clock of its own.
+
+    :param state: what Airflow keeps for its asset; none where it offers that not
+    """
+
+    def __init__(self, asked_at: asyncio.Queue[float], state: State | None = None, **arguments: Any) -> None:
+        self.trigger = KaptureOrdersEventTrigger(poll_interval=60, **arguments)
+        self.trigger.asset_state_store = state
+        self.events: asyncio.Queue[Any] = asyncio.Queue()
+        self._asked_at = asked_at
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        async for event in self.trigger.run():
+            self.events.put_nowait(event.payload)
+
+    async def polls(self, count: int) -> None:
+        """Let so many polls begin, of which all but the last have then ended."""
+        while not self._asked_at.empty():
+            self._asked_at.get_nowait()
+        for _ in range(count):
+            await self._asked_at.get()
+
+    async def stop(self) -> list[Any]:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        return [self.events.get_nowait() for _ in range(self.events.qsize())]
+
+
+def now_ms(seconds_ago: float = 0) -> int:
+    return int((time.time() - seconds_ago) * 1000)
+
+
+def expected(count: int, newest_ms: int) -> dict[str, Any]:
+    newest = dt.datetime.fromtimestamp(newest_ms / 1000, ZoneInfo("Asia/Kolkata"))
+    return {"orders": count, "last_create_date": newest.isoformat()}
+
+
+async def test_a_watcher_tells_of_each_new_order_once(kapture: Emulator, asked_at: asyncio.Queue[float]) -> None:
+    kapture.add_orders(3, create_ms=now_ms(30))
+    watch = Watch(asked_at)
+    await watch.polls(8)
+    assert watch.events.empty()
+    sooner, later = now_ms(20), now_ms(10)
+    kapture.add_orders(2, create_ms=later)
+    assert await watch.events.get() == expected(2, later)
+    kapture.add_orders(1, create_ms=sooner)
+    assert await watch.events.get() == expected(1, sooner)
+    await watch.polls(8)
+    assert await watch.stop() == []
+
+
+async def test_a_watcher_that_is_restarted_goes_on_where_airflow_keeps_its_place(
+    kapture: Emulator, asked_at: asyncio.Queue[float]
+) -> None:
+    state = State()
+    watch = Watch(asked_at, state)
+    await watch.polls(8)
+    kapture.add_orders(2, create_ms=(told := now_ms()))
+    assert await watch.events.get() == expected(2, told)
+    await watch.stop()
+    kapture.add_orders(3, create_ms=told + 1)
+    watch = Watch(asked_at, state)
+    assert await watch.events.get() == expected(3, told + 1)
+    await watch.polls(8)
+    assert await watch.stop() == []
+
+
+@pytest.mark.parametrize("state", [None, State(several_assets=True)], ids=["no state", "state of several assets"])
+async def test_a_watcher_without_a_place_to_keep_tells_nothing_twice(
+    kapture: Emulator, asked_at: asyncio.Queue[float], state: State | None
+) -> None:
+    kapture.add_orders(2, create_ms=now_ms())
+    for _ in range(2):
+        watch = Watch(asked_at, state)
+        await watch.polls(8)
+        assert await watch.stop() == []
+
+
+@pytest.mark.parametrize("fault", [{"status": 401}, {"status": 403}, {"status": 503}])
+async def test_a_watcher_outlasts_what_fails_with_growing_pauses(
+    kapture: Emulator, asked_at: asyncio.Queue[float], fault: dict[str, Any]
+) -> None:
+    watch = Watch(asked_at)
+    await watch.polls(8)
+    kapture.set(status_every=1, **fault)
+    await watch.polls(1)
+    instants = [await asked_at.get() for _ in range(12)]
+    assert shortest_pause(instants) >= 60
+    assert max(later - sooner for sooner, later in pairwise(instants)) >= 1200
+    kapture.set(status_every=None)
+    kapture.add_orders(1, create_ms=(created := now_ms()))
+    assert await watch.events.get() == expected(1, created)
+    assert await watch.stop() == []
+
+
+async def test_a_watcher_outlasts_a_connection_that_is_missing(
+    kapture: Emulator, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = Watch(asked_at, kapture_conn_id="elsewhere")
+    for name, value in kapture.connection_uri_env("elsewhere").items():
+        monkeypatch.setenv(name, value)
+    await watch.polls(2)
+    assert await watch.stop() == []
+
+
+def test_a_watcher_is_plain_data() -> None:
+    watching = KaptureOrdersEventTrigger(filters={"statusStr": "AP"}, poll_interval=0)
+    assert again(watching).serialize() == watching.serialize()
+    assert watching.serialize()[1]["poll_interval"] == 1
+
+
+def test_watchers_of_one_asset_have_places_of_their_own() -> None:
+    keys = {KaptureOrdersEventTrigger(filters=each)._key() for each in (None, {"statusStr": "AP"}, {"statusStr": "PE"})}
+    assert len(keys) == 3
