@@ -1,0 +1,313 @@
+"""What the answers mean: pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from airflow_provider_kapture.client.account import Dialect
+from airflow_provider_kapture.client.days import DayRange, from_ms
+from airflow_provider_kapture.client.protocol import OrderKey
+from airflow_provider_kapture.diagnosis.sight import Sight
+
+# What the doctor finds out, in the order it is told; those that a pull can't do without are true.
+QUESTIONS: Mapping[str, bool] = MappingProxyType(
+    {
+        "connection": True,
+        "credentials": True,
+        "method": True,
+        "filter": True,
+        "date format": True,
+        "envelope": True,
+        "empty day": True,
+        "widest range": False,
+        "orders": True,
+        "end date": True,
+        "time zone": True,
+        "page cap": True,
+        "offset": True,
+        "order": True,
+        "pace": False,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question.
+
+    :ivar question: a key of :data:`QUESTIONS`
+    :ivar answer: a word or two
+    :ivar evidence: what was seen, or why it could not be told
+    :ivar is_good: whether a pull can live with it
+    :ivar settings: what it recommends for the connection's extra
+    """
+
+    question: str
+    answer: str
+    evidence: str
+    is_good: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings, and what follows.
+
+    :ivar trusted: whether a pull with the recommended settings is complete or fails
+    :ivar recommended: a whole object for the connection's extra
+    :ivar changes: those of its keys that differ from the connection's
+    """
+
+    trusted: bool
+    findings: tuple[Finding, ...]
+    recommended: Mapping[str, Any]
+    changes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for machines."""
+        shown = ("question", "answer", "evidence")
+        return {
+            "trusted": self.trusted,
+            "findings": [{name: getattr(each, name) for name in shown} for each in self.findings],
+            "recommended": dict(self.recommended),
+        }
+
+
+def report_of(findings: Iterable[Finding], dialect: Dialect, pace: Finding) -> Report:
+    """Put the findings in order, and the connection's settings beside them."""
+    found = {each.question: each for each in (*findings, pace)}
+    missing = Finding("", "not known", "the examination ended before it came to this", is_good=False)
+    told = tuple(found.get(each, Finding(each, missing.answer, missing.evidence, is_good=False)) for each in QUESTIONS)
+    learnt = {key: value for each in told for key, value in each.settings.items()}
+    recommended: dict[str, Any] = {"cm_id": dialect.cm_id}
+    changes = []
+    for each in fields(Dialect):
+        had = getattr(dialect, each.name)
+        value = learnt.get(each.name, had)
+        if value != had:
+            changes.append(each.name)
+        if each.name in learnt or value != _default(each.name):
+            recommended[each.name] = _plain(value)
+    trusted = all(each.is_good for each in told if QUESTIONS[each.question])
+    return Report(trusted, told, recommended, tuple(changes))
+
+
+def _default(name: str) -> Any:
+    return getattr(Dialect(cm_id=0), name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+# -- time zone --
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of the account, and what its listing showed.
+
+    :ivar date: the day that was asked for
+    :ivar instants: when the orders that were seen of it were created
+    """
+
+    date: dt.date
+    instants: tuple[int, ...]
+
+    def fits(self, zone: ZoneInfo) -> bool:
+        """Whether all of its orders were created on that day of the zone."""
+        only = DayRange(self.date, self.date)
+        return all(only.holds(each, zone) for each in (min(self.instants), max(self.instants)))
+
+
+_LIKELY_ZONES = (
+    "Asia/Kolkata",
+    "UTC",
+    "Asia/Dubai",
+    "Asia/Singapore",
+    "Europe/London",
+    "Europe/Berlin",
+    "Asia/Jakarta",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Australia/Sydney",
+)
+
+
+@cache
+def _all_zones() -> Mapping[str, ZoneInfo]:
+    return {name: ZoneInfo(name) for name in (*_LIKELY_ZONES, *sorted(available_timezones()))}
+
+
+def fitting_zones(days: Sequence[Day], configured: str) -> list[str]:
+    """The zones in which each order was created on the day that was asked for: the configured one, likely ones first.
+
+    Zones that were never apart from one before them on these days are left out.
+    """
+    found: dict[tuple[dt.timedelta | None, ...], str] = {}
+    moments = [from_ms(each, dt.UTC) for day in days for each in (min(day.instants), max(day.instants))]
+    for name, zone in {configured: ZoneInfo(configured), **_all_zones()}.items():
+        offsets = tuple(moment.astimezone(zone).utcoffset() for moment in moments)
+        if offsets not in found and all(day.fits(zone) for day in days):
+            found[offsets] = name
+    return list(found.values())
+
+
+def zone_finding(days: Sequence[Day], configured: str) -> Finding:
+    """The time zone that dates are read in."""
+    fitting = fitting_zones(days, configured)
+    seen = f"{sum(len(day.instants) for day in days)} orders of {len(days)} day(s)"
+    if not fitting:
+        widest = max(days, key=lambda day: max(day.instants) - min(day.instants))
+        hours = (max(widest.instants) - min(widest.instants)) / 3_600_000
+        return Finding(
+            "time zone",
+            "none fits",
+            f"{seen}, asked for day by day, are of no zone's days; those of {widest.date} lie {hours:.1f} hours apart: "
+            "the dates are not read as they were meant",
+            is_good=False,
+        )
+    others = f"; {len(fitting) - 1} other offset(s) fit as well: {', '.join(fitting[1:5])}" if fitting[1:] else ""
+    return Finding(
+        "time zone",
+        fitting[0],
+        f"{seen} were created on the days of this zone that were asked for{others}",
+        settings={"timezone": fitting[0]},
+    )
+
+
+# -- the listing --
+
+
+def is_same_listing(one: Sequence[OrderKey], other: Sequence[OrderKey]) -> bool:
+    """Whether two pages are one of a listing in which a few orders came or went: most in both, in the same order."""
+    places = {key: place for place, key in enumerate(one)}
+    common = [places[key] for key in other if key in places]
+    return 2 * len(common) >= len(one) and all(earlier < later for earlier, later in pairwise(common))
+
+
+def direction(instants: Sequence[int]) -> str:
+    """Which way a listing goes by ``createDate``."""
+    rising = all(earlier <= later for earlier, later in pairwise(instants))
+    falling = all(earlier >= later for earlier, later in pairwise(instants))
+    if rising and falling:
+        return "stable"
+    return "oldest first" if rising else "newest first" if falling else "stable, not by createDate"
+
+
+def order_finding(first: Sight, again: Sequence[Sight]) -> Finding:
+    """Whether the listing has one order, and which way it goes."""
+    count = len(first.keys)
+    if not all(is_same_listing(first.keys, each.keys) for each in again):
+        return Finding(
+            "order",
+            "not stable",
+            f"the same request was answered with other orders, or with the same {count} in another order: no page can "
+            "be trusted to follow another; ask for a stable order with `sortParam` in `default_body`",
+            is_good=False,
+        )
+    if count < 2:
+        return Finding(
+            "order", "not known", "the listing has a single order; `--day` names a busier day", is_good=False
+        )
+    instants = [each for each in first.instants if each is not None]
+    return Finding(
+        "order", direction(instants), f"the same request was answered {len(again) + 1} times alike, {count} orders"
+    )
+
+
+def offset_finding(first: Sight, behind: Sight, offset: int) -> Finding:
+    """Whether ``offset`` passes over rows.
+
+    :param first: the page at offset 0
+    :param behind: the page at ``offset``
+    """
+    top = first.keys[0]
+    if top in behind.keys:
+        return Finding(
+            "offset",
+            "ignored",
+            f"the page at offset {offset} has the first order of the page at 0: what lies beyond the first page can't "
+            "be read",
+            is_good=False,
+        )
+    if offset < len(first.keys) and not behind.keys:
+        return Finding(
+            "offset", "not known", f"nothing stands at offset {offset} of {len(first.keys)} orders", is_good=False
+        )
+    starts = "starts further down than the one at 0" if behind.keys else "is empty"
+    return Finding("offset", "honoured", f"the page at offset {offset} {starts}")
+
+
+def cap_finding(first: Sight, anchored: Sight, behind: Sight, page_size: int) -> Finding:
+    """How many rows a page brings at most.
+
+    :param first: the page at offset 0
+    :param anchored: the page that starts on its last order, or after its only one
+    :param behind: a page that starts there or further down
+    """
+    count = len(first.keys)
+    is_more = any(key not in first.keys for key in behind.keys)
+    if is_more and (count < 2 or not any(key not in first.keys for key in anchored.keys)):
+        return Finding(
+            "page cap",
+            str(count),
+            f"a page brings {count} row(s), and one that starts on its last order none that is new: there is no way "
+            "from page to page",
+            is_good=False,
+        )
+    if is_more and count < page_size:
+        return Finding(
+            "page cap",
+            str(count),
+            f"{page_size} rows were asked for, {count} came, and more stand behind them",
+            settings={"page_size": count},
+        )
+    seen = f"{page_size} rows were asked for, {count} came" + ("" if count >= page_size else ", and they were all")
+    return Finding("page cap", f"at least {count}", seen, settings={"page_size": page_size})
+
+
+# -- pace --
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When requests were made.
+
+    :ivar times: the start of each, seconds of a monotonic clock
+    :ivar end: when the last was answered
+    :ivar first_busy: the index of the first that was too many; none where none was
+    """
+
+    times: tuple[float, ...]
+    end: float
+    first_busy: int | None
+
+
+def pace_finding(pace: Pace) -> Finding:
+    """How many pages a second the account stands, as far as one request after another shows it."""
+    if pace.first_busy is not None:
+        refused = pace.times[pace.first_busy]
+        stood = max(sum(refused - 1 < each < refused for each in pace.times), 1)
+        return Finding(
+            "pace",
+            f"{stood} a second",
+            f"request {pace.first_busy + 1} was too many: {stood} within the second before it were answered",
+            settings={"requests_per_second": stood},
+        )
+    took = max(pace.end - pace.times[0], 0.001)
+    return Finding(
+        "pace",
+        f"at least {len(pace.times) / took:.1f} a second",
+        f"{len(pace.times)} requests, one after another, took {took:.1f} s and none was too many; pages side by side "
+        "were not tried",
+    )

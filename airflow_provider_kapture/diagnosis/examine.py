@@ -1,0 +1,240 @@
+"""Which question comes next: pure. A generator that yields requests, is sent what they showed, and returns findings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from airflow_provider_kapture.client.account import Dialect
+from airflow_provider_kapture.client.days import from_ms
+from airflow_provider_kapture.diagnosis import conclude
+from airflow_provider_kapture.diagnosis.conclude import Day, Finding
+from airflow_provider_kapture.diagnosis.contact import LONG_AGO, Steps, StoppedError, Talk
+from airflow_provider_kapture.diagnosis.sight import Sight
+
+# The widest range that is tried, and how many of the latest days are searched for orders.
+_WIDEST = 31
+_LATEST_DAYS = 31
+# Requests kept back from the search, for what is asked about the orders found.
+_KEPT_BACK = 12
+_FEW = 10
+_MOST_DAYS = 6
+# Requests for the end of one day's listing.
+_MOST_JUMPS = 10
+_NOWHERE = 1 << 62
+
+
+def examine(dialect: Dialect, today: dt.date, day: dt.date | None) -> Steps[list[Finding]]:
+    """Ask the account about itself.
+
+    :param dialect: the settings to start from
+    :param today: the account's date
+    :param day: a day that has orders; looked for where none is given
+    """
+    talk = Talk(dialect)
+    try:
+        yield from _Examination(talk).run(today, day)
+    except StoppedError as stopped:
+        talk.findings.append(stopped.finding)
+    return talk.findings
+
+
+class _Examination:
+    def __init__(self, talk: Talk) -> None:
+        self.talk = talk
+        self.zone = ZoneInfo(talk.dialect.timezone)
+        self.reach = 0  # the most days that the end date may lie after the start date
+        self.extra = 0  # days to add to a day so that it is part of the answer
+
+    def run(self, today: dt.date, day: dt.date | None) -> Steps[None]:
+        yield from self.talk.first_contact()
+        self.reach = yield from self._reach()
+        date = yield from self._search(today, day)
+        pages = yield from self._end_date(date)
+        for each in (date - _days(1), date, date + _days(1)):
+            if each not in pages:
+                pages[each] = yield from self._page(each)
+        subject = max(pages, key=lambda each: len(pages[each].keys))
+        if not pages[subject].keys:
+            raise StoppedError(
+                Finding("orders", "not known", f"the orders found near {date} are on none of its days", is_good=False)
+            )
+        self._note_orders(subject, pages[subject])
+        yield from self._listing(subject, pages)
+
+    # -- how wide --
+
+    def _reach(self) -> Steps[int]:
+        top = max(_WIDEST, self.talk.dialect.max_days_per_request)
+        if (yield from self._is_taken(top)):
+            return top
+        if not (yield from self._is_taken(1)):
+            return 0
+        low, high = 1, top
+        while high - low > 1:
+            middle = (low + high) // 2
+            if (yield from self._is_taken(middle)):
+                low = middle
+            else:
+                high = middle
+        return low
+
+    def _is_taken(self, reach: int) -> Steps[bool]:
+        sight = yield from self.talk.ask(LONG_AGO, LONG_AGO + _days(reach), limit=1)
+        return sight.is_answered
+
+    def _note_reach(self) -> None:
+        width = self.reach + 1 - self.extra
+        is_top = self.reach >= _WIDEST
+        self.talk.findings.append(
+            Finding(
+                "widest range",
+                f"at least {width} days" if is_top else f"{width} day(s)",
+                f"{width} day(s) in one request were answered" + ("" if is_top else ", one more was refused"),
+                settings={"max_days_per_request": width},
+            )
+        )
+
+    # -- where there are orders --
+
+    def _search(self, today: dt.date, day: dt.date | None) -> Steps[dt.date]:
+        """A date, by the configured zone, on which an order was created."""
+        looked_at: list[dt.date] = []
+        for first, last in self._spans(today, day):
+            if self.talk.left <= _KEPT_BACK:
+                break
+            sight = yield from self.talk.ask(first, last, limit=_FEW)
+            looked_at += [first, last]
+            if sight.keys:
+                instant = next((each for each in sight.instants if each is not None), None)
+                if instant is None:
+                    raise StoppedError(_without_create_date())
+                return day or from_ms(instant, self.zone).date()
+        raise StoppedError(
+            Finding(
+                "orders",
+                "none found",
+                f"there are none from {min(looked_at)} to {max(looked_at)}: what only orders can show is not known; "
+                "`--day` names a day that has some",
+                is_good=False,
+            )
+        )
+
+    def _spans(self, today: dt.date, day: dt.date | None) -> Iterator[tuple[dt.date, dt.date]]:
+        if day is not None:
+            yield day, day
+            if self.reach:
+                yield day, day + _days(1)
+            return
+        step = max(self.reach, 1)
+        # The day after today too: the end date may be exclusive.
+        last = today + _days(1) if self.reach else today
+        while last > today - _days(_LATEST_DAYS):
+            yield last - _days(self.reach), last
+            last -= _days(step)
+
+    # -- the days --
+
+    def _end_date(self, date: dt.date) -> Steps[dict[dt.date, Sight]]:
+        """Whether the end date is part of the answer: whichever the zone, the date or one beside it has orders."""
+        pages: dict[dt.date, Sight] = {}
+        for each in (date, date - _days(1), date + _days(1)):
+            pages[each] = yield from self._page(each)
+            if pages[each].keys:
+                said = f"a request from {each} to {each} was answered with orders"
+                self._note_end_date("inclusive", said)
+                return pages
+        if not self.reach:
+            raise StoppedError(
+                Finding("end date", "not known", f"the orders found near {date} are gone again", is_good=False)
+            )
+        self.extra = 1
+        self._note_end_date("exclusive", f"requests that end on the day they start on are empty around {date}")
+        return {}
+
+    def _note_end_date(self, answer: str, evidence: str) -> None:
+        self.talk.findings.append(Finding("end date", answer, evidence, settings={"end_date": answer}))
+        self._note_reach()
+
+    def _page(self, date: dt.date, offset: int = 0) -> Steps[Sight]:
+        return (yield from self.talk.ask(date, date + _days(self.extra), offset=offset))
+
+    def _note_orders(self, date: dt.date, sight: Sight) -> None:
+        if any(each is None for each in sight.instants):
+            raise StoppedError(_without_create_date())
+        self.talk.findings.append(Finding("orders", "found", f"{len(sight.keys)} on the first page of {date}"))
+        self.talk.findings.append(Finding("envelope", sight.envelope, "a page of orders says so"))
+
+    # -- the listing of one day --
+
+    def _listing(self, date: dt.date, pages: dict[dt.date, Sight]) -> Steps[None]:
+        first = pages[date]
+        offset = max(len(first.keys) - 1, 1)
+        anchored = behind = yield from self._page(date, offset)
+        if first.keys[0] in behind.keys:
+            # A server that repeats rows over the edge of a page does so too: look once more, further on.
+            offset = len(first.keys) + 1
+            behind = yield from self._page(date, offset)
+        again = yield from self._repeats(date, 2 if len(first.keys) > _FEW else 5)
+        honoured = conclude.offset_finding(first, behind, offset)
+        self.talk.findings += [
+            honoured,
+            conclude.cap_finding(first, anchored, behind, self.talk.dialect.page_size),
+            conclude.order_finding(first, again),
+        ]
+        yield from self._zone(date, pages, behind if honoured.is_good else Sight())
+
+    def _repeats(self, date: dt.date, number: int) -> Steps[list[Sight]]:
+        """The same page again; the fewer its rows, the likelier is it that chance puts them in the same order."""
+        found: list[Sight] = []
+        while len(found) < number:
+            sight = yield from self._page(date)
+            found.append(sight)
+        return found
+
+    def _zone(self, date: dt.date, pages: dict[dt.date, Sight], behind: Sight) -> Steps[None]:
+        days = [day for day in (_day(each, sight) for each, sight in pages.items()) if day]
+        configured = self.talk.dialect.timezone
+        fitting = conclude.fitting_zones(days, configured)
+        if len(fitting) > 1 and len(behind.keys) > 1:
+            days.append(Day(date, (yield from self._far_instants(date, len(pages[date].keys), behind))))
+            fitting = conclude.fitting_zones(days, configured)
+        earliest = min(pages)
+        while len(fitting) > 1 and self.talk.left > 1 and len(pages) < _MOST_DAYS:
+            earliest -= _days(1)
+            pages[earliest] = yield from self._page(earliest)
+            if day := _day(earliest, pages[earliest]):
+                days.append(day)
+                fitting = conclude.fitting_zones(days, configured)
+        self.talk.findings.append(conclude.zone_finding(days, configured))
+
+    def _far_instants(self, date: dt.date, page: int, behind: Sight) -> Steps[tuple[int, ...]]:
+        """Instants towards the end of a listing longer than a page: by jumps that double, then by halves.
+
+        :param page: the rows of a page
+        :param behind: the page that starts on the last row of the first
+        """
+        low, high, sight = page - 1, _NOWHERE, behind
+        found: list[int | None] = [*behind.instants]
+        for _ in range(_MOST_JUMPS):
+            if 0 < len(sight.keys) < page or high - low <= page or self.talk.left <= 2:
+                break
+            offset = min(2 * low + page, (low + high) // 2)
+            sight = yield from self._page(date, offset)
+            found += sight.instants
+            low, high = (offset, high) if sight.keys else (low, offset)
+        return tuple(each for each in found if each is not None)
+
+
+def _day(date: dt.date, sight: Sight) -> Day | None:
+    instants = tuple(each for each in sight.instants if each is not None)
+    return Day(date, instants) if instants else None
+
+
+def _without_create_date() -> Finding:
+    return Finding("orders", "no createDate", "an order has no `createDate`: it belongs to no window", is_good=False)
+
+
+def _days(number: int) -> dt.timedelta:
+    return dt.timedelta(days=number)

@@ -1,0 +1,93 @@
+"""``kapture doctor``: what an account's API does, and the settings that go with it."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import getpass
+import json
+import os
+import sys
+import textwrap
+from typing import Any
+
+from airflow_provider_kapture.client import Account
+from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.diagnosis.ask import diagnose
+from airflow_provider_kapture.diagnosis.conclude import QUESTIONS, Report
+
+_USAGE_ERROR = 2
+_PASSWORD = "KAPTURE_PASSWORD"  # noqa: S105 - the name of an environment variable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of ``kapture doctor``."""
+    parser.add_argument("conn_id", nargs="?", metavar="CONN_ID", help="an Airflow connection")
+    account = parser.add_argument_group("instead of a connection")
+    account.add_argument("--host", help="subdomain, host name or origin")
+    account.add_argument("--login", help=f"user name; the password is read from {_PASSWORD}, or asked for")
+    account.add_argument("--cm-id", type=int, metavar="N", help="the account's id (cmId)")
+    parser.add_argument(
+        "--day", type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="a day that has orders; else the latest"
+    )
+    parser.add_argument("--json", action="store_true", help="write the report as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Examine an account and tell what was found.
+
+    :return: the exit status: 0 where a pull can be trusted, 1 where not, 2 where the arguments won't do
+    """
+    named = (args.host, args.login, args.cm_id)
+    if (args.conn_id is None) == (None in named) or (args.conn_id is not None and any(named)):
+        return _complain("give a connection id, or all of --host, --login and --cm-id", _USAGE_ERROR)
+    try:
+        account = _account_of_connection(args.conn_id) if args.conn_id is not None else _account_of_options(args)
+    except KaptureError as error:
+        return _complain(str(error), 1)
+    report = diagnose(account, args.day)
+    sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if args.json else _told(report, account))
+    return 0 if report.trusted else 1
+
+
+def _account_of_options(args: argparse.Namespace) -> Account:
+    password = os.environ.get(_PASSWORD) or getpass.getpass(f"Password of {args.login}: ")
+    return Account.of(args.host, args.login, password, {"cm_id": args.cm_id})
+
+
+def _account_of_connection(conn_id: str) -> Account:
+    from airflow.providers.common.compat.sdk import AirflowException
+
+    from airflow_provider_kapture.hooks.kapture import KaptureHook
+
+    try:
+        return KaptureHook(conn_id).get_account()
+    except AirflowException as error:
+        raise KaptureSettingsError(f"connection {conn_id!r} can't be had: {error}") from error
+
+
+def _complain(message: str, status: int) -> int:
+    sys.stderr.write(f"kapture doctor: {message}\n")
+    return status
+
+
+def _told(report: Report, account: Account) -> str:
+    wide = max(map(len, QUESTIONS))
+    lines = [f"Kapture at {account.host}, cm_id {account.dialect.cm_id}", ""]
+    for each in report.findings:
+        mark = "ok" if each.is_good else "!!" if QUESTIONS[each.question] else "??"
+        lines.append(f"{mark}  {each.question:{wide}}  {each.answer}")
+        lines += textwrap.wrap(each.evidence, 110, initial_indent=" " * (wide + 6), subsequent_indent=" " * (wide + 6))
+    lines += ["", "Recommended for the connection's extra:", json.dumps(report.recommended, indent=2), ""]
+    lines.append(_verdict(report))
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(report: Report) -> str:
+    differing = ", ".join(report.changes)
+    if not report.trusted:
+        wrong: Any = [each.question for each in report.findings if not each.is_good and QUESTIONS[each.question]]
+        return f"A pull can't be trusted: {', '.join(wrong)}."
+    if differing:
+        return f"A pull can be trusted once the connection's extra says so; it differs in {differing}."
+    return "A pull can be trusted, with the connection as it is."

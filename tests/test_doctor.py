@@ -1,0 +1,205 @@
+import datetime as dt
+import json
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_kapture.cli import main
+from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.diagnosis.ask import MOST_REQUESTS, diagnose
+from airflow_provider_kapture.emulator import Book, Emulator, Switches
+
+DAY = dt.date(2024, 5, 9)
+BOOK = Book(orders=150, days=3, start=dt.date(2024, 5, 8))
+
+
+def account_of(kapture, extra=None, **changed):
+    connection = json.loads(kapture.connection_json()) | changed
+    return Account.of(connection["host"], connection["login"], connection["password"], extra or connection["extra"])
+
+
+def answers_of(report):
+    return {each.question: each.answer for each in report.findings}
+
+
+def no_wait(_seconds):
+    """The emulator is ready at once."""
+
+
+def examine(kapture, day=DAY, **changed):
+    report = diagnose(account_of(kapture, **changed), day, no_wait)
+    assert kapture.stats()["requests"] <= MOST_REQUESTS
+    return report
+
+
+def pulled(kapture, report, start, end):
+    with KaptureClient(account_of(kapture, dict(report.recommended))) as client:
+        return sorted(int(order["id"]) for order in client.iter_orders(start, end))
+
+
+SOUND = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["POST", "GET", "both"]),
+        "envelope": st.sampled_from(["success", "boolean", "status"]),
+        "failure_keys": st.sampled_from(["lower", "capital"]),
+        "order": st.sampled_from(["newest", "oldest"]),
+        "timezone": st.sampled_from([None, "UTC", "Asia/Dubai", "Europe/Berlin", "America/New_York"]),
+        "date_format": st.sampled_from(["%Y-%m-%d", "%d-%m-%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d"]),
+        "end_date": st.sampled_from(["inclusive", "exclusive"]),
+        "max_days": st.sampled_from([None, 1, 2, 5, 30]),
+        "window_is_filter": st.booleans(),
+        "empty": st.sampled_from(["array", "message"]),
+        "page_cap": st.sampled_from([None, 5, 40]),
+        "indent": st.booleans(),
+        "gzip": st.booleans(),
+        "numbers_as_strings": st.booleans(),
+        "unknown_fields": st.booleans(),
+        "repeat_edge": st.sampled_from([0, 1]),
+    }
+)
+
+
+# Each example starts a server and pulls everything: shrinking would do so hundreds of times.
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(switches=SOUND)
+def test_it_finds_the_truth_and_settings_that_pull_everything(switches):
+    with Emulator(BOOK, Switches(**switches)) as kapture:
+        report = examine(kapture)
+        answers = answers_of(report)
+        assert report.trusted
+        assert switches["method"] in ("both", answers["method"])
+        assert (
+            answers["envelope"]
+            == {
+                "success": '"success": "true"',
+                "boolean": '"success": true',
+                "status": '"status": "success"',
+            }[switches["envelope"]]
+        )
+        assert answers["date format"] == switches["date_format"]
+        assert answers["end date"] == switches["end_date"]
+        assert answers["order"] == f"{switches['order']} first"
+        assert answers["offset"] == "honoured"
+        assert ("suffices" in answers["filter"]) is switches["window_is_filter"]
+        assert report.recommended["max_days_per_request"] == (
+            switches["max_days"] or 32 - (switches["end_date"] == "exclusive")
+        )
+        assert report.recommended["page_size"] == (switches["page_cap"] or 500)
+        assert report.recommended.get("empty_messages", []) == (
+            ["No orders found."] if switches["empty"] == "message" else []
+        )
+        assert pulled(kapture, report, "2024-05-06", "2024-05-13") == sorted(kapture.ids())
+
+
+UNSOUND = st.sampled_from(
+    [
+        ({"offset_ignored": True}, "offset"),
+        ({"shuffle": True}, "order"),
+        ({"empty": "null"}, "empty day"),
+        ({"page_cap": 1}, "page cap"),
+        ({"page_cap": 2, "repeat_edge": 1}, "page cap"),
+        ({"verbatim": "<html>"}, "envelope"),
+        ({"status_every": 1, "status": 503}, "connection"),
+        ({"redirect": "https://elsewhere.example"}, "connection"),
+        ({"status_every": 1, "status": 403}, "credentials"),
+        ({"status_every": 1, "status": 404}, "method"),
+        ({"date_format": "day %j of %Y"}, "date format"),
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(switches=SOUND, fault=UNSOUND)
+def test_it_names_what_can_not_be_trusted(switches, fault):
+    wrong, question = fault
+    with Emulator(BOOK, Switches(**switches | wrong)) as kapture:
+        report = examine(kapture)
+        assert not report.trusted
+        assert question in {each.question for each in report.findings if not each.is_good}
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(switches=SOUND, status=st.sampled_from([200, 401]))
+def test_wrong_credentials_are_told_from_everything_else(switches, status):
+    with Emulator(BOOK, Switches(**switches | {"bad_auth": status})) as kapture:
+        report = examine(kapture, password="not-the-password")
+        assert not report.trusted
+        assert answers_of(report)["credentials"] == "refused"
+        assert answers_of(report)["connection"] == "reached"
+        assert kapture.stats()["requests"] <= 2
+        assert "not-the-password" not in json.dumps(report.as_json())
+
+
+def test_the_latest_orders_are_looked_for():
+    start = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=8)
+    for switches in ({}, {"max_days": 1}, {"max_days": 1, "end_date": "exclusive"}, {"max_days": 3}):
+        with Emulator(Book(orders=60, days=3, start=start), Switches(**switches)) as kapture:
+            report = examine(kapture, day=None)
+            assert report.trusted
+            assert answers_of(report)["orders"] == "found"
+
+
+def test_no_orders_is_no_reason_to_trust():
+    for switches in ({}, {"max_days": 1}):
+        with Emulator(BOOK, Switches(**switches)) as kapture:
+            report = examine(kapture, day=None)
+            assert not report.trusted
+            assert answers_of(report)["orders"] == "none found"
+            assert answers_of(report)["end date"] == "not known"
+
+
+def test_an_unreachable_host_is_named():
+    with Emulator(BOOK) as kapture:
+        account = account_of(kapture)
+    report = diagnose(account, DAY, no_wait)
+    assert not report.trusted
+    assert answers_of(report)["connection"] == "refused"
+
+
+def test_a_rate_that_is_too_much_is_measured():
+    with Emulator(BOOK, Switches(max_per_second=5, retry_after="0")) as kapture:
+        account = account_of(kapture)
+        report = diagnose(account, DAY)
+        assert report.recommended["requests_per_second"] <= 5
+        assert report.trusted
+
+
+@pytest.fixture
+def kapture(monkeypatch):
+    with Emulator(BOOK, Switches(method="GET", end_date="exclusive")) as running:
+        for name, value in running.connection_uri_env("shop").items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def test_the_command_tells_machines(kapture, capsys):
+    assert main(["doctor", "shop", "--day", str(DAY), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["trusted"] is True
+    assert report["recommended"]["http_method"] == "GET"
+    assert {frozenset(each) for each in report["findings"]} == {frozenset({"question", "answer", "evidence"})}
+
+
+def test_the_command_tells_people_and_nothing_of_the_orders(kapture, capsys, monkeypatch):
+    monkeypatch.setenv("KAPTURE_PASSWORD", kapture.password)
+    options = ["--host", kapture.origin, "--login", kapture.user, "--cm-id", str(kapture.cm_id)]
+    assert main(["doctor", *options, "--day", str(DAY)]) == 0
+    out = capsys.readouterr().out
+    assert "it differs in http_method, end_date" in out
+    assert kapture.password not in out
+    for order in kapture.orders:
+        assert str(order["id"]) not in out
+        assert str(order["customerId"]) not in out
+
+
+def test_the_command_says_no(kapture, capsys):
+    kapture.set(offset_ignored=True)
+    assert main(["doctor", "shop", "--day", str(DAY)]) == 1
+    assert "can't be trusted: offset" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["--host", "acme"], ["shop", "--login", "me"]])
+def test_what_to_examine_has_to_be_said(arguments, capsys):
+    assert main(["doctor", *arguments]) == 2
+    assert "--cm-id" in capsys.readouterr().err
