@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import textwrap
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
@@ -18,6 +19,7 @@ from airflow_provider_kapture.diagnosis.conclude import QUESTIONS, Report
 
 _USAGE_ERROR = 2
 _PASSWORD = "KAPTURE_PASSWORD"  # noqa: S105 - the name of an environment variable
+_CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,9 +63,23 @@ def _account_of_connection(conn_id: str) -> Account:
     from airflow_provider_kapture.hooks.kapture import KaptureHook
 
     try:
-        return KaptureHook(conn_id).get_account()
+        with _as_airflows_own_commands():
+            return KaptureHook(conn_id).get_account()
     except AirflowException as error:
         raise KaptureSettingsError(f"connection {conn_id!r} can't be had: {error}") from error
+
+
+@contextmanager
+def _as_airflows_own_commands() -> Iterator[None]:
+    """Have Airflow look for connections in its database too, as ``airflow connections test`` does."""
+    before = os.environ.get(_CONTEXT)
+    os.environ[_CONTEXT] = "server"
+    try:
+        yield
+    finally:
+        del os.environ[_CONTEXT]
+        if before is not None:
+            os.environ[_CONTEXT] = before
 
 
 def _complain(message: str, status: int) -> int:
@@ -86,7 +102,7 @@ def _told(report: Report, account: Account) -> str:
 def _verdict(report: Report) -> str:
     differing = ", ".join(report.changes)
     if not report.trusted:
-        wrong: Any = [each.question for each in report.findings if not each.is_good and QUESTIONS[each.question]]
+        wrong = [each.question for each in report.findings if not each.is_good and QUESTIONS[each.question]]
         return f"A pull can't be trusted: {', '.join(wrong)}."
     if differing:
         return f"A pull can be trusted once the connection's extra says so; it differs in {differing}."

@@ -55,7 +55,6 @@ SOUND = st.fixed_dictionaries(
         "gzip": st.booleans(),
         "numbers_as_strings": st.booleans(),
         "unknown_fields": st.booleans(),
-        "repeat_edge": st.sampled_from([0, 1]),
     }
 )
 
