@@ -78,7 +78,10 @@ def from_payload(payload: object) -> Enough | Failed:
 
     :raises ValueError: it is none of these
     """
-    return msgspec.convert(payload, Enough | Failed)
+    try:
+        return msgspec.convert(payload, Enough | Failed)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

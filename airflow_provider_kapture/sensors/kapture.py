@@ -105,8 +105,8 @@ class KaptureOrdersSensor(BaseSensorOperator):
         if isinstance(outcome, Enough):
             return outcome.xcom()
         failure = outcome.exception()
-        if self.never_fail and not failure.hopeless:
-            # As in a worker; of what comes out of here, Airflow itself skips on its own exceptions alone.
+        if self.never_fail:
+            # As in a worker: Airflow itself does not skip on everything that comes out of here.
             raise AirflowSkipException(f"Skipping, as never_fail says: {failure}") from failure
         with _failing_the_task():
             raise failure

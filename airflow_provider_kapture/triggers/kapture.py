@@ -186,8 +186,11 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         async with _UnhurriedClient(account, self.poll_interval) as client:
             window = client.window(from_ms(start_ms), from_ms(end_ms))
             async with aclosing(client.pull(question("create", self.filters), window)) as batches:
-                orders = [as_dict(raw) async for batch in batches for raw in batch.raws]
-        return {order_key(order["id"]): int(order["createDate"]) for order in orders}
+                return {
+                    order_key(order["id"]): int(order["createDate"])
+                    async for batch in batches
+                    for order in map(as_dict, batch.raws)
+                }
 
     async def _recall(self, now_ms: int) -> Place:
         newest = None
@@ -208,7 +211,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
 
     def _key(self) -> str:
         """Watchers of one asset each have a place of their own."""
-        asked = json.dumps([self.kapture_conn_id, self.filters], sort_keys=True)
+        asked = json.dumps([self.kapture_conn_id, question("create", self.filters).body], sort_keys=True)
         return f"kapture_orders_{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
 

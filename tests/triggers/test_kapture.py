@@ -309,3 +309,11 @@ def test_a_watcher_is_plain_data() -> None:
 def test_watchers_of_one_asset_have_places_of_their_own() -> None:
     keys = {KaptureOrdersEventTrigger(filters=each)._key() for each in (None, {"statusStr": "AP"}, {"statusStr": "PE"})}
     assert len(keys) == 3
+
+
+def test_airflow_takes_it_for_a_watcher() -> None:
+    sdk = pytest.importorskip("airflow.sdk")
+    watching = KaptureOrdersEventTrigger(filters={"statusStr": "AP"})
+    asset = sdk.Asset("kapture_orders", watchers=[sdk.AssetWatcher(name="kapture", trigger=watching)])
+    assert asset.watchers[0].trigger is watching
+    assert watching.hash(*watching.serialize()) == watching.hash(*again(watching).serialize())
