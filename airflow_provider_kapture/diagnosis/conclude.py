@@ -136,10 +136,17 @@ _LIKELY_ZONES = (
     "Asia/Singapore",
     "Europe/London",
     "Europe/Berlin",
+    "Asia/Riyadh",
     "Asia/Jakarta",
-    "America/New_York",
-    "America/Los_Angeles",
+    "Asia/Dhaka",
+    "Asia/Karachi",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
     "Australia/Sydney",
+    "Pacific/Auckland",
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
 )
 
 
@@ -177,10 +184,12 @@ def zone_finding(days: Sequence[Day], configured: str) -> Finding:
             is_good=False,
         )
     others = f"; {len(fitting) - 1} other offset(s) fit as well: {', '.join(fitting[1:5])}" if fitting[1:] else ""
+    is_guess = fitting[0] != configured and fitting[1:2] and fitting[1] in _LIKELY_ZONES
     return Finding(
         "time zone",
-        fitting[0],
+        f"perhaps {fitting[0]}" if is_guess else fitting[0],
         f"{seen} were created on the days of this zone that were asked for{others}",
+        is_good=not is_guess,
         settings={"timezone": fitting[0]},
     )
 

@@ -19,10 +19,11 @@ _LATEST_DAYS = 31
 # Requests kept back from the search, for what is asked about the orders found.
 _KEPT_BACK = 12
 _FEW = 10
-_MOST_DAYS = 6
+_MOST_DAYS = 10
 # Requests for the end of one day's listing.
-_MOST_JUMPS = 10
+_MOST_JUMPS = 14
 _NOWHERE = 1 << 62
+_DAY_MS = 86_400_000
 
 
 def examine(dialect: Dialect, today: dt.date, day: dt.date | None) -> Steps[list[Finding]]:
@@ -45,6 +46,7 @@ class _Examination:
         self.talk = talk
         self.zone = ZoneInfo(talk.dialect.timezone)
         self.reach = 0  # the most days that the end date may lie after the start date
+        self.has_offset = False
         self.extra = 0  # days to add to a day so that it is part of the answer
 
     def run(self, today: dt.date, day: dt.date | None) -> Steps[None]:
@@ -55,7 +57,7 @@ class _Examination:
         for each in (date - _days(1), date, date + _days(1)):
             if each not in pages:
                 pages[each] = yield from self._page(each)
-        subject = max(pages, key=lambda each: len(pages[each].keys))
+        subject = max(pages, key=lambda each: (len(pages[each].keys), each == date))
         if not pages[subject].keys:
             raise StoppedError(
                 Finding("orders", "not known", f"the orders found near {date} are on none of its days", is_good=False)
@@ -87,12 +89,14 @@ class _Examination:
     def _note_reach(self) -> None:
         width = self.reach + 1 - self.extra
         is_top = self.reach >= _WIDEST
+        edge = "" if is_top else ", one more was refused"
         self.talk.findings.append(
             Finding(
                 "widest range",
                 f"at least {width} days" if is_top else f"{width} day(s)",
-                f"{width} day(s) in one request were answered" + ("" if is_top else ", one more was refused"),
-                settings={"max_days_per_request": width},
+                f"{width} day(s) in one request were answered{edge}; they were days without orders, so that a wider "
+                "range than the connection's is not recommended by itself",
+                settings={"max_days_per_request": min(width, self.talk.dialect.max_days_per_request)},
             )
         )
 
@@ -183,7 +187,8 @@ class _Examination:
             conclude.cap_finding(first, anchored, behind, self.talk.dialect.page_size),
             conclude.order_finding(first, again),
         ]
-        yield from self._zone(date, pages, behind if honoured.is_good else Sight())
+        self.has_offset = honoured.is_good
+        yield from self._zone(pages, len(first.keys))
 
     def _repeats(self, date: dt.date, number: int) -> Steps[list[Sight]]:
         """The same page again; the fewer its rows, the likelier is it that chance puts them in the same order."""
@@ -193,43 +198,53 @@ class _Examination:
             found.append(sight)
         return found
 
-    def _zone(self, date: dt.date, pages: dict[dt.date, Sight], behind: Sight) -> Steps[None]:
-        days = [day for day in (_day(each, sight) for each, sight in pages.items()) if day]
+    def _zone(self, pages: dict[dt.date, Sight], page: int) -> Steps[None]:
+        """Look at the edges of days until a single zone fits, or requests run out."""
+        days = [Day(each, _instants(sight)) for each, sight in pages.items() if _instants(sight)]
         configured = self.talk.dialect.timezone
         fitting = conclude.fitting_zones(days, configured)
-        if len(fitting) > 1 and len(behind.keys) > 1:
-            days.append(Day(date, (yield from self._far_instants(date, len(pages[date].keys), behind))))
-            fitting = conclude.fitting_zones(days, configured)
-        earliest = min(pages)
+        cut = [each for each, sight in pages.items() if len(sight.keys) >= page]
         while len(fitting) > 1 and self.talk.left > 1 and len(pages) < _MOST_DAYS:
-            earliest -= _days(1)
-            pages[earliest] = yield from self._page(earliest)
-            if day := _day(earliest, pages[earliest]):
-                days.append(day)
-                fitting = conclude.fitting_zones(days, configured)
+            if cut and self.has_offset:
+                date = cut.pop()
+                instants = yield from self._far_instants(date, pages[date])
+            else:
+                date = min(pages) - _days(1)
+                pages[date] = yield from self._page(date)
+                instants = _instants(pages[date])
+                cut = [date] if len(instants) >= page else []
+            days += [Day(date, instants)] if instants else []
+            fitting = conclude.fitting_zones(days, configured)
         self.talk.findings.append(conclude.zone_finding(days, configured))
 
-    def _far_instants(self, date: dt.date, page: int, behind: Sight) -> Steps[tuple[int, ...]]:
-        """Instants towards the end of a listing longer than a page: by jumps that double, then by halves.
+    def _far_instants(self, date: dt.date, top: Sight) -> Steps[tuple[int, ...]]:
+        """Instants towards the end of a day's listing that may be longer than a page.
 
-        :param page: the rows of a page
-        :param behind: the page that starts on the last row of the first
+        :param top: its first page
         """
-        low, high, sight = page - 1, _NOWHERE, behind
-        found: list[int | None] = [*behind.instants]
+        page = len(top.keys)
+        low, high, sight = page - 1, _NOWHERE, top
+        found: list[int | None] = [*top.instants]
         for _ in range(_MOST_JUMPS):
             if 0 < len(sight.keys) < page or high - low <= page or self.talk.left <= 2:
                 break
-            offset = min(2 * low + page, (low + high) // 2)
+            offset = (low + high) // 2 if high < _NOWHERE else low + _jump(low, page, found)
             sight = yield from self._page(date, offset)
             found += sight.instants
             low, high = (offset, high) if sight.keys else (low, offset)
         return tuple(each for each in found if each is not None)
 
 
-def _day(date: dt.date, sight: Sight) -> Day | None:
-    instants = tuple(each for each in sight.instants if each is not None)
-    return Day(date, instants) if instants else None
+def _jump(low: int, page: int, found: list[int | None]) -> int:
+    """Rows from ``low`` to near the end of the day, if the day goes on as it began."""
+    instants = [each for each in found if each is not None]
+    seen = max(instants) - min(instants)
+    to_come = (low * (_DAY_MS - seen)) // max(seen, 1) - page // 2
+    return min(max(to_come, page // 2, 1), 16 * (low + page))
+
+
+def _instants(sight: Sight) -> tuple[int, ...]:
+    return tuple(each for each in sight.instants if each is not None)
 
 
 def _without_create_date() -> Finding:
