@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 from airflow_provider_kapture.client.account import Dialect
 from airflow_provider_kapture.client.days import from_ms
 from airflow_provider_kapture.diagnosis import conclude
-from airflow_provider_kapture.diagnosis.conclude import Day, Finding
+from airflow_provider_kapture.diagnosis.conclude import Finding
 from airflow_provider_kapture.diagnosis.contact import LONG_AGO, Steps, StoppedError, Talk
 from airflow_provider_kapture.diagnosis.sight import Sight
+from airflow_provider_kapture.diagnosis.zones import Day, fitting_zones, zone_finding
 
 # The widest range that is tried, and how many of the latest days are searched for orders.
 _WIDEST = 31
@@ -202,7 +203,7 @@ class _Examination:
         """Look at the edges of days until a single zone fits, or requests run out."""
         days = [Day(each, _instants(sight)) for each, sight in pages.items() if _instants(sight)]
         configured = self.talk.dialect.timezone
-        fitting = conclude.fitting_zones(days, configured)
+        fitting = fitting_zones(days, configured)
         cut = [each for each, sight in pages.items() if len(sight.keys) >= page]
         while len(fitting) > 1 and self.talk.left > 1 and len(pages) < _MOST_DAYS:
             if cut and self.has_offset:
@@ -214,8 +215,8 @@ class _Examination:
                 instants = _instants(pages[date])
                 cut = [date] if len(instants) >= page else []
             days += [Day(date, instants)] if instants else []
-            fitting = conclude.fitting_zones(days, configured)
-        self.talk.findings.append(conclude.zone_finding(days, configured))
+            fitting = fitting_zones(days, configured)
+        self.talk.findings.append(zone_finding(days, configured))
 
     def _far_instants(self, date: dt.date, top: Sight) -> Steps[tuple[int, ...]]:
         """Instants towards the end of a day's listing that may be longer than a page.
