@@ -6,6 +6,7 @@ Both transports go through here, so that they can't differ in what they ask or i
 from __future__ import annotations
 
 import base64
+import codecs
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
@@ -145,10 +146,21 @@ class Answer:
     body: bytes
 
 
-_ENVELOPES = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SPANS = msgspec.json.Decoder(list[msgspec.Raw])
-_SPANS_OR_NONE = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_NULL = msgspec.Raw(b"null")
 _OK = 200
+# What a processor's cache holds; as one text, an answer with an emoji in it takes four times its size.
+_PIECE = 1 << 14
+
+
+class _Listing(msgspec.Struct):
+    """An answer with a list of orders, each as it was sent; and all else that an answer may say."""
+
+    order_details: list[msgspec.Raw]
+    success: msgspec.Raw = _NULL
+    status: msgspec.Raw = _NULL
+    Status: msgspec.Raw = _NULL
+    message: msgspec.Raw = _NULL
+    Message: msgspec.Raw = _NULL
 
 
 class _Key(msgspec.Struct):
@@ -158,7 +170,13 @@ class _Key(msgspec.Struct):
     createDate: Any = None  # noqa: N815 - the vendor's name
 
 
-_KEYS = msgspec.json.Decoder(list[_Key])
+class _Keys(msgspec.Struct):
+    order_details: list[_Key]
+
+
+_ENVELOPES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LISTINGS = msgspec.json.Decoder(_Listing)
+_KEYS = msgspec.json.Decoder(_Keys)
 
 
 def page_of(answer: Answer, account: Account, now: dt.datetime) -> Page:
@@ -171,7 +189,7 @@ def page_of(answer: Answer, account: Account, now: dt.datetime) -> Page:
         raise _error_of_status(answer, account, now)
     try:
         body = answer.body.removeprefix(b"\xef\xbb\xbf")
-        body.decode()
+        _check_text(body)
         try:
             return _page_of_body(body, account)
         except msgspec.DecodeError:
@@ -183,16 +201,29 @@ def page_of(answer: Answer, account: Account, now: dt.datetime) -> Page:
         raise KaptureShapeError(f"{_UNKNOWN} {_described(answer.body)}", path=orders.PATH) from error
 
 
+def _check_text(body: bytes) -> None:
+    """See that a body is UTF-8: msgspec does not look into strings that it passes by."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for at in range(0, len(body), _PIECE):
+        decoder.decode(body[at : at + _PIECE])
+    decoder.decode(b"", final=True)
+
+
 def _page_of_body(body: bytes, account: Account) -> Page:
-    envelope = _ENVELOPES.decode(body)
+    try:
+        envelope: dict[str, Any] = msgspec.structs.asdict(_LISTINGS.decode(body))
+        raws: list[msgspec.Raw] | None = envelope.pop("order_details")
+    except msgspec.ValidationError:
+        envelope, raws = _ENVELOPES.decode(body), None
     message = _text(envelope, "message", "Message")
     _check_success(envelope, message, account)
-    details = bytes(envelope.get("order_details", b""))
-    if message in account.dialect.empty_messages and len(_SPANS_OR_NONE.decode(details or b"null") or ()) == 0:
-        return Page()
-    if not details.startswith(b"["):
+    if raws is None:
+        details = bytes(envelope.get("order_details", b""))
+        if message in account.dialect.empty_messages and details in {b"", b"null"}:
+            return Page()
         raise _no_list(details, message, account)
-    return _page(_SPANS.decode(details), _KEYS.decode(details))
+    keys = _KEYS.decode(body).order_details
+    return Page(raws, [order_key(each.id) for each in keys], [_instant(each.createDate) for each in keys])
 
 
 _UNKNOWN = "Kapture answered 200, but not with the success that its API promises:"
@@ -207,10 +238,6 @@ def _without_half_characters(body: bytes) -> bytes:
     Half of a pair is no character, and no file format here could hold it.
     """
     return _LONE_SURROGATE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
-
-
-def _page(raws: list[msgspec.Raw], keys: list[_Key]) -> Page:
-    return Page(raws, [order_key(each.id) for each in keys], [_instant(each.createDate) for each in keys])
 
 
 def order_key(value: Any) -> OrderKey:

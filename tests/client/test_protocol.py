@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from airflow_provider_kapture.client import errors
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.protocol import Answer, page_of, question, retry_after
+from airflow_provider_kapture.client.protocol import Answer, Page, page_of, question, retry_after
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 ACCOUNT = Account.of("acme", "reader", "hush-hush", {"cm_id": 1, "empty_messages": ["No orders found"]})
 
 
-def read(body: bytes, status: int = 200) -> object:
+def read(body: bytes, status: int = 200) -> Page:
     return page_of(Answer(status, {}, body), ACCOUNT, NOW)
 
 
@@ -111,3 +111,20 @@ def test_an_order_with_half_a_character_can_be_read(half: bytes, name: bytes) ->
         Answer(200, {}, b'{"success":"true","order_details":[{"id":1,"%s":"%s"}]}' % (name, half)), ACCOUNT, NOW
     )
     assert "\ufffd" in str(msgspec.json.decode(page.raws[0]))
+
+
+@pytest.mark.parametrize("shift", range(4))
+def test_text_is_utf_8_wherever_its_characters_lie(shift: int) -> None:
+    record = ('{"id":1,"remarks":"' + "x" * shift + "😀" * 20_000 + '"}').encode()
+    page = read(b'{"success":"true","order_details":[' + record + b"]}")
+    assert [bytes(raw) for raw in page.raws] == [record]
+    with pytest.raises(errors.KaptureShapeError):
+        read(b'{"success":"true","order_details":[' + record[:-3] + b'"}]}')
+
+
+def test_of_two_lists_of_orders_the_last_counts_and_a_list_beside_something_else_is_an_error() -> None:
+    page = read(b'{"success":"true","order_details":[{"id":1}],"order_details":[{"id":2}]}')
+    assert list(page.keys) == [2]
+    for details in (b'"order_details":[{"id":1}],"order_details":{}', b'"order_details":{},"order_details":[{"id":1}]'):
+        with pytest.raises(errors.KaptureShapeError):
+            read(b'{"success":"true",%s}' % details)
