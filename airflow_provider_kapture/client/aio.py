@@ -10,10 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import aiohttp
-import requests.utils
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
@@ -32,8 +29,11 @@ from airflow_provider_kapture.client.protocol import (
 )
 from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
 from airflow_provider_kapture.client.retry import async_policy
-from airflow_provider_kapture.client.transport import BUSY, CHUNK, FAILURES, READS, endless_error, transport_error
+from airflow_provider_kapture.client.transport import BUSY, CHUNK, READS, endless_error, transport_error
 from airflow_provider_kapture.client.unpack import Unpacker
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 class AsyncKaptureClient:
@@ -153,6 +153,8 @@ class AsyncKaptureClient:
             pull.check_last_day(days, page)
 
     async def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         async with self._opening:
             if self._session is None:
                 dialect = self.account.dialect
@@ -172,6 +174,9 @@ class AsyncKaptureClient:
             return self._session
 
     async def _send(self, body: bytes) -> Answer:
+        import aiohttp
+        import requests.utils
+
         dialect = self.account.dialect
         url = self.account.origin + orders.PATH
         try:
@@ -189,8 +194,8 @@ class AsyncKaptureClient:
                 while chunk := await response.content.read(CHUNK):
                     unpacker.feed(chunk)
                 return Answer(response.status, response.headers, unpacker.finish())
-        except FAILURES as error:
-            # What aiohttp raises for a connection or a read that takes too long is a class of its own.
+        except (aiohttp.ClientError, OSError) as error:
+            # What aiohttp raises for a connection or a read that takes too long is a class of its own, and an OSError.
             raise (endless_error() if type(error) is TimeoutError else transport_error(self.account, error)) from None
 
 
@@ -254,6 +259,8 @@ def _key(request: Request) -> tuple[int, int]:
 
 def _trust(verify: bool | str) -> ssl.SSLContext | bool:
     """The certificates that requests would trust: the same account must work in a worker and in a triggerer."""
+    import requests.utils
+
     if verify is False:
         return False
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.cookiejar
 import json
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-import requests
-import requests.adapters
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
@@ -32,8 +32,18 @@ from airflow_provider_kapture.client.protocol import (
 )
 from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
 from airflow_provider_kapture.client.retry import policy
-from airflow_provider_kapture.client.transport import BUSY, CHUNK, FAILURES, READS, endless_error, transport_error
+from airflow_provider_kapture.client.transport import (
+    BUSY,
+    CHUNK,
+    READS,
+    endless_error,
+    requests_failures,
+    transport_error,
+)
 from airflow_provider_kapture.client.unpack import Unpacker
+
+if TYPE_CHECKING:
+    import requests
 
 
 class KaptureClient:
@@ -44,7 +54,8 @@ class KaptureClient:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._session: requests.Session | None = None
+        self._line: _Line | None = None
+        self._opening = threading.Lock()
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
@@ -58,9 +69,9 @@ class KaptureClient:
     def close(self) -> None:
         """Give the connections back; waits between retries end at once."""
         self._closed.set()
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        if self._line is not None:
+            self._line.session.close()
+            self._line = None
 
     def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
         """The half-open window between two edges, in the account's zone.
@@ -151,18 +162,11 @@ class KaptureClient:
                 return  # an account that refuses the wider range tells nothing about the end date
             pull.check_last_day(days, page)
 
-    def _opened(self) -> requests.Session:
-        if self._session is None:
-            session = requests.Session()
-            adapter = requests.adapters.HTTPAdapter(pool_maxsize=self.account.dialect.max_concurrency, max_retries=0)
-            session.mount("https://", adapter)
-            session.mount("http://", adapter)
-            session.headers.clear()
-            # Set, so that a netrc file can't put other credentials in their place.
-            session.auth = lambda request: request
-            session.cookies.set_policy(_NoCookies())
-            self._session = session
-        return self._session
+    def _opened(self) -> _Line:
+        with self._opening:
+            if self._line is None:
+                self._line = _Line.to(self.account)
+            return self._line
 
     def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it, whatever it says: no retry.
@@ -173,27 +177,55 @@ class KaptureClient:
         dialect = self.account.dialect
         deadline = time.monotonic() + READS * dialect.read_timeout
         try:
-            with self._opened().request(
-                dialect.http_method,
-                self.account.origin + orders.PATH,
-                data=body,
-                headers=request_headers(self.account),
-                timeout=(dialect.connect_timeout, dialect.read_timeout),
-                allow_redirects=False,
-                stream=True,
-                verify=dialect.verify,
-            ) as response:
+            with self._opened().send(body, dialect.connect_timeout, dialect.read_timeout) as response:
                 unpacker = Unpacker(response.headers.get("Content-Encoding", ""), dialect.max_response_bytes)
                 while chunk := response.raw.read1(CHUNK, decode_content=False):
                     unpacker.feed(chunk)
                     if time.monotonic() > deadline:
                         raise endless_error()
                 return Answer(response.status_code, response.headers, unpacker.finish())
-        except FAILURES as error:
+        except requests_failures() as error:
             raise transport_error(self.account, error) from None
 
 
-class _NoCookies(requests.cookies.cookielib.DefaultCookiePolicy):  # type: ignore[name-defined,misc]
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A session with one account, and what all its requests have in common, so that it is worked out once.
+
+    :param request: the request, but for its body
+    :param settings: what the environment says of proxies and certificates
+    """
+
+    session: requests.Session
+    request: requests.PreparedRequest
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def to(cls, account: Account) -> Self:
+        import requests
+        import requests.adapters
+
+        session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=account.dialect.max_concurrency, max_retries=0)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        session.headers.clear()
+        # Set, so that a netrc file can't put other credentials in their place.
+        session.auth = lambda request: request
+        session.cookies.set_policy(_NoCookies())
+        url = account.origin + orders.PATH
+        request = requests.Request(account.dialect.http_method, url, request_headers(account))
+        settings = session.merge_environment_settings(url, {}, stream=True, verify=account.dialect.verify, cert=None)
+        return cls(session, session.prepare_request(request), settings)
+
+    def send(self, body: bytes, connect_timeout: float, read_timeout: float) -> requests.Response:
+        request = self.request.copy()
+        request.prepare_body(body, None)
+        timeout = (connect_timeout, read_timeout)
+        return self.session.send(request, timeout=timeout, allow_redirects=False, **self.settings)
+
+
+class _NoCookies(http.cookiejar.DefaultCookiePolicy):
     """Each request stands for itself: no session of the server's is kept."""
 
     def set_ok(self, cookie: object, request: object) -> bool:  # noqa: ARG002 - the signature is the library's

@@ -6,10 +6,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import aiohttp
-import requests
-import urllib3
-
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.errors import KaptureTransportError
 
@@ -19,12 +15,20 @@ READS = 10
 # Statuses that ask for fewer requests, not only for later ones.
 BUSY = frozenset({429, 503})
 
-# What the libraries raise where no whole answer came; an aiohttp time-out is a TimeoutError, and so an OSError.
-FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, aiohttp.ClientError, OSError)
+
+def requests_failures() -> tuple[type[Exception], ...]:
+    """What requests raises where no whole answer came."""
+    import requests
+    import urllib3
+
+    return (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 def transport_error(account: Account, error: BaseException) -> KaptureTransportError:
     """What went wrong below HTTP, in a user's words; nothing of the library's text, which may hold anything."""
+    import requests
+    import urllib3
+
     causes = tuple(_causes(error))
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return KaptureTransportError(
