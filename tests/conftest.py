@@ -3,12 +3,16 @@
 import os
 import tempfile
 
+import hypothesis
 import pytest
 
 _HOME = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # How long an example takes says how busy the machine is, and nothing about the code.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     home = tempfile.TemporaryDirectory(prefix="kapture-tests-", ignore_cleanup_errors=True)
     config.stash[_HOME] = home
     for name in [name for name in os.environ if name.startswith(("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_"))]:

@@ -54,8 +54,10 @@ def check_destination(destination: str) -> None:
 
 
 def _check_container(path: ObjectStoragePath) -> None:
-    if not path.fs.exists(path.bucket):
-        raise FileNotFoundError(f"there is no bucket {path.bucket!r}, or the connection may not see it")
+    # With older releases of universal-pathlib, the bucket still has the connection's id in front of it.
+    bucket = path.bucket.rpartition("@")[2]
+    if not path.fs.exists(bucket):
+        raise FileNotFoundError(f"there is no bucket {bucket!r}, or the connection may not see it")
 
 
 def _check_folder(local: Path, *, names_file: bool) -> None:

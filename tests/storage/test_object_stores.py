@@ -12,7 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:botocore")  # botocore's own, of datetime
+# botocore's own, of datetime; and those of every provider's hooks, which Airflow imports for the first file system.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
