@@ -18,6 +18,7 @@ from airflow_provider_kapture.diagnosis.ask import diagnose
 from airflow_provider_kapture.diagnosis.conclude import QUESTIONS, Report
 
 _USAGE_ERROR = 2
+_STOPPED = 130
 _PASSWORD = "KAPTURE_PASSWORD"  # noqa: S105 - the name of an environment variable
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 
@@ -38,16 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Examine an account and tell what was found.
 
-    :return: the exit status: 0 where a pull can be trusted, 1 where not, 2 where the arguments won't do
+    :return: the exit status: 0 where a pull can be trusted, 1 where not, 2 where the arguments won't do, 130 for Ctrl-C
     """
     named = (args.host, args.login, args.cm_id)
     if (args.conn_id is None) == (None in named) or (args.conn_id is not None and any(named)):
         return _complain("give a connection id, or all of --host, --login and --cm-id", _USAGE_ERROR)
     try:
         account = _account_of_connection(args.conn_id) if args.conn_id is not None else _account_of_options(args)
+        report = diagnose(account, args.day)
     except KaptureError as error:
         return _complain(str(error), 1)
-    report = diagnose(account, args.day)
+    except EOFError:
+        return _complain(f"no password: set {_PASSWORD}, or type it", _USAGE_ERROR)
+    except KeyboardInterrupt:
+        return _complain("stopped", _STOPPED)
     sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if args.json else _told(report, account))
     return 0 if report.trusted else 1
 

@@ -34,8 +34,8 @@ def examine(kapture, day=DAY, **changed):
     return report
 
 
-def pulled(kapture, report, start, end):
-    with KaptureClient(account_of(kapture, dict(report.recommended))) as client:
+def pulled(kapture, recommended, start, end):
+    with KaptureClient(account_of(kapture, dict(recommended))) as client:
         return sorted(int(order["id"]) for order in client.iter_orders(start, end))
 
 
@@ -88,7 +88,7 @@ def test_it_finds_the_truth_and_settings_that_pull_everything(switches):
         assert report.recommended.get("empty_messages", []) == (
             ["No orders found."] if switches["empty"] == "message" else []
         )
-        assert pulled(kapture, report, "2024-05-06", "2024-05-13") == sorted(kapture.ids())
+        assert pulled(kapture, report.recommended, "2024-05-06", "2024-05-13") == sorted(kapture.ids())
 
 
 UNSOUND = st.sampled_from(
@@ -116,6 +116,33 @@ def test_it_names_what_can_not_be_trusted(switches, fault):
         report = examine(kapture)
         assert not report.trusted
         assert question in {each.question for each in report.findings if not each.is_good}
+
+
+TROUBLE = st.one_of(
+    *(
+        st.fixed_dictionaries({name: st.integers(2, 7)})
+        for name in ("html_every", "drop_every", "truncate_every", "status_every")
+    ),
+    st.fixed_dictionaries({"status_every": st.integers(2, 7), "status": st.sampled_from([429, 500, 503])}),
+    st.fixed_dictionaries({"insert_per_answer": st.integers(1, 3), "insert_at": st.sampled_from(["top", "middle"])}),
+    st.fixed_dictionaries({"delete_per_answer": st.integers(1, 3), "delete_at": st.sampled_from(["top", "end"])}),
+)
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(switches=SOUND, trouble=TROUBLE)
+def test_trouble_on_the_way_makes_no_untruth(switches, trouble):
+    with Emulator(BOOK, Switches(**switches | trouble)) as kapture:
+        report = examine(kapture)
+        answers = answers_of(report)
+        assert answers["date format"] in (switches["date_format"], "not known")
+        assert answers["end date"] in (switches["end_date"], "not known")
+        assert answers["order"] in (f"{switches['order']} first", "not known", "not stable")
+        if report.trusted:
+            kapture.set(**dict.fromkeys(("html_every", "drop_every", "truncate_every", "status_every")))
+            kapture.set(insert_per_answer=0, delete_per_answer=0)
+            unhurried = {each: value for each, value in report.recommended.items() if each != "requests_per_second"}
+            assert pulled(kapture, unhurried, "2024-05-06", "2024-05-13") == sorted(kapture.ids())
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -148,12 +175,22 @@ def test_no_orders_is_no_reason_to_trust():
             assert answers_of(report)["end date"] == "not known"
 
 
-def test_an_unreachable_host_is_named():
+@pytest.mark.parametrize(
+    ("scheme", "question", "answer"),
+    [("http", "connection", "refused"), ("https", "TLS", "failed"), (None, "name", "not resolved")],
+)
+def test_what_stands_before_kapture_is_named(scheme, question, answer):
     with Emulator(BOOK) as kapture:
-        account = account_of(kapture)
-    report = diagnose(account, DAY, no_wait)
+        host = f"{scheme}://127.0.0.1:{kapture.port}" if scheme else "no-such-name.invalid"
+        account = account_of(kapture, host=host)
+        if scheme == "https":
+            report = diagnose(account, DAY, no_wait)
+    if scheme != "https":
+        report = diagnose(account, DAY, no_wait)
     assert not report.trusted
-    assert answers_of(report)["connection"] == "refused"
+    assert answers_of(report)[question] == answer
+    wrong = [each.question for each in report.findings if not each.is_good]
+    assert wrong[0] == question
 
 
 def test_a_rate_that_is_too_much_is_measured():

@@ -116,9 +116,10 @@ def _messages(key: str, value: Any) -> tuple[str, ...]:
     messages = _json_of(value)
     if isinstance(messages, str):
         messages = [messages]
-    if not isinstance(messages, list | tuple) or not all(isinstance(each, str) and each.strip() for each in messages):
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, str) for each in messages):
         raise _wrong(key, value, 'a list of the vendor\'s messages, such as ["No orders found"]')
-    return tuple(messages)
+    # An empty line of the form's text field is no message.
+    return tuple(each.strip() for each in messages if each.strip())
 
 
 READERS: Mapping[str, Reader] = MappingProxyType(

@@ -30,7 +30,7 @@ def diagnose(account: Account, day: dt.date | None = None, sleep: Callable[[floa
     :param day: a day of the account that has orders; looked for among the latest where none is given
     :param sleep: how to wait, in seconds
     """
-    steps = examine(account.dialect, dt.datetime.now(account.zone).date(), day)
+    steps = examine(account, dt.datetime.now(account.zone).date(), day)
     with _Asker(account, sleep) as asker:
         probe = next(steps)
         while True:

@@ -15,7 +15,9 @@ from airflow_provider_kapture.diagnosis.sight import Sight
 # What the doctor finds out, in the order it is told; those that a pull can't do without are true.
 QUESTIONS: Mapping[str, bool] = MappingProxyType(
     {
+        "name": True,
         "connection": True,
+        "TLS": True,
         "credentials": True,
         "method": True,
         "filter": True,

@@ -49,12 +49,14 @@ class Talk:
     """What was learnt of how to ask.
 
     :ivar dialect: how to ask
+    :ivar is_https: whether it is asked over TLS
     :ivar findings: what was found out
     :ivar left: how many requests may still be made
     :ivar empty: the answer to a day without orders
     """
 
     dialect: Dialect
+    is_https: bool = True
     findings: list[Finding] = field(default_factory=list)
     left: int = 1
     empty: Sight | None = None
@@ -74,7 +76,7 @@ class Talk:
         if self.empty is not None and sight.refuses_like(self.empty):
             return replace(sight, error=None)
         if not sight.is_answered and (sight.status is None or 300 <= sight.status < 400):
-            self.findings += _reached(sight)
+            self.findings += _reached(sight, self)
             raise StoppedError(_failure(sight))
         return sight
 
@@ -88,7 +90,7 @@ class Talk:
         for remedy in remedies:
             if not sight.is_answered:
                 sight = yield from remedy(sight)
-        self.findings += _reached(sight)
+        self.findings += _reached(sight, self)
         if not sight.is_answered:
             raise StoppedError(_failure(sight))
         self._conclude(sight)
@@ -158,22 +160,37 @@ class Talk:
         found.append(_empty_finding(sight, self.empty, dialect))
 
 
-def _reached(sight: Sight) -> list[Finding]:
-    """What any answer shows."""
-    if isinstance(sight.error, errors.KaptureTransportError) or sight.status in range(300, 400):
+def _reached(sight: Sight, talk: Talk) -> list[Finding]:
+    """What any answer shows, and what its absence does."""
+    failed = sight.error.reason if isinstance(sight.error, errors.KaptureTransportError) else ""
+    if failed == "name":
         return []
-    found = [Finding("connection", "reached", "the name resolved, the connection stood, and Kapture answered")]
+    found = [Finding("name", "resolved", "the host's name has an address")]
+    if failed in {"", "tls"} and sight.status not in range(300, 400):
+        found.append(Finding("connection", "reached", "the host answered"))
+    if not failed:
+        found.append(_tls_finding(talk))
     is_let_in = sight.error is None or sight.status in {200, 400} or sight.is_null
     if is_let_in:
         found.append(Finding("credentials", "accepted", "login, password and cm_id got past the door"))
     return found
 
 
+def _tls_finding(talk: Talk) -> Finding:
+    if not talk.is_https:
+        return Finding("TLS", "not used", "the connection's host says http://, which only a loopback address may")
+    if talk.dialect.verify is False:
+        return Finding("TLS", "not verified", "`verify` is false: whose certificate it is was not looked at")
+    return Finding("TLS", "trusted", "the certificate is the host's, and one that `verify` trusts")
+
+
 def _failure(sight: Sight) -> Finding:
     error = sight.error
     assert error is not None
     if isinstance(error, errors.KaptureTransportError):
-        question, answer = "connection", {"name": "no such name"}.get(error.reason, error.reason)
+        question, answer = {"name": ("name", "not resolved"), "tls": ("TLS", "failed")}.get(
+            error.reason, ("connection", error.reason)
+        )
     elif isinstance(error, errors.KaptureAuthError):
         question, answer = "credentials", "refused"
     elif isinstance(error, errors.KaptureForbiddenError):
@@ -185,7 +202,7 @@ def _failure(sight: Sight) -> Finding:
     elif sight.status in range(300, 400):
         question, answer = "connection", "redirected"
     elif sight.status in {404, 405}:
-        question, answer = "method", "refused"
+        question, answer = "method", "refused" if sight.status == 405 else "not found"
     elif sight.wants_filter:
         question, answer = "filter", "not known"
     else:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
-from airflow_provider_kapture.client.account import Dialect
+from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import from_ms
 from airflow_provider_kapture.diagnosis import conclude
 from airflow_provider_kapture.diagnosis.conclude import Finding
@@ -27,14 +27,14 @@ _NOWHERE = 1 << 62
 _DAY_MS = 86_400_000
 
 
-def examine(dialect: Dialect, today: dt.date, day: dt.date | None) -> Steps[list[Finding]]:
+def examine(account: Account, today: dt.date, day: dt.date | None) -> Steps[list[Finding]]:
     """Ask the account about itself.
 
-    :param dialect: the settings to start from
+    :param account: where it is, and the settings to start from
     :param today: the account's date
     :param day: a day that has orders; looked for where none is given
     """
-    talk = Talk(dialect)
+    talk = Talk(account.dialect, account.origin.startswith("https:"))
     try:
         yield from _Examination(talk).run(today, day)
     except StoppedError as stopped:
@@ -105,6 +105,10 @@ class _Examination:
 
     def _search(self, today: dt.date, day: dt.date | None) -> Steps[dt.date]:
         """A date, by the configured zone, on which an order was created."""
+        if self.talk.left <= _KEPT_BACK:
+            raise StoppedError(
+                Finding("orders", "not known", "too many requests failed to go on looking for orders", is_good=False)
+            )
         looked_at: list[dt.date] = []
         for first, last in self._spans(today, day):
             if self.talk.left <= _KEPT_BACK:

@@ -83,8 +83,14 @@ def zone_finding(days: Sequence[Day], configured: str) -> Finding:
             "the dates are not read as they were meant",
             is_good=False,
         )
-    others = f"; {len(fitting) - 1} other offset(s) fit as well: {', '.join(fitting[1:5])}" if fitting[1:] else ""
-    is_guess = fitting[0] != configured and fitting[1:2] and fitting[1] in _LIKELY_ZONES
+    kept = "; it is the connection's own, and" if fitting[0] == configured else ";"
+    others = f"{kept} {len(fitting) - 1} other offset(s) fit as well: {', '.join(fitting[1:5])}" if fitting[1:] else ""
+    # A likely zone among unlikely ones is no guess; an unlikely one among others is.
+    is_guess = (
+        fitting[0] != configured
+        and len(fitting) > 1
+        and (fitting[0] not in _LIKELY_ZONES or fitting[1] in _LIKELY_ZONES)
+    )
     return Finding(
         "time zone",
         f"perhaps {fitting[0]}" if is_guess else fitting[0],

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_kapture import connection_form
 from airflow_provider_kapture.client import Account, KaptureClient, errors
@@ -118,6 +118,11 @@ class KaptureHook(BaseHook):
                 return True, f"Kapture at {client.account.host} answered a pull of today's orders"
         except errors.KaptureError as error:
             return False, str(error)
+        except AirflowNotFoundException:
+            return False, f"There is no connection {self.kapture_conn_id!r}"
+        except Exception as error:  # noqa: BLE001 - whoever presses a button wants to read why, not to see it break
+            # The kind alone: what else it says may hold the connection.
+            return False, f"The connection {self.kapture_conn_id!r} can't be tested: {type(error).__name__}"
 
 
 async def async_account(kapture_conn_id: str) -> Account:

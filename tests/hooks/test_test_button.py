@@ -1,0 +1,206 @@
+"""What the Test button says: each failure told apart, and nothing that is secret."""
+
+import base64
+import json
+import socket
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_kapture.connection_form import FIELDS
+from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.hooks.kapture import KaptureHook
+
+PASSWORD = "s3cret-of-the-test"
+
+
+@pytest.fixture(scope="module")
+def running_kapture():
+    with Emulator(Book(orders=9, days=1), password=PASSWORD) as running:
+        yield running
+
+
+@pytest.fixture
+def kapture(running_kapture):
+    running_kapture.reset()
+    return running_kapture
+
+
+@pytest.fixture
+def press(kapture, monkeypatch):
+    """Test a connection that is the emulator's but for what is named; whether it worked, and the message."""
+
+    def press(read_timeout=5, **changed):
+        connection = json.loads(kapture.connection_json(read_timeout=read_timeout))
+        monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(connection | changed))
+        worked, message = KaptureHook().test_connection()
+        token = base64.b64encode(f"{kapture.user}:{PASSWORD}".encode()).decode()
+        for secret in (PASSWORD, token, "another-password"):
+            assert secret not in message
+        return worked, message
+
+    return press
+
+
+def closed_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+ANSWERS = {
+    "forbidden": ({"status_every": 1, "status": 403}, "403 Forbidden"),
+    "not found": ({"status_every": 1, "status": 404}, "404"),
+    "method not allowed": ({"method": "GET"}, "405"),
+    "busy": ({"status_every": 1, "status": 503}, "answered 503"),
+    "redirected": ({"redirect": "https://elsewhere.example/login"}, "a redirect to elsewhere.example"),
+    "a page for people": ({"verbatim": "<html>Sign in</html>"}, "HTML"),
+    "another JSON": ({"verbatim": '{"orders": []}'}, "claims no success"),
+    "refused as such": ({"date_format": "%d/%m/%Y"}, "`date_format`"),
+    "too slow": ({"latency": 30}, "did not answer in time"),
+}
+
+
+@pytest.mark.parametrize(("switches", "said"), ANSWERS.values(), ids=ANSWERS)
+def test_each_answer_is_told_apart(kapture, press, switches, said):
+    kapture.set(**switches)
+    worked, message = press(read_timeout=0.2 if "latency" in switches else 5)
+    assert not worked
+    assert said in message
+    assert not [other for _, other in ANSWERS.values() if other != said and other in message]
+
+
+@pytest.mark.parametrize("status", [401, 200])
+def test_wrong_credentials(kapture, press, status):
+    kapture.set(bad_auth=status)
+    worked, message = press(password="another-password")
+    assert not worked
+    assert "does not accept the credentials" in message
+
+
+def test_what_never_reached_kapture(kapture, press):
+    messages = [
+        press(host="no-such-name.invalid")[1],
+        press(host=f"http://127.0.0.1:{closed_port()}")[1],
+        press(host=f"https://127.0.0.1:{kapture.port}")[1],
+    ]
+    for message, said in zip(messages, ("can't be resolved", "refused the connection", "TLS"), strict=True):
+        assert said in message
+    assert kapture.stats()["requests"] == 0
+
+
+def test_success_pulls_one_order_at_most(kapture, press):
+    worked, message = press()
+    assert worked
+    assert f"127.0.0.1:{kapture.port}" in message
+    [seen] = kapture.requests_seen
+    assert seen.body["limit"] == "1"
+
+
+UNUSABLE = {
+    "no host": ({"host": ""}, "host"),
+    "a password in the host": ({"host": f"https://user:{PASSWORD}@acme.kapturecrm.com"}, "host"),
+    "no login": ({"login": None}, "login"),
+    "no password": ({"password": ""}, "password"),
+    "two ports": ({"host": "http://127.0.0.1:1", "port": 2}, "port"),
+    "no account id": ({"extra": {"timezone": "UTC"}}, "cm_id"),
+    "a misspelt key": ({"extra": {"cm_id": 1, "time_zone": "UTC"}}, "timezone"),
+    "a wrong value": ({"extra": {"cm_id": 1, "page_size": "1"}}, "page_size"),
+    "an extra that is a list": ({"extra": "[1]"}, "extra"),
+}
+
+
+@pytest.mark.parametrize(("changed", "said"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_can_not_be_asked_is_a_message_too(kapture, press, changed, said):
+    worked, message = press(**changed)
+    assert not worked
+    assert said in message
+    assert kapture.stats()["requests"] == 0
+
+
+def test_a_connection_that_is_not_there(airflow_db, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_KAPTURE_DEFAULT", raising=False)
+    worked, message = KaptureHook("nowhere").test_connection()
+    assert not worked
+    assert "'nowhere'" in message
+
+
+def test_a_connection_that_can_not_be_read(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", '{"conn_type": "kapture", "password": "' + PASSWORD)
+    worked, message = KaptureHook().test_connection()
+    assert not worked
+    assert PASSWORD not in message
+
+
+# -- values as the form stores them --
+
+
+@pytest.fixture
+def dialect(monkeypatch):
+    """The settings that an extra means."""
+
+    def dialect(extra):
+        connection = {"conn_type": "kapture", "host": "acme", "login": "me", "password": "x", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(connection))
+        return KaptureHook().get_account().dialect
+
+    return dialect
+
+
+OPTIONAL = [field for field in FIELDS if not field.required]
+STORED = {
+    "untouched": ({field.key: "" for field in OPTIONAL}, {}),
+    "null": ({field.key: None for field in OPTIONAL}, {}),
+    "the greatest, as numbers": ({"page_size": 10_000, "max_concurrency": 32}, None),
+    "numbers, as text": (
+        {"page_size": "2", "requests_per_second": "0.5", "retry_budget": " 9 "},
+        {"page_size": 2, "requests_per_second": 0.5, "retry_budget": 9.0},
+    ),
+    "an empty object and an empty list": ({"default_body": {}, "empty_messages": []}, {"default_body": {}}),
+    "JSON, as text": (
+        {"default_body": '{"viewId": "7"}', "empty_messages": '["None.", "No."]'},
+        {"default_body": {"viewId": "7"}, "empty_messages": ("None.", "No.")},
+    ),
+    "lines of a text field": ({"empty_messages": ["", "No orders. ", ""]}, {"empty_messages": ("No orders.",)}),
+    "other letters": (
+        {"http_method": "get", "end_date": "Exclusive", "verify": "False"},
+        {"http_method": "GET", "end_date": "exclusive", "verify": False},
+    ),
+}
+
+
+@pytest.mark.parametrize(("stored", "meant"), STORED.values(), ids=STORED)
+def test_values_as_the_form_stores_them(dialect, stored, meant):
+    found = dialect({"cm_id": "1000298"} | stored)
+    assert found == replace(dialect({"cm_id": 1000298}), **(stored if meant is None else meant))
+
+
+@pytest.mark.parametrize("field", OPTIONAL, ids=lambda field: field.key)
+def test_the_example_in_the_form_can_be_stored(dialect, field):
+    assert dialect({"cm_id": "1000298", field.key: field.placeholder})
+
+
+@pytest.mark.parametrize(
+    ("stored", "origin"),
+    [
+        ({"host": "acme"}, "https://acme.kapturecrm.com"),
+        ({"host": "acme.kapturecrm.com", "port": 8443}, "https://acme.kapturecrm.com:8443"),
+        ({"host": "https://kapture.acme.in/", "port": None, "schema": ""}, "https://kapture.acme.in"),
+        ({"host": "kapture.acme.in", "schema": "https"}, "https://kapture.acme.in"),
+        ({"host": "127.0.0.1", "schema": "http", "port": 8080}, "http://127.0.0.1:8080"),
+        ({"host": " acme ", "port": 443}, "https://acme.kapturecrm.com"),
+    ],
+)
+def test_where_a_connection_points(stored, origin, monkeypatch):
+    connection = {"conn_type": "kapture", "login": "me", "password": "x", "extra": {"cm_id": 7}}
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(connection | stored))
+    assert KaptureHook().get_account().origin == origin
+
+
+def test_a_connection_as_a_uri(monkeypatch):
+    uri = "kapture://reader:p%40ss@https%3A%2F%2Fkapture.acme.in/?cm_id=7&timezone=UTC&verify=false"
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", uri)
+    account = KaptureHook().get_account()
+    assert account.origin == "https://kapture.acme.in"
+    assert (account.login, account.password) == ("reader", "p@ss")
+    assert (account.dialect.cm_id, account.dialect.timezone, account.dialect.verify) == (7, "UTC", False)
