@@ -106,20 +106,23 @@ class AsyncKaptureClient:
         """
         asked = question(date_field, filters)
         tally = Tally()
-        async with aclosing(self.pull(asked, self.window(window_start, window_end), tally)) as batches:
+        async with aclosing(self.pull(asked, self.window(window_start, window_end), tally, at_least)) as batches:
             async for _ in batches:
                 if at_least is not None and tally.rows >= at_least:
                     break
         return tally.rows
 
-    async def pull(self, asked: Question, window: Window, tally: Tally | None = None) -> AsyncGenerator[Batch, None]:
+    async def pull(
+        self, asked: Question, window: Window, tally: Tally | None = None, enough: int | None = None
+    ) -> AsyncGenerator[Batch, None]:
         """The window's orders as Kapture sent them, batch by batch.
 
         :param tally: counts what is done while it is done
+        :param enough: how many orders the caller will take: few pages are read beyond them
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         tally = Tally() if tally is None else tally
-        pull = Pull(self.account, asked, window, tally)
+        pull = Pull(self.account, asked, window, tally, enough)
         lanes = _Lanes(self, asked, tally)
         self._open_lanes.add(lanes)
         try:

@@ -111,7 +111,7 @@ class KaptureClient:
         """
         asked = question(date_field, filters)
         tally = Tally()
-        batches = self.pull(asked, self.window(window_start, window_end), tally)
+        batches = self.pull(asked, self.window(window_start, window_end), tally, at_least)
         try:
             for _ in batches:
                 if at_least is not None and tally.rows >= at_least:
@@ -120,14 +120,17 @@ class KaptureClient:
             batches.close()
         return tally.rows
 
-    def pull(self, asked: Question, window: Window, tally: Tally | None = None) -> Generator[Batch, None, None]:
+    def pull(
+        self, asked: Question, window: Window, tally: Tally | None = None, enough: int | None = None
+    ) -> Generator[Batch, None, None]:
         """The window's orders as Kapture sent them, batch by batch.
 
         :param tally: counts what is done while it is done
+        :param enough: how many orders the caller will take: few pages are read beyond them
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         tally = Tally() if tally is None else tally
-        pull = Pull(self.account, asked, window, tally)
+        pull = Pull(self.account, asked, window, tally, enough)
         lanes = _Lanes(self, asked, tally)
         on_their_way: dict[tuple[int, int], Future[Page]] = {}
         try:

@@ -65,14 +65,18 @@ class Request:
 class Pull:
     """Drive it with :meth:`requests` and :meth:`take` until :attr:`done`.
 
+    :param enough: how many orders will do: no more pages are on their way than may be needed for them
     :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
     """
 
-    def __init__(self, account: Account, asked: Question, window: Window, tally: Tally) -> None:
+    def __init__(
+        self, account: Account, asked: Question, window: Window, tally: Tally, enough: int | None = None
+    ) -> None:
         self._account = account
         self._asked = asked
         self._window = window
         self._tally = tally
+        self._enough = enough
         if asked.dates.cut_by is None and not window.is_whole_days():
             raise KaptureSettingsError(
                 f"A window by {asked.date_field!r} must be whole days of the account ({account.dialect.timezone}): its "
@@ -96,6 +100,8 @@ class Pull:
         """The requests that may be on their way now, the next to be taken first."""
         # The first request is alone: where it is refused, one request has been made, and not a handful.
         most = self._account.dialect.max_concurrency if self._begun else 1
+        if self._enough is not None:
+            most = min(most, max(-(-(self._enough - self._tally.rows) // self._account.dialect.page_size), 1))
         found: list[Request] = []
         for listing in self._listings:
             ahead = min(most, 1 + self._ahead(listing.walk)) if not found else 1

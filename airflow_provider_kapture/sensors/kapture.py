@@ -17,11 +17,12 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import question
 from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, from_payload
+from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, check_min_orders, from_payload
 from airflow_provider_kapture.windows import window_of_run
 
 # Seconds beyond which a time-out is no bound; there are dates that far ahead.
@@ -81,8 +82,8 @@ class KaptureOrdersSensor(BaseSensorOperator):
         :raises KaptureError: what a retry may mend
         """
         began = time.monotonic()
-        with _failing_the_task():
-            seen = self._ask(context)
+        with _failing_the_task(), KaptureHook(self.kapture_conn_id).get_conn() as client:
+            seen = self._ask(client, self._window(client, context))
         is_enough = seen.orders >= self.min_orders
         left = self.timeout - (time.monotonic() - began)
         if self.deferrable and not is_enough and left > 0:
@@ -111,18 +112,26 @@ class KaptureOrdersSensor(BaseSensorOperator):
         with _failing_the_task():
             raise failure
 
-    def _ask(self, context: Context) -> Enough:
-        if type(self.min_orders) is not int or self.min_orders < 1:
-            raise KaptureSettingsError(f"min_orders is {self.min_orders!r}: it must be a whole number of at least 1")
-        with KaptureHook(self.kapture_conn_id).get_conn() as client:
-            window, _ = window_of_run(
-                cast("Mapping[str, Any]", context),
-                client.account.zone,
-                window_start=self.window_start,
-                window_end=self.window_end,
-                window=self.window,
-            )
-            self._check_in_reach(window)
+    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
+        # Airflow's exponential backoff begins with half the interval.
+        return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
+
+    def _window(self, client: KaptureClient, context: Context) -> Window:
+        window, source = window_of_run(
+            cast("Mapping[str, Any]", context),
+            client.account.zone,
+            window_start=self.window_start,
+            window_end=self.window_end,
+            window=self.window,
+        )
+        self.log.info("Window [%s, %s) from %s", window.start.isoformat(), window.end.isoformat(), source)
+        self._check_in_reach(window)
+        return window
+
+    def _ask(self, client: KaptureClient, window: Window) -> Enough:
+        check_min_orders(self.min_orders)
+        seen = 0
+        try:
             seen = client.count_orders(
                 window.start,
                 window.end,
@@ -130,6 +139,11 @@ class KaptureOrdersSensor(BaseSensorOperator):
                 filters=self.filters,
                 at_least=self.min_orders,
             )
+        except KaptureError as error:
+            if error.hopeless or not (self.silent_fail and self.deferrable):
+                raise
+            # Airflow itself would go on in the worker.
+            self.log.warning("Waiting on in the triggerer, as silent_fail says: %s", error)
         return Enough(seen, window.start.isoformat(), window.end.isoformat())
 
     def _check_in_reach(self, window: Window) -> None:
@@ -153,6 +167,8 @@ class KaptureOrdersSensor(BaseSensorOperator):
             filters=dict(question(self.date_field, self.filters).body),
             min_orders=self.min_orders,
             poll_interval=self.poke_interval,
+            exponential_backoff=self.exponential_backoff,
+            max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
             silent_fail=self.silent_fail,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=dt.timedelta(seconds=timeout))

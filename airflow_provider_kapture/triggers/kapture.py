@@ -6,26 +6,36 @@ import asyncio
 import datetime as dt
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
-from airflow_provider_kapture.client.client import as_dict
 from airflow_provider_kapture.client.days import DayRange, from_ms, to_ms
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.protocol import OrderKey, Page, Question, order_key, question
 from airflow_provider_kapture.hooks.kapture import KaptureHook, async_account
-from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, Failed, Place, to_payload
-
-if TYPE_CHECKING:
-    from airflow.sdk.execution_time.context import AssetStateStoreAccessors
+from airflow_provider_kapture.waiting import (
+    LEAST_INTERVAL,
+    Enough,
+    Failed,
+    Look,
+    News,
+    Place,
+    check_min_orders,
+    pause,
+    to_payload,
+)
 
 _MOST_PAUSE = 3600.0
+# A watcher's place is kept with each event, and so often where none come: what it has to catch up with stays short.
+_KEPT_EVERY_MS = 3_600_000
 
 
 class KaptureOrdersTrigger(BaseTrigger):
@@ -41,6 +51,8 @@ class KaptureOrdersTrigger(BaseTrigger):
     :param filters: documented filter names to values
     :param min_orders: how many orders are enough
     :param poll_interval: seconds between polls, whatever fails; 1 at the least
+    :param exponential_backoff: double the pause after each poll
+    :param max_wait: seconds that a pause grows to, at the most; an hour where none are given
     :param silent_fail: wait on, however long failures that may mend last
     """
 
@@ -54,6 +66,8 @@ class KaptureOrdersTrigger(BaseTrigger):
         filters: Mapping[str, Any] | None = None,
         min_orders: int = 1,
         poll_interval: float = 60.0,
+        exponential_backoff: bool = False,
+        max_wait: float | None = None,
         silent_fail: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow left it untyped
@@ -64,6 +78,8 @@ class KaptureOrdersTrigger(BaseTrigger):
         self.filters = filters
         self.min_orders = min_orders
         self.poll_interval = max(LEAST_INTERVAL, poll_interval)
+        self.exponential_backoff = exponential_backoff
+        self.max_wait = max_wait
         self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -76,51 +92,69 @@ class KaptureOrdersTrigger(BaseTrigger):
             "filters": self.filters,
             "min_orders": self.min_orders,
             "poll_interval": self.poll_interval,
+            "exponential_backoff": self.exponential_backoff,
+            "max_wait": self.max_wait,
             "silent_fail": self.silent_fail,
         }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.kapture_conn_id} [{self.window_start}, {self.window_end})>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll until there is something to say; one event."""
         yield TriggerEvent(to_payload(await self._outcome()))  # type: ignore[no-untyped-call]  # as above
 
     async def _outcome(self) -> Enough | Failed:
+        polls = 0
         while True:
             try:
-                return await self._enough()
+                check_min_orders(self.min_orders)
+                async with _UnhurriedClient(await async_account(self.kapture_conn_id), self.poll_interval) as client:
+                    while (seen := await self._count(client)) < self.min_orders:
+                        await self._pause(polls)
+                        polls += 1
+                return Enough(seen, self.window_start, self.window_end)
+            except AirflowNotFoundException as error:  # the connection is gone
+                return Failed.of(error)
             except KaptureError as error:
                 if error.hopeless or not self.silent_fail:
                     return Failed.of(error)
                 self.log.warning("Waiting on, as silent_fail says: %s", error)
-            await asyncio.sleep(self.poll_interval)
+            await self._pause(polls)
+            polls += 1
 
-    async def _enough(self) -> Enough:
-        account = await async_account(self.kapture_conn_id)
-        async with _UnhurriedClient(account, self.poll_interval) as client:
-            while True:
-                seen = await client.count_orders(
-                    self.window_start,
-                    self.window_end,
-                    date_field=self.date_field,
-                    filters=self.filters,
-                    at_least=self.min_orders,
-                )
-                if seen >= self.min_orders:
-                    return Enough(seen, self.window_start, self.window_end)
-                await asyncio.sleep(self.poll_interval)
+    async def _count(self, client: AsyncKaptureClient) -> int:
+        return await client.count_orders(
+            self.window_start,
+            self.window_end,
+            date_field=self.date_field,
+            filters=self.filters,
+            at_least=self.min_orders,
+        )
+
+    async def _pause(self, polls: int) -> None:
+        most = _MOST_PAUSE if self.max_wait is None else self.max_wait
+        await asyncio.sleep(pause(self.poll_interval, polls if self.exponential_backoff else 0, most))
 
 
 class KaptureOrdersEventTrigger(BaseEventTrigger):
-    """Fires when orders appear that the last poll had not seen; for an ``AssetWatcher``. Needs Airflow 3.
+    """Fires when orders appear that were not there before; for an ``AssetWatcher``. Needs Airflow 3.
 
     ::
 
         new_orders = Asset("kapture_orders", watchers=[AssetWatcher("kapture", KaptureOrdersEventTrigger())])
 
-    The event: ``{"orders": how many are new, "last_create_date": their newest createDate}``, the latter ISO 8601 in the
-    account's time zone. The first poll only looks at what is there. Where Airflow keeps state for an asset, a watcher
-    that is restarted goes on from the newest order that it had seen; elsewhere, or where one trigger watches for many
-    assets, it looks anew, and does not fire for what is there by then. Watchers with the same arguments are one trigger
-    to Airflow, and share its polls.
+    The event: ``{"orders": how many are new, "first_create_date": their oldest createDate, "last_create_date": their
+    newest}``, both ISO 8601 in the account's time zone. Its first poll only looks at what is there.
+
+    A watcher that is restarted goes on where it was, and tells of what came meanwhile, where Airflow keeps state for an
+    asset (3.3 and later); elsewhere, or where one trigger watches for many assets, it looks anew, and does not fire for
+    what is there by then. Its place is kept before the event is handed to Airflow: no order is told of twice, and an
+    event that dies with the triggerer in that moment is not repeated. So let the DAG pull whole days, which the next
+    event of the day makes good.
+
+    Watchers with the same arguments share their polls: those of DAGs that Airflow reads together are one trigger to it,
+    others share one stream (3.3 and later).
 
     Whatever fails, a watcher goes on, with growing pauses: there is no task that it could fail, and Airflow starts a
     watcher that ended again at once.
@@ -154,70 +188,124 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
             "lookback": self.lookback,
         }
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.kapture_conn_id}>"
+
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll for as long as it is watched."""
-        place: Place | None = None
+        """Poll for as long as it is watched; alone, where Airflow shares no streams."""
+        async with (
+            aclosing(self.open_shared_stream(self.serialize()[1])) as looks,
+            aclosing(self.filter_shared_stream(looks)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    def shared_stream_key(self) -> Hashable:
+        """Watchers that ask the same, as often, share one stream of polls."""
+        return _digest(self.serialize())
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Look, None]:
+        """Poll for ever, whatever fails."""
+        watching = cls(**kwargs)
+        start: int | None = None
         failures = 0
         while True:
             try:
-                place, news = await self._poll(place)
-                failures = 0
-                if news is not None:
-                    yield TriggerEvent(news)  # type: ignore[no-untyped-call]  # as above
+                look = await watching._look(start)
+                start, failures = look.next_ms, 0
+                yield look
             except Exception as error:  # noqa: BLE001 - one that ends is started again at once, without a pause
                 failures += 1
-                self.log.warning("No poll of %s: %s: %s", self.kapture_conn_id, type(error).__name__, error)
-            await asyncio.sleep(pause(self.poll_interval, failures))
+                watching.log.warning("No poll of %s: %s: %s", watching.kapture_conn_id, type(error).__name__, error)
+            await asyncio.sleep(pause(watching.poll_interval, failures, _MOST_PAUSE))
 
-    async def _poll(self, place: Place | None) -> tuple[Place, dict[str, Any] | None]:
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncGenerator[TriggerEvent, None]:
+        """Of what the polls see, tell what is new to this watcher."""
+        place: Place | None = None
+        kept_ms = 0
+        async for look in shared_stream:
+            try:
+                known = place or Place.recalled(await self._recall()) or Place.begin(look)
+                news = known.news(look.orders) + await self._missed(known, look)
+                after = known.after(look)
+                if news.orders or after.since_ms - kept_ms >= _KEPT_EVERY_MS:
+                    # Before the event: one that is lost is made good by the next, one that comes twice is not.
+                    await self._remember(after)
+                    kept_ms = after.since_ms
+                place = after
+            except Exception as error:  # noqa: BLE001 - as above; the next look makes good what this one could not tell
+                self.log.warning("No news of %s: %s: %s", self.kapture_conn_id, type(error).__name__, error)
+                continue
+            if news.orders:
+                yield TriggerEvent(news.payload(look.zone))  # type: ignore[no-untyped-call]  # as above
+
+    async def _look(self, start_ms: int | None) -> Look:
         account = await async_account(self.kapture_conn_id)
         now = to_ms(dt.datetime.now(dt.UTC))
-        known = place or await self._recall(now)
-        orders = await self._orders(account, *known.window(now, int(self.lookback * 1000)))
-        new, after = known.new(orders), known.after(orders, now)
-        if new or place is None:
-            # Before the event: one that is lost is made good by the next, one that comes twice is not.
-            await self._remember(after)
-        if not new:
-            return after, None
-        return after, {"orders": len(new), "last_create_date": from_ms(max(new.values()), account.zone).isoformat()}
+        start, end, following = Look.window(start_ms, now, int(self.lookback * 1000))
+        orders: dict[OrderKey, int] = {}
+        async with aclosing(self._orders(account, start, end)) as batches:
+            async for batch in batches:
+                orders |= batch
+        return Look(start, following, orders, account.zone)
 
-    async def _orders(self, account: Account, start_ms: int, end_ms: int) -> dict[OrderKey, int]:
+    async def _missed(self, place: Place, look: Look) -> News:
+        """What came while this watcher was away, and is older than what the look asked for."""
+        news = News()
+        if place.since_ms < look.start_ms:
+            account = await async_account(self.kapture_conn_id)
+            async with aclosing(self._orders(account, place.since_ms, look.start_ms)) as batches:
+                async for batch in batches:
+                    news += place.news(batch)
+        return news
+
+    async def _orders(self, account: Account, start_ms: int, end_ms: int) -> AsyncGenerator[dict[OrderKey, int], None]:
         async with _UnhurriedClient(account, self.poll_interval) as client:
             window = client.window(from_ms(start_ms), from_ms(end_ms))
             async with aclosing(client.pull(question("create", self.filters), window)) as batches:
-                return {
-                    order_key(order["id"]): int(order["createDate"])
-                    async for batch in batches
-                    for order in map(as_dict, batch.raws)
-                }
+                async for batch in batches:
+                    yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
 
-    async def _recall(self, now_ms: int) -> Place:
-        newest = None
-        store = self._store()
-        if store is not None:
-            with suppress(ValueError):  # several assets: Airflow does not say whose state would be meant
-                newest = await store.aget(self._key())
-        return Place.begin(newest if isinstance(newest, int) else now_ms)
+    async def _recall(self) -> object:
+        """What Airflow kept; where it keeps nothing, none."""
+        store = getattr(self, "asset_state_store", None)
+        if store is None:
+            return None
+        with suppress(ValueError):  # several assets: Airflow does not say whose state would be meant
+            if hasattr(store, "aget"):
+                return await store.aget(self._key())
+            return await asyncio.to_thread(store.get, self._key())
+        return None
 
     async def _remember(self, place: Place) -> None:
-        store = self._store()
-        if store is not None:
-            with suppress(ValueError):  # as above
-                await store.aset(self._key(), place.newest_ms)
-
-    def _store(self) -> AssetStateStoreAccessors | None:
-        return getattr(self, "asset_state_store", None)
+        store = getattr(self, "asset_state_store", None)
+        if store is None:
+            return
+        with suppress(ValueError):  # as above
+            if hasattr(store, "aset"):
+                await store.aset(self._key(), place.kept())
+            else:
+                await asyncio.to_thread(store.set, self._key(), place.kept())
 
     def _key(self) -> str:
         """Watchers of one asset each have a place of their own."""
-        asked = json.dumps([self.kapture_conn_id, question("create", self.filters).body], sort_keys=True)
-        return f"kapture_orders_{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+        return f"kapture_orders_{_digest([self.kapture_conn_id, question('create', self.filters).body])[:16]}"
 
 
-def pause(interval: float, failures: int) -> float:
-    """Seconds until the next poll, after so many failures in a row: never less than the interval."""
-    return min(interval * 2.0 ** min(failures, 16), max(interval, _MOST_PAUSE))
+def _digest(value: object) -> str:
+    """The same for the same, and nothing of it can be read."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class _Order(msgspec.Struct):
+    """What a watcher looks at of an order."""
+
+    id: Any
+    createDate: Any  # noqa: N815 - the vendor's name
+
+
+_ORDER = msgspec.json.Decoder(_Order)
 
 
 class _UnhurriedClient(AsyncKaptureClient):

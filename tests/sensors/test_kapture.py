@@ -37,6 +37,18 @@ def test_enough_orders_take_one_request(kapture: Emulator, deferrable: bool) -> 
     assert kapture.stats()["requests"] == 1
 
 
+@pytest.mark.parametrize(("min_orders", "most"), [(1, 2), (10, 2), (11, 4)])
+def test_no_more_pages_are_asked_for_than_may_be_needed(
+    monkeypatch: pytest.MonkeyPatch, min_orders: int, most: int
+) -> None:
+    with Emulator(Book(orders=0, days=3)) as kapture:
+        for name, value in kapture.connection_uri_env(page_size=10).items():
+            monkeypatch.setenv(name, value)
+        kapture.add_orders(50, day="2024-05-09")
+        assert sensor(min_orders=min_orders).execute({})["orders"] >= min_orders
+        assert kapture.stats()["requests"] <= most
+
+
 def test_too_few_orders_are_not_enough(kapture: Emulator) -> None:
     assert not sensor(min_orders=301).poke({}).is_done
 
@@ -121,6 +133,30 @@ def test_the_timeout_counts_from_before_the_deferral(kapture: Emulator) -> None:
     with pytest.raises(TaskDeferred) as deferred:
         sensor(min_orders=301, deferrable=True, timeout=100).execute({})
     assert dt.timedelta() < deferred.value.timeout < dt.timedelta(seconds=100)
+
+
+def test_silent_fail_waits_on_in_the_triggerer(kapture: Emulator) -> None:
+    kapture.set(status_every=1, status=503)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(deferrable=True, silent_fail=True, min_orders=301).execute({})
+    assert deferred.value.trigger.silent_fail
+    kapture.set(status=401)
+    with pytest.raises(AirflowFailException):
+        sensor(deferrable=True, silent_fail=True, min_orders=301).execute({})
+
+
+def test_exponential_backoff_reaches_the_trigger(kapture: Emulator) -> None:
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(min_orders=301, deferrable=True, exponential_backoff=True, max_wait=dt.timedelta(minutes=5)).execute({})
+    _, arguments = deferred.value.trigger.serialize()
+    assert (arguments["exponential_backoff"], arguments["max_wait"]) == (True, 300)
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_exponential_backoff_never_pokes_faster_than_the_interval(mode: str, count: int) -> None:
+    waiting = sensor(poke_interval=60, exponential_backoff=True, mode=mode)
+    assert waiting._get_next_poke_interval(dt.datetime.now(dt.UTC), lambda: 5.0, count) >= 60
 
 
 def test_filters_reach_the_trigger_as_plain_strings(kapture: Emulator) -> None:

@@ -1,8 +1,10 @@
 import asyncio
 import datetime as dt
 import json
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -10,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
-from airflow_provider_kapture.triggers.kapture import KaptureOrdersEventTrigger, KaptureOrdersTrigger, pause
+from airflow_provider_kapture.triggers.kapture import KaptureOrdersEventTrigger, KaptureOrdersTrigger
+from airflow_provider_kapture.waiting import from_payload
 
 WINDOW = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-11T00:00:00+05:30"}
 ONE_DAY = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-09T00:00:00+05:30"}
@@ -155,6 +157,20 @@ async def test_polls_keep_to_the_interval(kapture: Emulator, clock: Clock, asked
     assert polls == [60 * number for number in range(len(polls))]
 
 
+async def test_a_connection_that_is_gone_ends_the_wait() -> None:
+    waiting = KaptureOrdersTrigger(kapture_conn_id="gone", **WINDOW)
+    [payload] = await outcome(waiting)
+    error = from_payload(payload).exception()
+    with pytest.raises(type(error), match=re.escape(str(error))):
+        KaptureHook("gone").get_conn()
+
+
+async def test_min_orders_is_checked_in_the_triggerer_too(kapture: Emulator) -> None:
+    [payload] = await outcome(trigger(min_orders=0))
+    assert payload["error"] == "KaptureSettingsError"
+    assert kapture.stats()["requests"] == 0
+
+
 async def test_silent_fail_outlasts_the_budget(
     kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,10 +183,14 @@ async def test_silent_fail_outlasts_the_budget(
     assert (await running)[0]["status"] == "enough"
 
 
-@given(st.integers(0, 10_000))
-def test_a_watcher_pauses_for_longer_as_failures_go_on(failures: int) -> None:
-    assert 60 <= pause(60, failures) <= pause(60, failures + 1) <= 3600
-    assert pause(7200, failures) == 7200
+async def test_exponential_backoff_doubles_the_pauses_up_to_max_wait(
+    kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float]
+) -> None:
+    kapture.set(verbatim='{"success": "true", "order_details": []}')
+    running = asyncio.create_task(outcome(trigger(poll_interval=30, exponential_backoff=True, max_wait=200, **ONE_DAY)))
+    polls = sorted({round(await asked_at.get()) for _ in range(12)})
+    running.cancel()
+    assert polls == [0, 30, 90, 210, 410, 610]
 
 
 class State:
@@ -227,9 +247,12 @@ def now_ms(seconds_ago: float = 0) -> int:
     return int((time.time() - seconds_ago) * 1000)
 
 
-def expected(count: int, newest_ms: int) -> dict[str, Any]:
-    newest = dt.datetime.fromtimestamp(newest_ms / 1000, ZoneInfo("Asia/Kolkata"))
-    return {"orders": count, "last_create_date": newest.isoformat()}
+def expected(count: int, newest_ms: int, oldest_ms: int | None = None) -> dict[str, Any]:
+    oldest, newest = (
+        dt.datetime.fromtimestamp(ms / 1000, ZoneInfo("Asia/Kolkata")).isoformat()
+        for ms in (newest_ms if oldest_ms is None else oldest_ms, newest_ms)
+    )
+    return {"orders": count, "first_create_date": oldest, "last_create_date": newest}
 
 
 async def test_a_watcher_tells_of_each_new_order_once(kapture: Emulator, asked_at: asyncio.Queue[float]) -> None:
@@ -260,6 +283,95 @@ async def test_a_watcher_that_is_restarted_goes_on_where_airflow_keeps_its_place
     assert await watch.events.get() == expected(3, told + 1)
     await watch.polls(8)
     assert await watch.stop() == []
+
+
+async def test_a_watcher_that_was_away_for_long_tells_of_all_that_came_meanwhile(
+    kapture: Emulator, asked_at: asyncio.Queue[float]
+) -> None:
+    state = State()
+    watch = Watch(asked_at, state, lookback=60)
+    await watch.polls(8)
+    await watch.stop()
+    [key] = state.kept
+    state.kept[key] |= {"since": now_ms(3 * 86_400)}
+    kapture.add_orders(2, create_ms=(old := now_ms(2 * 86_400)))
+    kapture.add_orders(1, create_ms=(new := now_ms()))
+    watch = Watch(asked_at, state, lookback=60)
+    assert await watch.events.get() == expected(3, new, old)
+    await watch.polls(8)
+    assert await watch.stop() == []
+
+
+async def test_a_watcher_outlasts_a_state_that_can_not_be_kept(
+    kapture: Emulator, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = State()
+    watch = Watch(asked_at, state)
+    await watch.polls(8)
+    with monkeypatch.context() as broken:
+        broken.setattr(State, "aset", None)
+        kapture.add_orders(1, create_ms=(created := now_ms()))
+        await watch.polls(8)
+        assert watch.events.empty()
+    assert await watch.events.get() == expected(1, created)
+    await watch.polls(8)
+    assert await watch.stop() == []
+
+
+async def test_a_state_that_only_blocks_is_asked_in_a_thread(
+    kapture: Emulator, asked_at: asyncio.Queue[float], clock: Clock
+) -> None:
+    loop = threading.get_ident()
+
+    class Blocking:
+        kept: dict[str, Any] = {}  # noqa: RUF012 - a test's own
+
+        def get(self, key: str) -> Any:
+            assert threading.get_ident() != loop
+            return self.kept.get(key)
+
+        def set(self, key: str, value: Any) -> None:
+            assert threading.get_ident() != loop
+            self.kept[key] = value
+
+    for _ in range(2):
+        watch = Watch(asked_at, Blocking())  # type: ignore[arg-type]
+        await watch.polls(8)
+        kapture.add_orders(1, create_ms=(created := now_ms()))
+        assert await watch.events.get() == expected(1, created)
+        await watch.stop()
+
+
+async def test_watchers_that_ask_the_same_share_their_polls(kapture: Emulator, asked_at: asyncio.Queue[float]) -> None:
+    streams = pytest.importorskip("airflow.triggers.shared_stream")
+    manager = streams.SharedStreamManager(log=streams.log)
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    alone = Watch(asked_at, filters={"statusStr": "AP"})
+    requests_of_a_poll = Counter([await asked_at.get() for _ in range(12)]).most_common(1)[0][1]
+    await alone.stop()
+    while not asked_at.empty():
+        asked_at.get_nowait()
+
+    async def watch(number: int) -> None:
+        watching = KaptureOrdersEventTrigger(poll_interval=60, filters={"statusStr": "AP"})
+        key = watching.shared_stream_key()
+        try:
+            stream = manager.subscribe(trigger_id=number, trigger=watching, key=key)
+            async for event in watching.filter_shared_stream(stream):
+                told.put_nowait((number, event.payload["orders"]))
+        finally:
+            await manager.unsubscribe(number, key)
+
+    watchers = [asyncio.create_task(watch(number)) for number in range(2)]
+    instants = Counter([await asked_at.get() for _ in range(12)])
+    kapture.add_orders(1, create_ms=now_ms())
+    assert {await told.get(), await told.get()} == {(0, 1), (1, 1)}
+    for each in watchers:
+        each.cancel()
+    await asyncio.wait(watchers)
+    assert instants.most_common(1)[0][1] == requests_of_a_poll
+    other = KaptureOrdersEventTrigger(poll_interval=30, filters={"statusStr": "AP"})
+    assert other.shared_stream_key() != KaptureOrdersEventTrigger(poll_interval=60).shared_stream_key()
 
 
 @pytest.mark.parametrize("state", [None, State(several_assets=True)], ids=["no state", "state of several assets"])
