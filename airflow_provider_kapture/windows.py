@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from airflow_provider_kapture.client import settings
 from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.schedules import last_period, partition_window
 
 _MOST_WINDOWS = 1000
-_DAY = dt.timedelta(days=1)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 _WAYS = (
     "give window_start and window_end; or window (a timedelta, or 'day'); or let the DAG have a schedule, "
     "whose last complete period is then the window"
@@ -35,8 +36,8 @@ def plan_windows(
     whole = make_window(start, end, zone)
     if every == "day":
         edges = [whole.start_ms, *(part.end_ms for _, part in whole.days())]
-    elif isinstance(every, dt.timedelta) and every >= dt.timedelta(milliseconds=1):
-        step = every // dt.timedelta(milliseconds=1)
+    elif isinstance(every, dt.timedelta) and every >= _MILLISECOND:
+        step = every // _MILLISECOND
         if (whole.end_ms - whole.start_ms) / step > _MOST_WINDOWS:
             raise _too_many(whole)
         edges = [*range(whole.start_ms, whole.end_ms, step), whole.end_ms]
@@ -71,27 +72,41 @@ def window_of_run(
     :param zone: the account's time zone
     :raises KaptureSettingsError: no way to say a window applies
     """
-    given = [edge not in (None, "") for edge in (window_start, window_end)]
-    if all(given):
+    if window is not None:
+        _check_width(window)
+    if window_start is not None or window_end is not None:
+        for name, edge in (("window_start", window_start), ("window_end", window_end)):
+            _check_said(name, edge)
         assert window_start is not None
         assert window_end is not None
         return make_window(window_start, window_end, zone), "window_start and window_end"
-    if any(given):
-        raise KaptureSettingsError(
-            f"window_start is {window_start!r} and window_end is {window_end!r}: give both, or neither"
-        )
     if window is not None:
         return _relative(context, zone, window), f"window={window!r}"
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     if start is not None and end is not None and start < end:
         return make_window(start, end, zone), "data interval"
-    day = _partition_day(context, zone)
-    if day is not None:
-        return make_window(day, day + _DAY, zone), "partition"
-    period = _last_period(context)
+    partition = partition_window(context, zone)
+    if partition is not None:
+        return partition, "partition"
+    period = last_period(context)
     if period is not None:
         return make_window(*period, zone), "last complete period of the schedule"
-    raise KaptureSettingsError(f"No window: this run has no data interval, and its DAG no schedule; {_WAYS}")
+    raise KaptureSettingsError(
+        f"No window: this run has no data interval and no partition that is a day, and its DAG no cron or timedelta "
+        f"that a period could be of; {_WAYS}"
+    )
+
+
+def _check_said(name: str, edge: WindowEdge | None) -> None:
+    if edge is None:
+        raise KaptureSettingsError(f"{name} is None and the other edge of the window is not: give both, or neither")
+    if isinstance(edge, str) and edge.strip() in {"", "None"}:
+        raise KaptureSettingsError(f"{name} came out as {edge!r}: the template or argument has no value in this run")
+
+
+def _check_width(window: dt.timedelta | str) -> None:
+    if window != "day" and not (isinstance(window, dt.timedelta) and window >= _MILLISECOND):
+        raise KaptureSettingsError(f"window is {window!r}: it must be a timedelta above 0, or 'day'")
 
 
 def _relative(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta | str) -> Window:
@@ -100,42 +115,7 @@ def _relative(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta |
     end = next((each for each in moments if each is not None), None)
     if end is None:
         raise KaptureSettingsError(f"window is {window!r}, but this run has no moment that it could end at; {_WAYS}")
-    if window == "day":
-        last = end.astimezone(zone).date()
-        return make_window(from_ms(day_start(last, zone) - 1, zone).date(), last, zone)
-    if not isinstance(window, dt.timedelta) or window <= dt.timedelta():
-        raise KaptureSettingsError(f"window is {window!r}: it must be a timedelta above 0, or 'day'")
-    return make_window(end.astimezone(dt.UTC) - window, end, zone)
-
-
-def _partition_day(context: Mapping[str, Any], zone: ZoneInfo) -> dt.date | None:
-    run = context.get("dag_run")
-    moment = context.get("partition_date") or getattr(run, "partition_date", None)
-    if isinstance(moment, dt.datetime):
-        return moment.astimezone(zone).date()
-    key = context.get("partition_key") or getattr(run, "partition_key", None)
-    if not isinstance(key, str):
-        return None
-    try:
-        return dt.date.fromisoformat(key[:10])
-    except ValueError:
-        return None
-
-
-def _last_period(context: Mapping[str, Any]) -> tuple[dt.datetime, dt.datetime] | None:
-    """The last complete period of the DAG's cron or timedelta at the run's logical date, as Airflow itself has it."""
-    dag, moment = context.get("dag"), context.get("logical_date")
-    schedule = getattr(dag, "schedule", None)
-    if moment is None or schedule is None:
-        return None
-    from airflow.timetables.interval import CronDataIntervalTimetable, DeltaDataIntervalTimetable
-
-    if isinstance(schedule, dt.timedelta):
-        interval = DeltaDataIntervalTimetable(schedule).infer_manual_data_interval(run_after=moment)
-    elif isinstance(schedule, str) and schedule not in {"@once", "@continuous"}:
-        interval = CronDataIntervalTimetable(schedule, getattr(dag, "timezone", "UTC")).infer_manual_data_interval(
-            run_after=moment
-        )
-    else:
-        return None
-    return interval.start, interval.end
+    if isinstance(window, dt.timedelta):
+        return make_window(end.astimezone(dt.UTC) - window, end, zone)
+    last = end.astimezone(zone).date()
+    return make_window(from_ms(day_start(last, zone) - 1, zone).date(), last, zone)

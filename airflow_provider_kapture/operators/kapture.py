@@ -15,6 +15,7 @@ from airflow_provider_kapture.client.errors import KaptureError, KaptureSettings
 from airflow_provider_kapture.client.protocol import Question, question
 from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.schedules import run_type
 from airflow_provider_kapture.windows import window_of_run
 
 _ON_EMPTY = ("write", "skip", "fail")
@@ -75,6 +76,8 @@ class KapturePullOrdersOperator(BaseOperator):
         super().__init__(**kwargs)
         self.window_start = window_start
         self.window_end = window_end
+        # What is said may still come out as nothing: that is an error, and no reason to take another window.
+        self._says_window = window_start is not None or window_end is not None
         self.window = window
         self.date_field = date_field
         self.filters = filters
@@ -102,6 +105,8 @@ class KapturePullOrdersOperator(BaseOperator):
     def _pull(self, context: Context) -> tuple[Any, dict[str, Any]]:
         from airflow_provider_kapture.storage.receipt import receipt
 
+        if self._says_window and self.window_start is None and self.window_end is None:
+            raise KaptureSettingsError("window_start and window_end came out as None: they have no value in this run")
         if self.on_empty not in _ON_EMPTY:
             raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
         asked = question(self.date_field, self.filters, self.extra_body)
@@ -177,8 +182,7 @@ class KapturePullOrdersOperator(BaseOperator):
                 f"lookback needs a window of whole days of the account; it is [{window.start.isoformat()}, "
                 f"{window.end.isoformat()})"
             )
-        run = context.get("dag_run")
-        if run is not None and str(getattr(run.run_type, "value", run.run_type)) == "backfill":
+        if run_type(context.get("dag_run")) == "backfill":
             self.log.info("A backfill pulls each day once: lookback=%d is left out", self.lookback)
             return 0
         return self.lookback

@@ -1,3 +1,4 @@
+import datetime as dt
 import gzip
 import json
 from pathlib import Path
@@ -24,6 +25,16 @@ def kapture(monkeypatch: pytest.MonkeyPatch):
 
 def run(**arguments: Any) -> Any:
     return KapturePullOrdersOperator(task_id="pull", **{**WINDOW, **arguments}).execute({})
+
+
+def test_a_window_that_comes_out_as_nothing_is_no_reason_to_take_another(kapture: Emulator) -> None:
+    pull = KapturePullOrdersOperator(task_id="pull", **WINDOW)
+    pull.window_start = pull.window_end = None  # as native rendering leaves `{{ none }}`
+    day = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
+    interval: Any = {"data_interval_start": day, "data_interval_end": day + dt.timedelta(days=1)}
+    with pytest.raises(AirflowFailException, match="came out as None"):
+        pull.execute(interval)
+    assert kapture.stats()["requests"] == 0
 
 
 def test_an_object_for_each_day_holds_each_order_once(kapture: Emulator, tmp_path: Path) -> None:
