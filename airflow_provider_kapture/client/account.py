@@ -48,7 +48,8 @@ class Dialect:
     retry_budget: float = 600.0
     max_response_bytes: int = 64 * _MIB
     verify: bool | str = True
-    default_body: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"viewId": "2"}))
+    # Out of ``repr``: it may name customers.
+    default_body: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"viewId": "2"}), repr=False)
     empty_messages: tuple[str, ...] = ()
 
 
@@ -96,6 +97,10 @@ class Account:
         for name, value in (("login", login), ("password", password)):
             if not value:
                 raise KaptureSettingsError(f"Connection field `{name}` is empty: Kapture wants Basic credentials")
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise KaptureSettingsError(f"Connection field `{name}` holds what can't be sent as UTF-8") from None
         assert login is not None and password is not None
         if ":" in login:
             raise KaptureSettingsError("Connection field `login` holds a colon, which Basic credentials can't carry")

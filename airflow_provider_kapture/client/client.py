@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import http.cookiejar
 import json
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,7 +21,12 @@ import msgspec
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
-from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureRefusedError, KaptureTransportError
+from airflow_provider_kapture.client.errors import (
+    KaptureBusyError,
+    KaptureRefusedError,
+    KaptureShapeError,
+    KaptureTransportError,
+)
 from airflow_provider_kapture.client.flow import Flow
 from airflow_provider_kapture.client.protocol import (
     Answer,
@@ -306,10 +313,36 @@ class _Lanes:
 
 
 def as_dict(raw: msgspec.Raw) -> dict[str, Any]:
-    """An order as a dict."""
+    """An order as a dict.
+
+    :raises KaptureShapeError: Python can't hold what it says; a file can
+    """
+    order = _decoded(raw)
+    if order is None:
+        raise KaptureShapeError(
+            "Kapture gave an order with a number of thousands of digits, or nested too deeply, which can't be held as "
+            "a dict; write the orders to a file instead",
+            path=orders.PATH,
+        )
+    return order
+
+
+def _decoded(raw: msgspec.Raw) -> dict[str, Any] | None:
     try:
-        order = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        order = json.loads(bytes(raw))  # a number beyond what a float holds
+        return _ORDER.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:  # a number beyond what a float holds
+        order = json.loads(bytes(raw), parse_float=_number)
+    except (ValueError, RecursionError):
+        return None
     assert isinstance(order, dict)
     return order
+
+
+_ORDER = msgspec.json.Decoder(dict[str, Any])
+
+
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    return number if math.isfinite(number) else Decimal(text)

@@ -1,0 +1,244 @@
+"""What an answer under 200 holds: a page of orders, or the error that it is. Pure.
+
+A decoder of bytes that anybody may have sent: what it raises is a :class:`KaptureError` and nothing else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.errors import KaptureShapeError
+from airflow_provider_kapture.client.refusal import (
+    BYTE_ORDER_MARK,
+    OK,
+    Pairs,
+    auth_error,
+    is_auth_failure,
+    message_of,
+    pairs_of,
+    redacted,
+    refused,
+    said,
+)
+
+OrderKey = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The orders of one answer.
+
+    :ivar raws: each order's JSON as Kapture sent it
+    :ivar keys: each order's ``id``
+    :ivar instants: each order's ``createDate`` in epoch milliseconds; none where it has no usable one
+    """
+
+    raws: Sequence[msgspec.Raw] = ()
+    keys: Sequence[OrderKey] = ()
+    instants: Sequence[int | None] = ()
+
+
+# What a processor's cache holds; as one text, an answer with an emoji in it takes four times its size.
+_PIECE = 1 << 14
+
+
+class _Listing(msgspec.Struct):
+    """An answer with a list of orders, each as it was sent."""
+
+    order_details: list[msgspec.Raw]
+
+
+class _Key(msgspec.Struct):
+    """The few fields of an order that a pull looks at."""
+
+    id: Any = None
+    createDate: Any = None  # noqa: N815 - the vendor's name
+
+
+class _Keys(msgspec.Struct):
+    order_details: list[_Key]
+
+
+_LISTINGS = msgspec.json.Decoder(_Listing)
+_KEYS = msgspec.json.Decoder(_Keys)
+_SPANS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# What a decoder of bytes that anybody may have sent comes to grief with.
+_UNREADABLE = (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
+
+
+def page_in(body: bytes, account: Account) -> Page:
+    """The page that a body is.
+
+    :raises KaptureAnswerError: the error that it is instead
+    """
+    page = _read(body, account)
+    if page is None:
+        # Raised out here: an exception in its chain would carry the answer along.
+        raise KaptureShapeError(f"{_UNKNOWN} {_described(body)}", path=orders.PATH)
+    return page
+
+
+def _read(body: bytes, account: Account) -> Page | None:
+    """The page in a body; none where it is no JSON of that shape."""
+    body = body.removeprefix(BYTE_ORDER_MARK)
+    try:
+        _check_text(body)
+        return _page_of_body(body, account)
+    except _UNREADABLE:
+        mended = _without_half_characters(body)
+    if mended == body:
+        return None
+    try:
+        _check_text(mended)
+        return _page_of_body(mended, account)
+    except _UNREADABLE:
+        return None
+
+
+def _check_text(body: bytes) -> None:
+    """See that a body is UTF-8: msgspec does not look into strings that it passes by."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for at in range(0, len(body), _PIECE):
+        decoder.decode(body[at : at + _PIECE])
+    decoder.decode(b"", final=True)
+
+
+def _page_of_body(body: bytes, account: Account) -> Page:
+    raws: list[msgspec.Raw] | None
+    try:
+        raws = _LISTINGS.decode(body).order_details
+    except msgspec.ValidationError:
+        raws = None
+    envelope = pairs_of(_without_rows(body, raws or ()))
+    if len(envelope) != len({name for name, _ in envelope}):
+        # A decoder keeps the last: the orders under the other would be lost in silence.
+        raise KaptureShapeError(f"{_UNKNOWN} a JSON object that has one of its keys twice", path=orders.PATH)
+    message = message_of(envelope)
+    is_known_empty = not raws and message in account.dialect.empty_messages
+    _check_success(envelope, message, account, is_known_empty=is_known_empty)
+    if raws is None and not (is_known_empty and dict(envelope).get("order_details") is None):
+        raise _no_list(envelope, message, account)
+    if not raws:
+        return Page()
+    keys = _KEYS.decode(body).order_details
+    return Page(raws, [order_key(each.id) for each in keys], [_instant(each.createDate) for each in keys])
+
+
+def _without_rows(body: bytes, raws: Sequence[msgspec.Raw]) -> bytes:
+    """The answer with an empty list in place of its orders: what is left is small."""
+    if not raws:
+        return body
+    start = body.find(bytes(raws[0]))
+    end = start + sum(len(memoryview(each)) for each in raws) + len(raws) - 1
+    if body[start - 1 : start] == b"[" and body.startswith(b"]", end) and body.endswith(bytes(raws[-1]), start, end):
+        return body[:start] + body[end:]
+    # There is space between the orders, or the first stands elsewhere, too.
+    rows = bytes(_SPANS.decode(body)["order_details"])
+    start = body.find(rows)
+    return body[:start] + b"[]" + body[start + len(rows) :]
+
+
+_UNKNOWN = "Kapture answered 200, but not with the success that its API promises:"
+_LONE_SURROGATE = re.compile(
+    rb"(?:\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def _without_half_characters(body: bytes) -> bytes:
+    """The answer with U+FFFD for each half of a surrogate pair, such as an emoji that was cut leaves.
+
+    Half of a pair is no character, and no file format here could hold it.
+    """
+    return _LONE_SURROGATE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+
+
+# How a whole number is written where it is a number: "007" is a text of its own.
+_NUMERAL = re.compile(r"0|-?[1-9][0-9]{0,3999}")
+# The whole numbers that a float holds exactly: beyond, two ids could become one.
+_EXACT = 2**53
+# Years 1 to 9999 in epoch milliseconds, less a day or two for any zone.
+_INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
+
+
+def order_key(value: Any) -> OrderKey:
+    """An order's ``id`` as one value, whether it came as a number or as a string.
+
+    :raises KaptureShapeError: there is none
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and value.strip() and "\0" not in value:
+        return int(value) if _NUMERAL.fullmatch(value) else value
+    if isinstance(value, float) and value.is_integer() and -_EXACT < value < _EXACT:
+        return int(value)
+    raise KaptureShapeError(f"{_UNKNOWN} an order without an `id` that tells it from others", path=orders.PATH)
+
+
+def _instant(value: Any) -> int | None:
+    if isinstance(value, str):
+        value = int(value) if _NUMERAL.fullmatch(value.strip()) else None
+    elif isinstance(value, float):
+        value = int(value)
+    return value if type(value) is int and value in _INSTANTS else None
+
+
+def _check_success(envelope: Pairs, message: str, account: Account, *, is_known_empty: bool) -> None:
+    """Raise unless the envelope claims success and nothing in it says otherwise; a message that means "none" passes."""
+    if is_auth_failure(message):
+        raise auth_error(OK)
+    if is_known_empty:
+        return
+    claims = [each is True or _folded(each) == "true" for each in said(envelope, "success") if each is not None]
+    for each in said(envelope, "status"):
+        if each is False or _folded(each) in _FAILURES:
+            claims.append(False)
+        elif _folded(each) == "success":
+            claims.append(True)
+    if not all(claims):
+        raise refused(OK, message, account)
+    if not claims:
+        shown = f' and says "{redacted(message, account)}"' if message else ""
+        raise KaptureShapeError(
+            f"{_UNKNOWN} a JSON object that claims no success{shown}",
+            path=orders.PATH,
+            excerpt=redacted(message, account),
+        )
+
+
+_FAILURES = frozenset({"failed", "failure", "fail", "error", "false"})
+
+
+def _folded(value: Any) -> str:
+    return value.strip().lower() if isinstance(value, str) else ""
+
+
+def _no_list(envelope: Pairs, message: str, account: Account) -> KaptureShapeError:
+    is_there = any(name == "order_details" for name, _ in envelope)
+    found = "`order_details` is not a list" if is_there else "there is no `order_details`"
+    excerpt = redacted(message, account)
+    hint = (
+        f'. The message is "{excerpt}": where that is how this account says that there are no orders, '
+        "put it in `empty_messages`"
+        if message
+        else ""
+    )
+    return KaptureShapeError(f"{_UNKNOWN} {found}{hint}", path=orders.PATH, excerpt=excerpt)
+
+
+def _described(body: bytes) -> str:
+    """What a strange answer is, without a word of it: it may hold anything."""
+    start = body.lstrip()[:1]
+    if not start:
+        return "an empty body"
+    if start == b"<":
+        return "an HTML or XML page, such as a proxy, a login page or a maintenance page sends"
+    return "a body that is not a whole JSON object in UTF-8, or holds what is no order"
