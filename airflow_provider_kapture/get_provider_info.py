@@ -48,4 +48,20 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": get_conn_fields(),
             }
         ],
+        "config": {
+            "kapture": {
+                "description": "Pulls of orders out of Kapture CRM.",
+                "options": {
+                    "spool_dir": {
+                        "description": "The folder on a worker's disk where the files of a pull are written before "
+                        "they are uploaded to an object store, with room for one task's largest file for each task at "
+                        "a time. Empty: the folder for temporary files. A local destination is spooled beside it.\n",
+                        "type": "string",
+                        "version_added": "0.1.0",
+                        "example": "/var/spool/kapture",
+                        "default": "",
+                    }
+                },
+            }
+        },
     }

@@ -1,25 +1,37 @@
-"""Spool on local disk, check, and put in place at once: the object is the old one or the new one, whole."""
+"""Put a spooled file in place at once: the object is the old one or the new one, whole."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
-from airflow.providers.common.compat.sdk import ObjectStoragePath
+from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_kapture.client.days import Window, from_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage import objects
 from airflow_provider_kapture.storage.formats import ENCODERS
+from airflow_provider_kapture.storage.spool import SpoolFile, sweep
 
-_EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
-_SPOOL = ".kapture-"
+_LOCAL = {"file", "local", ""}
+_DAY_FOLDER = "create_date="
+# What no retry mends.
+_WRONG = (
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
+    FileExistsError,
+    ImportError,
+    ValueError,
+)
 
 
 def object_name(window: Window, file_format: str) -> str:
@@ -29,124 +41,157 @@ def object_name(window: Window, file_format: str) -> str:
         return from_ms(ms).strftime("%Y%m%dT%H%M%S") + (f"{ms % 1000:03d}" if ms % 1000 else "") + "Z"
 
     day = window.start.date().isoformat()
-    return f"create_date={day}/orders_{stamp(window.start_ms)}_{stamp(window.end_ms)}.{file_format}"
+    return f"{_DAY_FOLDER}{day}/orders_{stamp(window.start_ms)}_{stamp(window.end_ms)}.{file_format}"
 
 
 def check_destination(destination: str) -> None:
-    """See that the destination can be written to, before the first order is pulled.
+    """See that the destination can be written to, before the first order is pulled, and remove what killed tries left.
 
     :raises KaptureSettingsError: it can't
+    :raises OSError: it can't now, which a later try may find otherwise
     """
     try:
-        path = ObjectStoragePath(destination)
-        local = local_path(path)
+        local = _local_path(destination)
         if local is None:
-            _check_container(path)
+            objects.check_container(ObjectStoragePath(destination))
         else:
-            _check_folder(local, names_file=not destination.endswith("/"))
+            _check_file(local, destination)
     except Exception as error:
-        extra = _EXTRAS.get(destination.partition("://")[0])
-        missing = isinstance(error, ImportError | ValueError)
-        hint = f"; install it with `pip install 'airflow-provider-kapture[{extra}]'`" if extra and missing else ""
+        message = (
+            f"destination {destination!r} can't be written to ({type(error).__name__}: {error!s:.300})"
+            f"{objects.extra_to_install(destination, error)}"
+        )
+        if isinstance(error, _WRONG) or objects.is_unknown_connection(error):
+            raise KaptureSettingsError(message) from error
+        raise OSError(message) from error
+    folder = spool_folder(destination)
+    try:
+        _check_writable(folder)
+    except OSError as error:
+        setting = "its folder" if local is not None else "[kapture] spool_dir"
         raise KaptureSettingsError(
-            f"destination {destination!r} can't be written to ({type(error).__name__}: {error!s:.200}){hint}"
+            f"destination {destination!r}: {setting} {str(folder)!r} can't be written to ({error})"
         ) from error
+    sweep(folder)
 
 
-def _check_container(path: ObjectStoragePath) -> None:
-    # With older releases of universal-pathlib, the bucket still has the connection's id in front of it.
-    bucket = path.bucket.rpartition("@")[2]
-    if not path.fs.exists(bucket):
-        raise FileNotFoundError(f"there is no bucket {bucket!r}, or the connection may not see it")
-
-
-def _check_folder(local: Path, *, names_file: bool) -> None:
-    if names_file and local.is_dir():
+def _check_file(local: Path, destination: str) -> None:
+    if destination.endswith("/"):
+        _check_writable(local)
+    elif local.is_dir():
         raise IsADirectoryError("it is a folder: end it in '/' for an object for each day")
-    folder = local.parent if names_file else local
+    elif local.exists() and not local.is_file():
+        raise FileExistsError("it is there, and it is not a file")
+    else:
+        _check_writable(local.parent)
+
+
+def _check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=_SPOOL):
+    with tempfile.TemporaryFile(dir=folder):
         pass
 
 
-def local_path(path: ObjectStoragePath) -> Path | None:
-    """The path on this machine's file system; none for an object store."""
-    return Path(path.path) if path.protocol in {"file", "local", ""} else None
+def _local_path(destination: str) -> Path | None:
+    """The path on this machine's file system, links followed; none for an object store."""
+    parts = urlsplit(destination)
+    if parts.scheme not in _LOCAL:
+        return None
+    if parts.netloc:
+        raise ValueError(f"a local path has three slashes: {parts.scheme}:///{parts.netloc}{parts.path}")
+    return Path(os.path.realpath(Path(ObjectStoragePath(destination).path).expanduser()))
+
+
+def spool_folder(destination: str) -> Path:
+    """Where a destination's files are spooled.
+
+    Beside a local destination, so that the rename stays on one file system, but not in a day's folder, so that the next
+    pull finds what a killed one left, whatever its days are. Else ``[kapture] spool_dir`` of Airflow's configuration,
+    by default the folder that Python takes for temporary files.
+    """
+    local = _local_path(destination)
+    if local is None:
+        chosen: str = conf.get("kapture", "spool_dir", fallback="") or ""
+        return Path(chosen or tempfile.gettempdir()).expanduser()
+    folder = local if destination.endswith("/") else local.parent
+    return folder.parent if folder.name.startswith(_DAY_FOLDER) else folder
 
 
 class Spool:
-    """A file on local disk on its way to its destination. Nothing is published until :meth:`publish`.
+    """A file on its way to its destination, gone at the end of the context. Only :meth:`publish` publishes.
 
     :param destination: path or URL of the object
     :param file_format: one of :data:`~airflow_provider_kapture.storage.formats.ENCODERS`
     """
 
     def __init__(self, destination: str, file_format: str) -> None:
-        self._path = ObjectStoragePath(destination)
-        self._local = local_path(self._path)
-        if self._local is not None:
-            self._local.parent.mkdir(parents=True, exist_ok=True)
-        # Beside a local destination, so that the rename stays on one file system; the dot hides it from readers.
-        folder = self._local.parent if self._local is not None else None
-        handle, name = tempfile.mkstemp(prefix=_SPOOL, dir=folder)
-        self._spool = Path(name)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        _sweep(self._spool.parent)
-        self._file = os.fdopen(handle, "wb")
-        self._encoder = ENCODERS[file_format](self._file)
+        self._destination = destination
+        self._format = file_format
+        self._local = _local_path(destination)
+        if self._local is None:
+            mode, way_out = 0o600, "make room, or set [kapture] spool_dir to a folder with more"
+        else:
+            mode, way_out = 0o666, "a local destination is spooled beside it: make room there, or take another"
+        self._spool = SpoolFile(spool_folder(destination), mode, way_out)
         self.rows = 0
 
+    def __enter__(self) -> Self:
+        try:
+            self._encoder = ENCODERS[self._format](self._spool.open())
+        except BaseException:
+            self._spool.discard()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spool.discard()
+
     def write(self, raws: Iterable[msgspec.Raw]) -> None:
-        """Add orders."""
+        """Add orders.
+
+        :raises OSError: the disk is full
+        """
         batch = list(raws)
-        self._encoder.write(batch)
+        with self._spool.room():
+            self._encoder.write(batch)
         self.rows += len(batch)
 
     def publish(self) -> dict[str, Any]:
-        """Put the file in place of what was there; its uri, rows, bytes and sha256."""
-        self._encoder.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        with self._spool.open("rb") as written:
-            digest = hashlib.file_digest(written, "sha256").hexdigest()
-        size = self._spool.stat().st_size
-        if self._local is not None:
-            self._spool.chmod(0o666 & ~_umask())
-            self._spool.replace(self._local)
+        """Put the file in place of what was there; its uri, rows, bytes and sha256.
+
+        :raises OSError: the disk is full, or the upload failed; what was there is whole
+        """
+        with self._spool.room():
+            self._encoder.close()
+        size, sha256 = self._spool.finish()
+        path = ObjectStoragePath(self._destination)
+        if self._local is None:
+            objects.upload(self._spool.path, path, size)
         else:
-            self._path.fs.put_file(str(self._spool), self._path.path)
-            stored = self._path.fs.size(self._path.path)
-            if stored != size:
-                raise OSError(f"{self._path} holds {stored} bytes after an upload of {size}")
-        return {"uri": str(self._path), "rows": self.rows, "bytes": size, "sha256": digest}
+            self._local.parent.mkdir(parents=True, exist_ok=True)
+            self._spool.path.replace(self._local)
+            _keep_name(self._local.parent)
+        return {"uri": str(path), "rows": self.rows, "bytes": size, "sha256": sha256}
 
-    def discard(self) -> None:
-        """Remove what was not published."""
-        with contextlib.suppress(Exception):
-            self._file.close()
-        self._spool.unlink(missing_ok=True)
+    def replaces(self) -> bool:
+        """Whether there is an older object."""
+        return ObjectStoragePath(self._destination).exists() if self._local is None else self._local.exists()
 
 
-def _sweep(folder: Path) -> None:
-    """Remove spools of tries that were killed: a living one holds its file's lock."""
-    for left in folder.glob(f"{_SPOOL}*"):
-        with contextlib.suppress(OSError), left.open("rb") as spool:
-            fcntl.flock(spool, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+def _keep_name(folder: Path) -> None:
+    """See that what a folder holds survives a loss of power, and the folder too where it is new."""
+    for each in (folder, folder.parent):
+        # Some file systems have no such thing.
+        with contextlib.suppress(OSError):
+            handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
-@contextlib.contextmanager
-def spooled(destination: str, file_format: str) -> Iterator[Spool]:
-    """A spool that is gone at the end, whatever happens."""
-    spool = Spool(destination, file_format)
-    try:
-        yield spool
-    finally:
-        spool.discard()
+def spooled(destination: str, file_format: str) -> Spool:
+    """A spool, as a context that is gone at the end, whatever happens."""
+    return Spool(destination, file_format)

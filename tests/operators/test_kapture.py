@@ -200,9 +200,3 @@ def test_a_day_that_came_out_empty_replaces_the_older_file(kapture: Emulator, tm
         old.write_text("older")
         run(window_end="2024-05-12", destination=f"{tmp_path}/", file_format="jsonl", on_empty=on_empty)
         assert old.read_text() == ""
-
-
-def test_spools_of_killed_tries_are_removed(kapture: Emulator, tmp_path: Path) -> None:
-    (tmp_path / ".kapture-killed").write_text("half a file")
-    run(destination=str(tmp_path / "orders.jsonl"))
-    assert [path.name for path in tmp_path.iterdir()] == ["orders.jsonl"]

@@ -1,0 +1,127 @@
+"""A file on local disk on its way to its destination, and what killed tries have left of theirs.
+
+A spool is locked for as long as its process lives, whichever way that ends, so one that can be locked is a dead one's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+_PREFIX = ".kapture-"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# Locks of another machine may not be seen here, on a shared file system that keeps them to each: its spools count as
+# dead only once nothing has been written to them for this long.
+_SILENCE_SECONDS = 86_400
+
+
+class _Hashed(io.FileIO):
+    """A file that knows the checksum of what was written to it."""
+
+    def __init__(self, handle: int) -> None:
+        super().__init__(handle, "wb")
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        self.sha256.update(memoryview(data).cast("B")[:written])
+        return written
+
+
+class SpoolFile:
+    """A file without a name that a reader would take for data.
+
+    :param folder: where it is; made where it is missing
+    :param mode: of the file, before the process's umask
+    :param way_out: what to do where the folder is full, for the message
+    """
+
+    def __init__(self, folder: Path, mode: int, way_out: str) -> None:
+        self.path = folder / f"{_own_prefix()}{secrets.token_hex(16)}"
+        self._mode = mode
+        self._way_out = way_out
+        self._raw: _Hashed | None = None
+        self._buffered: io.BufferedWriter | None = None
+
+    def open(self) -> BinaryIO:
+        """Make the file and lock it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.room():
+            handle = self._locked()
+        self._raw = _Hashed(handle)
+        self._buffered = io.BufferedWriter(self._raw, 1 << 18)
+        return cast("BinaryIO", self._buffered)
+
+    def _locked(self) -> int:
+        while True:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
+            # Where a file system knows no locks, nobody's spools are ever taken for dead ones.
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.fstat(handle).st_nlink:
+                return handle
+            # A sweep came between the two.
+            os.close(handle)
+
+    def finish(self) -> tuple[int, str]:
+        """See that all of it is on the disk; its size in bytes and its SHA-256. It stays locked."""
+        assert self._raw is not None
+        assert self._buffered is not None
+        with self.room():
+            self._buffered.flush()
+            os.fsync(self._raw.fileno())
+        return os.fstat(self._raw.fileno()).st_size, self._raw.sha256.hexdigest()
+
+    @contextlib.contextmanager
+    def room(self) -> Iterator[None]:
+        """Say what was needed, where, where the disk or a quota is full.
+
+        :raises OSError: with the number that it had
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            folder = self.path.parent
+            held = os.fstat(self._raw.fileno()).st_size if self._raw is not None else 0
+            raise OSError(
+                error.errno,
+                f"{os.strerror(error.errno)} while orders were spooled in {str(folder)!r}: they take more than the "
+                f"{held:,} bytes written so far, and {shutil.disk_usage(folder).free:,} are free; {self._way_out}",
+            ) from error
+
+    def discard(self) -> None:
+        """Remove what is still there under the spool's own name."""
+        self.path.unlink(missing_ok=True)
+        if self._buffered is not None:
+            # What a full disk did not take is still in the buffer.
+            with contextlib.suppress(OSError, ValueError):
+                self._buffered.close()
+
+
+def _own_prefix() -> str:
+    return f"{_PREFIX}{socket.gethostname()}-"
+
+
+def sweep(folder: Path) -> None:
+    """Remove spools of tries that were killed."""
+    own = _own_prefix()
+    for left in folder.glob(f"{_PREFIX}*"):
+        # Another user's, or one that is swept by somebody else at this moment.
+        with contextlib.suppress(OSError), left.open("r+b") as spool:
+            if not left.name.startswith(own) and time.time() - os.fstat(spool.fileno()).st_mtime < _SILENCE_SECONDS:
+                continue
+            fcntl.flock(spool, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
