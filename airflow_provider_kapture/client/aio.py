@@ -153,7 +153,8 @@ class AsyncKaptureClient:
                 page = await lanes.fetch(wider, 0)
             except KaptureRefusedError:
                 return  # an account that refuses the wider range tells nothing about the end date
-            pull.check_last_day(days, page)
+            if pull.shows_last_day(days, page):
+                pull.check_last_day(days, await lanes.fetch(days, 0))
 
     async def _opened(self) -> aiohttp.ClientSession:
         import aiohttp

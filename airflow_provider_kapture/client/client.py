@@ -170,7 +170,8 @@ class KaptureClient:
                 page = lanes.fetch(wider, 0)
             except KaptureRefusedError:
                 return  # an account that refuses the wider range tells nothing about the end date
-            pull.check_last_day(days, page)
+            if pull.shows_last_day(days, page):
+                pull.check_last_day(days, lanes.fetch(days, 0))
 
     def _opened(self) -> _Line:
         with self._opening:

@@ -157,13 +157,18 @@ class Pull:
         for days in self._checks:
             yield days, DayRange(days.first, from_ms(days.span(self._account.zone)[1], self._account.zone).date())
 
-    def check_last_day(self, days: DayRange, page: Page) -> None:
-        """Orders of the last day, where a request up to that day had shown none, are of an exclusive end date.
+    def shows_last_day(self, days: DayRange, page: Page) -> bool:
+        """Whether a page has an order of the last of these days."""
+        last = DayRange(days.last, days.last)
+        return any(instant is not None and last.holds(instant, self._account.zone) for instant in page.instants)
 
+    def check_last_day(self, days: DayRange, again: Page) -> None:
+        """Orders of the last day that only a wider range shows are of an exclusive end date.
+
+        :param again: the days asked for once more: the orders may have been created since the listing was read
         :raises KaptureDialectError: that is so
         """
-        last = DayRange(days.last, days.last)
-        if any(instant is not None and last.holds(instant, self._account.zone) for instant in page.instants):
+        if not self.shows_last_day(days, again):
             raise KaptureDialectError(
                 f"Kapture showed no order of {days.last} when asked up to that day, and some when asked up to the day "
                 "after: the account's end date is exclusive; set `end_date` to 'exclusive' in the connection's extra",

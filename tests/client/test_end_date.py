@@ -1,17 +1,21 @@
+import asyncio
 import json
 
 import pytest
 
 from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import KaptureDialectError
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 
 
-def client_of(kapture, **extra):
+def account_of(kapture, **extra):
     connection = json.loads(kapture.connection_json(**extra))
-    return KaptureClient(
-        Account.of(connection["host"], connection["login"], connection["password"], connection["extra"])
-    )
+    return Account.of(connection["host"], connection["login"], connection["password"], connection["extra"])
+
+
+def client_of(kapture, **extra):
+    return KaptureClient(account_of(kapture, **extra))
 
 
 @pytest.mark.parametrize("widest", [1, 2, 3])
@@ -38,3 +42,24 @@ def test_an_empty_day_is_empty_where_a_wider_range_is_refused():
     with Emulator(Book(orders=60, days=3), Switches(max_days=1)) as kapture, client_of(kapture) as client:
         assert list(client.iter_orders("2024-06-08", "2024-06-09")) == []
         assert kapture.stats()["requests"] == 2
+
+
+async def test_an_order_that_is_created_between_two_requests_says_nothing_of_the_end_date():
+    class Busy(KaptureClient):
+        def send(self, body):
+            answer = super().send(body)
+            kapture.add_orders(1, day="2024-06-08")
+            return answer
+
+    class AsyncBusy(AsyncKaptureClient):
+        async def _send(self, body):
+            answer = await super()._send(body)
+            await asyncio.to_thread(kapture.add_orders, 1, day="2024-06-08")
+            return answer
+
+    with Emulator(Book(orders=60, days=3)) as kapture:
+        with Busy(account_of(kapture)) as client:
+            assert client.count_orders("2024-06-08", "2024-06-09") == 0
+        kapture.reset()
+        async with AsyncBusy(account_of(kapture)) as client:
+            assert await client.count_orders("2024-06-08", "2024-06-09") == 0
