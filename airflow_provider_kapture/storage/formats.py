@@ -7,42 +7,15 @@ import importlib.util
 import io
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.background import Background, Encoder
+from airflow_provider_kapture.storage.lines import JsonLines
 from airflow_provider_kapture.storage.sink import Sink
 from airflow_provider_kapture.storage.text import Csv
-
-
-class Encoder(Protocol):
-    """Writes orders to an open file."""
-
-    def write(self, raws: Sequence[msgspec.Raw]) -> None:
-        """Add orders."""
-
-    def close(self) -> None:
-        """Write what is left; the file stays open."""
-
-
-class JsonLines:
-    """Each order's JSON exactly as Kapture sent it, one a line."""
-
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink = sink
-
-    def write(self, raws: Sequence[msgspec.Raw]) -> None:
-        """Add orders; line breaks between the tokens of one, as an indented answer has them, are left out."""
-        if not raws:
-            return
-        lines = b"\n".join(raws)
-        if lines.count(b"\n") != len(raws) - 1 or b"\r" in lines:
-            lines = b"\n".join(msgspec.json.format(bytes(raw), indent=-1) for raw in raws)
-        self._sink.write(lines + b"\n")
-
-    def close(self) -> None:
-        """Nothing is left."""
 
 
 class Compressed:
@@ -115,7 +88,7 @@ def _parquet(sink: BinaryIO) -> Encoder:
     return Parquet(sink)
 
 
-ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
+_ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
     {
         "jsonl": JsonLines,
         "jsonl.gz": lambda sink: Compressed(_gzip(sink), JsonLines),
@@ -124,6 +97,15 @@ ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
         "csv.gz": lambda sink: Compressed(_gzip(sink), Csv),
         "parquet": _parquet,
     }
+)
+
+
+def _in_background(make: Callable[[BinaryIO], Encoder]) -> Callable[[BinaryIO], Encoder]:
+    return lambda sink: Background(make(sink))
+
+
+ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
+    {name: _in_background(make) for name, make in _ENCODERS.items()}
 )
 
 # The package that a format needs and the extra that brings it.

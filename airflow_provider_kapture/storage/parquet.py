@@ -7,10 +7,13 @@ from typing import Any, BinaryIO
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
 import pyarrow.parquet as pq
 
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
-from airflow_provider_kapture.storage.rows import PRECISION, RESCUED, SCALE, Row, rows_of
+from airflow_provider_kapture.storage.lines import json_lines
+from airflow_provider_kapture.storage.rows import FIRST_MS, LAST_MS, PRECISION, RESCUED, SCALE, Row, rows_of
 from airflow_provider_kapture.storage.sink import Sink
 
 _TYPES = {
@@ -26,9 +29,6 @@ SCHEMA = pa.schema([*((name, _TYPES[kind]) for name, kind in ORDER_FIELDS.items(
 # depend on the orders alone and not on the pages that they came in.
 _BATCH_ROWS = 2_048
 _GROUP_BATCHES = 16
-
-
-_WHOLE = frozenset({int, type(None)})
 
 
 class Parquet:
@@ -55,7 +55,7 @@ class Parquet:
         self._writer.close()
 
     def _add(self, raws: Sequence[msgspec.Raw]) -> None:
-        self._group.append(_batch(rows_of(raws)))
+        self._group.append(_batch(raws))
         if len(self._group) == _GROUP_BATCHES:
             self._write_group()
 
@@ -70,7 +70,57 @@ class Parquet:
             self._group = []
 
 
-def _batch(rows: Sequence[Row]) -> Any:
+def _batch(raws: Sequence[msgspec.Raw]) -> Any:
+    """Orders as columns: by Arrow where all of them fit the schema whole, which it finds out; else order by order."""
+    try:
+        return _read(raws)
+    except (pa.ArrowInvalid, msgspec.DecodeError, _MisfitError):
+        return _converted(rows_of(raws))
+
+
+class _MisfitError(Exception):
+    pass
+
+
+# Arrow would take an amount written as a string for the amount; msgspec tells the two apart.
+_NUMBERS = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Numbers",
+        [(name, int | float | None, None) for name, kind in ORDER_FIELDS.items() if kind is FieldType.AMOUNT],
+        gc=False,
+    )
+)
+# Arrow reads an instant only from text; from epoch milliseconds it is the same integer.
+_READ = pa.schema(
+    [(name, pa.int64() if kind is FieldType.INSTANT else _TYPES[kind]) for name, kind in ORDER_FIELDS.items()]
+)
+_PARSING = pyarrow.json.ParseOptions(explicit_schema=_READ, unexpected_field_behavior="error")
+
+
+def _read(raws: Sequence[msgspec.Raw]) -> Any:
+    for raw in raws:
+        _NUMBERS.decode(raw)
+    lines = json_lines(raws)
+    # All in one block: none that a line could straddle.
+    reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
+    table = pyarrow.json.read_json(pa.BufferReader(lines), read_options=reading, parse_options=_PARSING)
+    [batch] = table.to_batches()
+    columns = [_checked(column, kind) for column, kind in zip(batch.columns, ORDER_FIELDS.values(), strict=True)]
+    read = pa.record_batch([*columns, pa.nulls(len(raws), pa.string())], schema=SCHEMA)
+    read.validate(full=True)  # the reader lets amounts through that have a digit too many
+    return read
+
+
+def _checked(column: Any, kind: FieldType) -> Any:
+    if kind is not FieldType.INSTANT:
+        return column
+    edges = pc.min_max(column)
+    if edges["min"].is_valid and not FIRST_MS <= edges["min"].as_py() <= edges["max"].as_py() <= LAST_MS:
+        raise _MisfitError
+    return column.cast(_TYPES[kind])
+
+
+def _converted(rows: Sequence[Row]) -> Any:
     columns = zip(*rows, strict=True)
     return pa.record_batch(
         [_array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
@@ -78,10 +128,6 @@ def _batch(rows: Sequence[Row]) -> Any:
 
 
 def _array(values: Sequence[Any], kind: Any) -> Any:
-    if pa.types.is_decimal(kind) and set(map(type, values)) <= _WHOLE:
-        try:
-            # Several times faster than making a decimal of each.
-            return pa.array(values, pa.int64()).cast(kind)
-        except OverflowError:
-            pass
-    return pa.array(values, kind)
+    if not pa.types.is_decimal(kind):
+        return pa.array(values, kind)
+    return pa.array([None if value is None else str(value) for value in values], pa.string()).cast(kind)

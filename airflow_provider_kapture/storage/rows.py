@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from types import MappingProxyType
@@ -22,71 +23,81 @@ _STEP = Decimal(1).scaleb(-SCALE)
 _EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
 
 # Years 1 to 9999: what every reader of the files can show.
-_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
-# An amount is any value here, with :func:`fits` as the judge: msgspec would take "12" for Decimal, and that is text.
+# An amount is any value here, with :func:`plain` as the judge: msgspec would take "12" for Decimal, and that is text.
 _TYPES: Mapping[FieldType, Any] = MappingProxyType(
     {
         FieldType.INTEGER: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
-        FieldType.INSTANT: Annotated[int, msgspec.Meta(ge=_FIRST_MS, le=_LAST_MS)] | None,
+        FieldType.INSTANT: Annotated[int, msgspec.Meta(ge=FIRST_MS, le=LAST_MS)] | None,
         FieldType.AMOUNT: Any,
         FieldType.FLAG: bool | None,
         FieldType.TEXT: str | None,
     }
 )
 
-# The second: a number whose exponent is beyond what Python's decimals hold.
-_MISFIT = (msgspec.DecodeError, InvalidOperation)
-
 Row = tuple[Any, ...]
+
+
+class Number(str):
+    """A number that is not whole, as it was written."""
+
+    __slots__ = ()
+
 
 _ORDER = msgspec.json.Decoder(
     msgspec.defstruct(
-        "_Order", [(name, _TYPES[kind], None) for name, kind in ORDER_FIELDS.items()], forbid_unknown_fields=True
+        "_Order",
+        [(name, _TYPES[kind], None) for name, kind in ORDER_FIELDS.items()],
+        forbid_unknown_fields=True,
+        gc=False,
     ),
-    float_hook=Decimal,
+    float_hook=Number,
 )
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIELD = MappingProxyType(
-    {kind: msgspec.json.Decoder(each, float_hook=Decimal) for kind, each in _TYPES.items()},
+    {kind: msgspec.json.Decoder(each, float_hook=Number) for kind, each in _TYPES.items()},
 )
 _AMOUNTS = tuple(at for at, kind in enumerate(ORDER_FIELDS.values()) if kind is FieldType.AMOUNT)
+_PLAIN = re.compile(rf"-?\d{{1,{PRECISION - SCALE}}}\.\d{{1,{SCALE}}}")
 
 
-def fits(amount: object) -> bool:
-    """Whether a value is an amount that decimal(38, 6) holds exactly, or null."""
-    if amount is None:
-        return True
-    if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
-        return False
-    if isinstance(amount, int):
-        return -_TOO_LARGE < amount < _TOO_LARGE
+def plain(amount: Any) -> Any:
+    """An amount that decimal(38, 6) holds exactly, as an int or a :class:`Number` without exponent; or null.
+
+    :raises ValueError: it is no such amount
+    """
+    if amount is None or (type(amount) is int and -_TOO_LARGE < amount < _TOO_LARGE):
+        return amount
+    if type(amount) is not Number:
+        raise ValueError("not an amount")
+    if _PLAIN.fullmatch(amount):
+        return amount
     try:
-        _EXACT.quantize(amount, _STEP)
+        return Number(format(_EXACT.quantize(Decimal(amount), _STEP), "f"))
     except (Inexact, InvalidOperation):
-        return False
-    return True
+        raise ValueError("not an amount of this many digits") from None
 
 
 def rows_of(raws: Sequence[msgspec.Raw]) -> list[Row]:
     """Each order's values in the order of :data:`COLUMNS`.
 
-    Integers and instants (epoch milliseconds, UTC) are ints, amounts ints or exact decimals, flags bools, text strings;
-    a missing field and an explicit null are none. The last value is the JSON object of what did not fit, or none.
+    Integers and instants (epoch milliseconds, UTC) are ints, amounts as :func:`plain` gives them, flags bools, text
+    strings; a missing field and an explicit null are none. The last value is the JSON object of what did not fit, or
+    none.
     """
     return [_row(raw) for raw in raws]
 
 
 def _row(raw: msgspec.Raw) -> Row:
     try:
-        values: Row = msgspec.structs.astuple(_ORDER.decode(raw))
-    except _MISFIT:
+        values = list(msgspec.structs.astuple(_ORDER.decode(raw)))
+        for at in _AMOUNTS:
+            # Most amounts are none.
+            if type(values[at]) is not int or values[at]:
+                values[at] = plain(values[at])
+    except ValueError:
         return _rescue(raw)
-    for at in _AMOUNTS:
-        amount = values[at]
-        # Nearly all amounts are small whole numbers; that they fit needs no proof.
-        if not (type(amount) is int and -(2**63) <= amount < 2**63) and not fits(amount):
-            return _rescue(raw)
     return (*values, None)
 
 
@@ -96,13 +107,13 @@ def _rescue(raw: msgspec.Raw) -> Row:
     rescued: dict[str, msgspec.Raw] = {}
     for name, token in _FIELDS.decode(raw).items():
         kind = ORDER_FIELDS.get(name)
-        try:
-            value = None if kind is None else _FIELD[kind].decode(token)
-        except _MISFIT:
-            kind = value = None
-        if kind is None or (kind is FieldType.AMOUNT and not fits(value)):
+        if kind is None:
             rescued[name] = token
-        else:
-            values[name] = value
+            continue
+        try:
+            value = _FIELD[kind].decode(token)
+            values[name] = plain(value) if kind is FieldType.AMOUNT else value
+        except ValueError:
+            rescued[name] = token
     left = msgspec.json.encode(rescued).decode() if rescued else None
     return (*(values.get(name) for name in ORDER_FIELDS), left)

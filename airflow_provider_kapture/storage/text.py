@@ -20,17 +20,12 @@ def _instant(ms: int) -> str:
     return (_EPOCH + dt.timedelta(milliseconds=ms)).isoformat(timespec="milliseconds")
 
 
-def _amount(value: Any) -> str:
-    return format(value, "f") if type(value) is not int else str(value)
-
-
 def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
 _WRITTEN: dict[FieldType, Callable[[Any], str]] = {
     FieldType.INSTANT: _instant,
-    FieldType.AMOUNT: _amount,
     FieldType.FLAG: _flag,
 }
 _CELLS = tuple((at, _WRITTEN[kind]) for at, kind in enumerate(ORDER_FIELDS.values()) if kind in _WRITTEN)

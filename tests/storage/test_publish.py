@@ -249,8 +249,10 @@ def test_the_spools_of_uploads_have_a_folder_that_can_be_set(tmp_path, monkeypat
     with publish.spooled("memory://orders/orders.jsonl", "jsonl") as spool:
         [one] = (tmp_path / "spools").iterdir()
         assert one.stat().st_mode & 0o777 == 0o600
-        with largest_file(1_000), pytest.raises(OSError, match=r"\[kapture\] spool_dir"):
+        with largest_file(1_000):
             spool.write(ORDERS)
+            with pytest.raises(OSError, match=r"\[kapture\] spool_dir"):
+                spool.publish()
     assert names(tmp_path / "spools") == []
 
 

@@ -1,0 +1,33 @@
+"""Orders as lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import msgspec
+
+
+def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
+    """Each order's JSON exactly as Kapture sent it, one a line.
+
+    Line breaks between the tokens of one, as an indented answer has them, are left out; within a string there are none.
+    """
+    whole = b"".join(raws)
+    if b"\n" in whole or b"\r" in whole:
+        raws = [msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1)) for raw in raws]
+    return b"\n".join((*raws, b""))
+
+
+class JsonLines:
+    """Each order's JSON exactly as Kapture sent it, one a line."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+
+    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+        """Add orders."""
+        self._sink.write(json_lines(raws))
+
+    def close(self) -> None:
+        """Nothing is left."""

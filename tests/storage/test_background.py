@@ -1,0 +1,89 @@
+"""An encoder on a thread of its own does what it would do here, and says here what went wrong."""
+
+from __future__ import annotations
+
+import gc
+import io
+import threading
+
+import msgspec
+import pytest
+
+from airflow_provider_kapture.storage.background import Background
+from airflow_provider_kapture.storage.lines import JsonLines
+
+RAWS = [[msgspec.Raw(b'{"id":%d}' % number)] for number in range(50)]
+
+
+class Failing:
+    def __init__(self, error, after=0):
+        self.error = error
+        self.after = after
+        self.written = 0
+        self.closed = False
+
+    def write(self, raws):
+        if self.written == self.after:
+            raise self.error
+        self.written += 1
+
+    def close(self):
+        self.closed = True
+
+
+def write_all(encoder):
+    for raws in RAWS:
+        encoder.write(raws)
+
+
+def encoders():
+    return [each for each in threading.enumerate() if each.name == "kapture-encoder"]
+
+
+def test_orders_are_written_in_their_order():
+    sink = io.BytesIO()
+    encoder = Background(JsonLines(sink))
+    write_all(encoder)
+    encoder.close()
+    assert sink.getvalue().splitlines() == [bytes(raw) for raws in RAWS for raw in raws]
+    assert not encoders()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError()])
+def test_what_goes_wrong_is_raised_where_orders_come_from(error):
+    failing = Failing(error, after=3)
+    encoder = Background(failing)
+    with pytest.raises(type(error)) as raised:
+        write_all(encoder)
+    assert raised.value is error
+    with pytest.raises(type(error)):
+        encoder.close()
+    assert not failing.closed
+    assert not encoders()
+
+
+def test_what_goes_wrong_with_the_last_orders_is_raised_by_close():
+    failing = Failing(OSError("broken"))
+    encoder = Background(failing)
+    encoder.write(RAWS[0])
+    with pytest.raises(OSError, match="broken"):
+        encoder.close()
+    assert not failing.closed
+
+
+def test_the_thread_of_an_encoder_that_is_given_up_ends():
+    encoder = Background(JsonLines(io.BytesIO()))
+    encoder.write(RAWS[0])
+    [thread] = encoders()
+    del encoder
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_without_orders_there_is_no_thread():
+    sink = io.BytesIO()
+    encoder = Background(JsonLines(sink))
+    assert not encoders()
+    encoder.close()
+    assert sink.getvalue() == b""
