@@ -55,6 +55,10 @@ test-slow: $(READY) ## the tests that take longer
 test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session tests
 
+.PHONY: bench-triggers
+bench-triggers: $(READY) ## 1,000 sensors that wait in one triggerer for three minutes: lateness, blocking, memory
+	$(BIN)/python benchmarks/triggers.py
+
 .PHONY: dist
 dist: $(READY) ## the sdist and the wheel, checked, in dist
 	rm -rf dist

@@ -6,8 +6,10 @@ import asyncio
 import datetime as dt
 import os
 import ssl
+import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -47,6 +49,7 @@ class AsyncKaptureClient:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._session: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
         self._opening = asyncio.Lock()
         self._open_lanes: set[_Lanes] = set()
 
@@ -157,12 +160,16 @@ class AsyncKaptureClient:
                 pull.check_last_day(days, await lanes.fetch(days, 0))
 
     async def _opened(self) -> aiohttp.ClientSession:
-        import aiohttp
-
         async with self._opening:
             if self._session is None:
                 dialect = self.account.dialect
-                trust = await asyncio.to_thread(_trust, dialect.verify)
+                if "aiohttp" not in sys.modules or self.account.origin.startswith("https://"):
+                    # In a thread: what is imported or read for the first time would block the event loop.
+                    trust, self._proxy = await asyncio.to_thread(_surroundings, self.account)
+                else:
+                    trust, self._proxy = _surroundings(self.account)
+                import aiohttp
+
                 self._session = aiohttp.ClientSession(
                     # The pool sets no limit: a pull's flow does.
                     connector=aiohttp.TCPConnector(limit=0, ssl=trust),
@@ -178,20 +185,21 @@ class AsyncKaptureClient:
             return self._session
 
     async def _send(self, body: bytes) -> Answer:
-        import aiohttp
-        import requests.utils
-
         dialect = self.account.dialect
-        url = self.account.origin + orders.PATH
         try:
             session = await self._opened()
+        except OSError as error:
+            raise transport_error(self.account, error) from None
+        import aiohttp
+
+        try:
             async with session.request(
                 dialect.http_method,
-                url,
+                self.account.origin + orders.PATH,
                 data=body,
                 headers=request_headers(self.account),
                 # Not by `trust_env`: that lets a netrc file contest the account's credentials.
-                proxy=requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)),
+                proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
                 unpacker = Unpacker(response.headers.get("Content-Encoding", ""), dialect.max_response_bytes)
@@ -261,12 +269,30 @@ def _key(request: Request) -> tuple[int, int]:
     return id(request.listing), request.ask.number
 
 
-def _trust(verify: bool | str) -> ssl.SSLContext | bool:
+def _surroundings(account: Account) -> tuple[ssl.SSLContext | bool, str | None]:
+    """What this machine says of whom to trust and of which proxy to take."""
+    import aiohttp  # noqa: F401 - so that it is there
+    import requests.utils
+
+    url = account.origin + orders.PATH
+    return _trust(account), requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+
+
+def _trust(account: Account) -> ssl.SSLContext | bool:
     """The certificates that requests would trust: the same account must work in a worker and in a triggerer."""
     import requests.utils
 
+    verify = account.dialect.verify
     if verify is False:
         return False
+    if account.origin.startswith("http://"):
+        return True
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     path = Path(verify if isinstance(verify, str) else bundle or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    return _trust_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _trust_of(path: Path, changed: int) -> ssl.SSLContext:  # noqa: ARG001 - what changed on disk is read again
+    """One for all clients: to read a bundle takes tens of milliseconds and megabytes, and a triggerer has many."""
     return ssl.create_default_context(cafile=None if path.is_dir() else path, capath=path if path.is_dir() else None)

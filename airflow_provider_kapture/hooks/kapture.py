@@ -131,5 +131,8 @@ async def async_account(kapture_conn_id: str) -> Account:
     :raises KaptureSettingsError: a field that will not do
     """
     from airflow.providers.common.compat.connection import get_async_connection
+    from asgiref.sync import sync_to_async
 
-    return account_of(await get_async_connection(kapture_conn_id))
+    connection = await get_async_connection(kapture_conn_id)
+    # In a thread: what is secret in it is told to Airflow by calls that block, and would deadlock on the event loop.
+    return await sync_to_async(account_of, thread_sensitive=False)(connection)

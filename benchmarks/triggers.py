@@ -1,0 +1,294 @@
+"""How a triggerer fares with many sensors that wait: the real runner of Airflow's triggers, Kapture in its own process.
+
+    python benchmarks/triggers.py --triggers 1000 --interval 30 --latency 1 --seconds 180
+
+Each trigger waits for more orders than its day has, so that it polls for as long as it runs. A poll is due an interval
+after the one before has ended, the first one when the runner is told of its trigger; it is late by what passes until
+its request is handed to the socket. The event loop's heartbeat is a task that wants to run every 10 ms: by how much it
+is late is how long the loop was blocked. What stands in for the runner's supervisor answers at once, and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import resource
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+HEARTBEAT = 0.01
+MOST_BLOCKED = 0.1
+
+
+@dataclass
+class Poll:
+    """A poll of a trigger, in seconds of the event loop's clock."""
+
+    due: float
+    asked: float | None = None
+
+
+@dataclass
+class Beat:
+    """A beat of the heart, in seconds.
+
+    :param late: by how much it was late
+    :param worked: what the loop's thread had of a CPU since the one before: other programs can't make it more
+    """
+
+    late: float
+    worked: float
+
+
+@dataclass
+class Seen:
+    """What the benchmark notes while the triggers run."""
+
+    polls: list[Poll] = field(default_factory=list)
+    collections: list[float] = field(default_factory=list)
+    beats: list[Beat] = field(default_factory=list)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--triggers", type=int, default=1000, metavar="N")
+    parser.add_argument("--interval", type=float, default=30.0, metavar="SECONDS", help="between a trigger's polls")
+    parser.add_argument(
+        "--latency", type=float, default=1.0, metavar="SECONDS", help="before each of Kapture's answers"
+    )
+    parser.add_argument("--seconds", type=float, default=180.0, help="how long the triggers run")
+    parser.add_argument("--orders", type=int, default=20, metavar="N", help="orders of the day that is waited for")
+    return parser.parse_args()
+
+
+class Kapture:
+    """The emulator in a process of its own.
+
+    :ivar environment: the connection to it
+    """
+
+    def __init__(self, *, orders: int, latency: float) -> None:
+        self._process = subprocess.Popen(
+            [
+                Path(sys.executable).with_name("kapture"),
+                "emulator",
+                "--orders",
+                str(orders),
+                "--days",
+                "1",
+                "--latency",
+                str(latency),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        said = ""
+        while "export " not in said:
+            line = self._process.stdout.readline()
+            assert line, "the emulator did not start"
+            said += line
+        name, _, value = shlex.split(said.partition("export ")[2])[0].partition("=")
+        self.environment = {name: value}
+        self._stats = said.partition("control   ")[2].split()[0]
+
+    def stats(self) -> dict[str, Any]:
+        with urllib.request.urlopen(self._stats) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def watch_polls(seen: Seen, interval: float) -> None:
+    """Note when polls are due and when their requests leave."""
+    from airflow_provider_kapture.client.aio import AsyncKaptureClient
+    from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
+
+    current: ContextVar[Poll | None] = ContextVar("poll", default=None)
+    due: dict[int, float] = {}
+    make, count, send = KaptureOrdersTrigger.__init__, KaptureOrdersTrigger._count, AsyncKaptureClient._send
+
+    def made(trigger: Any, **kwargs: Any) -> None:
+        make(trigger, **kwargs)
+        due[id(trigger)] = STARTED[0]
+
+    async def counted(trigger: Any, client: Any) -> int:
+        poll = Poll(due[id(trigger)])
+        seen.polls.append(poll)
+        current.set(poll)
+        try:
+            return await count(trigger, client)
+        finally:
+            due[id(trigger)] = asyncio.get_running_loop().time() + interval
+
+    async def sent(client: Any, body: bytes) -> Any:
+        poll = current.get()
+        if poll is not None and poll.asked is None:
+            await client._opened()
+            poll.asked = asyncio.get_running_loop().time()
+        return await send(client, body)
+
+    KaptureOrdersTrigger.__init__ = made  # type: ignore[method-assign]
+    KaptureOrdersTrigger._count = counted  # type: ignore[method-assign]
+    AsyncKaptureClient._send = sent  # type: ignore[method-assign]
+
+
+# When the runner is told of the triggers.
+STARTED = [0.0]
+
+
+async def beat(seen: Seen) -> None:
+    clock = asyncio.get_running_loop().time
+    while True:
+        wanted, worked = clock() + HEARTBEAT, time.thread_time()
+        await asyncio.sleep(HEARTBEAT)
+        seen.beats.append(Beat(clock() - wanted, time.thread_time() - worked))
+
+
+def triggers(count: int, interval: float) -> list[Any]:
+    from airflow.executors.workloads import RunTrigger
+    from airflow.models.trigger import Trigger
+
+    from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
+
+    waiting = KaptureOrdersTrigger(
+        kapture_conn_id="kapture_default",
+        window_start="2024-05-08T00:00:00+05:30",
+        window_end="2024-05-09T00:00:00+05:30",
+        min_orders=1_000_000,
+        poll_interval=interval,
+    )
+    path, kwargs = waiting.serialize()
+    return [
+        RunTrigger(id=number, classpath=path, encrypted_kwargs=Trigger.encrypt_kwargs(kwargs))
+        for number in range(count)
+    ]
+
+
+def watch_collections(seen: Seen) -> None:
+    """Note how long Python's garbage collector stops everything; most of what it looks at is Airflow's."""
+    began = [0.0]
+
+    def note(phase: str, _: object) -> None:
+        if phase == "start":
+            began[0] = time.perf_counter()
+        else:
+            seen.collections.append(time.perf_counter() - began[0])
+
+    gc.callbacks.append(note)
+
+
+async def run(workloads: list[Any], seen: Seen, seconds: float) -> None:
+    from airflow.jobs.triggerer_job_runner import TriggerRunner, messages
+
+    loop = asyncio.get_running_loop()
+
+    class Supervisor:
+        def __init__(self) -> None:
+            self._reader_task = asyncio.create_task(asyncio.Event().wait())
+
+        async def asend(self, message: Any) -> Any:
+            if not isinstance(message, messages.TriggerStateChanges):
+                return None
+            new, workloads[:] = workloads[:], []
+            if new:
+                STARTED[0] = loop.time()
+            return messages.TriggerStateSync(to_create=new, to_cancel=set())
+
+        def send(self, message: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(self.asend(message), loop).result()
+
+    class Runner(TriggerRunner):
+        async def init_comms(self) -> None:
+            from airflow.sdk.execution_time import task_runner
+
+            self.comms_decoder = Supervisor()  # type: ignore[assignment]
+            task_runner.SUPERVISOR_COMMS = self.comms_decoder
+
+    runner = Runner()
+    heart = asyncio.create_task(beat(seen))
+    running = asyncio.create_task(runner.arun())
+    await asyncio.wait([running], timeout=seconds)
+    assert not runner.failed_triggers, runner.failed_triggers[0]
+    assert not running.done(), running.result()
+    heart.cancel()
+    waiting = [each["task"] for each in runner.triggers.values()]
+    for each in waiting:
+        each.cancel()
+    await asyncio.wait(waiting)
+    runner.stop = True
+    await running
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def report(asked: argparse.Namespace, seen: Seen, requests: int, memory: SimpleNamespace) -> bool:
+    late = sorted(each.asked - each.due for each in seen.polls if each.asked is not None)
+    blocked = max(each.late for each in seen.beats)
+    worked = max(each.worked for each in seen.beats)
+    each_took = (memory.peak - memory.before) * 1024 / asked.triggers
+    rows = {
+        "load average": f"{' '.join(f'{each:.2f}' for each in os.getloadavg())} on {os.cpu_count()} CPUs",
+        "polls": f"{len(late):,}",
+        "requests a second": f"{requests / asked.seconds:.1f}",
+        "lateness, median": f"{statistics.median(late) * 1000:.1f} ms",
+        "lateness, 99 in 100": f"{late[int(len(late) * 0.99)] * 1000:.1f} ms",
+        "lateness, worst": f"{late[-1] * 1000:.1f} ms",
+        "event loop blocked, worst": f"{blocked * 1000:.1f} ms, with {worked * 1000:.1f} ms of a CPU at the most",
+        "garbage collection, worst": f"{max(seen.collections, default=0) * 1000:.1f} ms",
+        "memory": f"{memory.before:.0f} MiB before, {memory.peak:.0f} MiB at the most: {each_took:.0f} KiB a trigger",
+    }
+    print(
+        f"{asked.triggers:,} triggers, {asked.interval:g} s interval, {asked.latency:g} s latency, {asked.seconds:g} s"
+    )
+    print("\n".join(f"  {name:<27}{value}" for name, value in rows.items()))
+    return late[-1] <= asked.interval and blocked <= MOST_BLOCKED
+
+
+def main() -> int:
+    asked = arguments()
+    kapture = Kapture(orders=asked.orders, latency=asked.latency)
+    try:
+        with tempfile.TemporaryDirectory() as home:
+            os.environ |= {
+                "AIRFLOW_HOME": home,
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+                **kapture.environment,
+            }
+            logging.disable(logging.INFO)
+            seen = Seen()
+            watch_polls(seen, asked.interval)
+            watch_collections(seen)
+            workloads = triggers(asked.triggers, asked.interval)
+            before = resident_mib()
+            asyncio.run(run(workloads, seen, asked.seconds))
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        requests = kapture.stats()["requests"]
+    finally:
+        kapture.stop()
+    return 0 if report(asked, seen, requests, SimpleNamespace(before=before, peak=peak)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
