@@ -21,6 +21,8 @@ from airflow_provider_kapture.client.walk import Ask, Walk
 class Tally:
     """What a pull has done so far, over all its windows where it has several.
 
+    :ivar days: the account's days that are read
+    :ivar resumed: those of the rows that an earlier try has pulled
     :ivar overshoot: requests beyond the end of a listing
     :ivar answers: how many answers the latest listings took
     """
@@ -30,6 +32,8 @@ class Tally:
     retries: int = 0
     restarts: int = 0
     trimmed: int = 0
+    days: int = 0
+    resumed: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
     overshoot: int = 0
@@ -138,6 +142,7 @@ class Pull:
         if listing.walk.done:
             self._tally.overshoot += listing.walk.overshoot
             self._tally.answers.append(listing.walk.taken)
+            self._tally.days += (listing.days.last - listing.days.first).days + 1
             listing.walk.close()
             self._listings.popleft()
         return Batch(page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh])

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, BaseOperator, Context
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    BaseOperator,
+    Context,
+)
 
+from airflow_provider_kapture import lineage
 from airflow_provider_kapture.client import KaptureClient
-from airflow_provider_kapture.client.client import as_dict
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import Question, question
 from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
 from airflow_provider_kapture.windows import window_of_run
+
+if TYPE_CHECKING:
+    from airflow_provider_kapture.storage.files import FilePull
 
 _ON_EMPTY = ("write", "skip", "fail")
 
@@ -25,7 +35,8 @@ class KapturePullOrdersOperator(BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
     Source: Pull Order API. Returns the orders, or, with a ``destination``, the receipt; the receipt is pushed under the
-    XCom key ``receipt`` in both cases.
+    XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets it as its event's ``extra``, and the
+    account's days as partition keys where Airflow has them.
 
     :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string; what carries no offset
         is in the account's time zone, a bare date is that day's first instant there (templated)
@@ -40,7 +51,8 @@ class KapturePullOrdersOperator(BaseOperator):
         an object for each of the account's days (templated)
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by the file name,
         else ``jsonl.gz``
-    :param on_empty: ``write`` a valid empty file, ``skip`` the task, or ``fail`` it
+    :param on_empty: where the window has no orders: ``write`` a valid empty file, ``skip`` the task, or ``fail`` it, at
+        once and without a retry
     :param lookback: this many whole days before the window are pulled again, each into its own object; needs a ``/``
         destination and a window of whole days; left out in backfill runs
     :param max_xcom_bytes: the most that the orders may take in XCom
@@ -55,6 +67,10 @@ class KapturePullOrdersOperator(BaseOperator):
         "destination",
         "kapture_conn_id",
     )
+
+    _pulling = False
+    _stopped = False
+    _receipt: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -90,46 +106,71 @@ class KapturePullOrdersOperator(BaseOperator):
         self.kapture_conn_id = kapture_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Pull, publish, and give the receipt."""
+        """Pull, publish, and give the receipt.
+
+        :raises AirflowFailException: what a retry can't mend
+        :raises AirflowSkipException: the window has no orders, and ``on_empty`` is ``skip``
+        :raises KaptureError: what a retry may mend
+        """
+        known = cast("Mapping[str, Any]", context)
         try:
-            result, receipt = self._pull(context)
+            self._pulling = True
+            self._check_stopped()
+            orders, receipt, window = self._pull(known)
         except KaptureError as error:
             if error.hopeless:
                 raise AirflowFailException(str(error)) from error
             raise
-        self._hand_over(context, receipt)
-        if not receipt["rows"] and self.on_empty != "write":
+        finally:
+            self._pulling = False
+        is_empty = not _rows(receipt, window)
+        if is_empty and self.on_empty == "fail":
+            raise AirflowFailException(
+                "The window has no orders, and on_empty is 'fail'; to wait for orders, put a KaptureOrdersSensor first"
+            )
+        self._hand_over(known, receipt, window)
+        if is_empty and self.on_empty == "skip":
             raise AirflowSkipException("The window has no orders, and on_empty is 'skip'")
-        return result
+        return orders if self.destination is None else receipt
 
-    def _pull(self, context: Context) -> tuple[Any, dict[str, Any]]:
+    def on_kill(self) -> None:
+        """Stop the pull where it stands: Airflow calls this in the thread that pulls."""
+        self._stopped = True
+        if self._pulling:
+            self._check_stopped()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's call
+        """The account's orders as the input, the files as outputs; none where nothing was pulled."""
+        return None if self._receipt is None else lineage.openlineage(self._receipt)
+
+    def _check_stopped(self) -> None:
+        if self._stopped:
+            raise AirflowException("The pull was stopped from outside; nothing of what was running is published")
+
+    def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
         from airflow_provider_kapture.storage.receipt import receipt
+        from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
-        if self._says_window and self.window_start is None and self.window_end is None:
-            raise KaptureSettingsError("window_start and window_end came out as None: they have no value in this run")
-        if self.on_empty not in _ON_EMPTY:
-            raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
+        self._check_arguments()
         asked = question(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
             window, source = window_of_run(
-                cast("Mapping[str, Any]", context),
+                context,
                 client.account.zone,
                 window_start=self.window_start,
                 window_end=self.window_end,
                 window=self.window,
             )
             self.log.info("Window [%s, %s) from %s", window.start.isoformat(), window.end.isoformat(), source)
+            back = self._days_back(window, context)
             tally, began = Tally(), dt.datetime.now(dt.UTC)
+            watch = self._watch(tally, back + sum(1 for _ in window.days()))
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
             if self.destination is None:
-                if self.lookback:
-                    raise KaptureSettingsError("lookback needs a destination that ends in '/', and there is none")
-                orders = self._to_xcom(client, asked, window, tally)
+                orders = orders_for_xcom(client.pull(asked, window, tally), self.max_xcom_bytes, watch)
             else:
-                files = self._to_files(client, asked, window, tally, context)
-            if not tally.rows and self.on_empty == "fail":
-                raise KaptureSettingsError("The window has no orders, and on_empty is 'fail'")
+                files = self._to_files(client, asked, tally, watch).run(window, back, context)
             what = receipt(
                 client.account,
                 window,
@@ -140,67 +181,64 @@ class KapturePullOrdersOperator(BaseOperator):
                 began=began,
                 ended=dt.datetime.now(dt.UTC),
             )
+        self.log.info(summary(what))
         if not what["complete"]:
             self.log.warning("The window ends in the future: what is created until then is not in the result")
-        self.log.info("%(rows)d orders in %(duration_seconds).1f s: %(requests)d requests, %(retries)d retries", what)
-        return (orders if self.destination is None else what), what
+        return orders, what, window
 
-    def _to_xcom(self, client: KaptureClient, asked: Question, window: Window, tally: Tally) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        size = 2
-        for batch in client.pull(asked, window, tally):
-            size += sum(len(memoryview(raw)) + 2 for raw in batch.raws)
-            if size > self.max_xcom_bytes:
-                raise KaptureSettingsError(
-                    f"The orders take more than max_xcom_bytes ({self.max_xcom_bytes}) in XCom: set `destination` to "
-                    "write them to files instead"
-                )
-            found += map(as_dict, batch.raws)
-        return found
-
-    def _to_files(
-        self, client: KaptureClient, asked: Question, window: Window, tally: Tally, context: Context
-    ) -> list[dict[str, Any]]:
-        from airflow_provider_kapture.storage.files import FilePull
-        from airflow_provider_kapture.storage.formats import format_of
-
-        destination = str(self.destination)
-        pull = FilePull(client, asked, tally, destination, format_of(destination, self.file_format), self.on_empty)
-        return pull.run(window, self._days_back(window, context), cast("Mapping[str, Any]", context))
-
-    def _days_back(self, window: Window, context: Context) -> int:
-        if self.lookback < 0:
+    def _check_arguments(self) -> None:
+        if self._says_window and self.window_start is None and self.window_end is None:
+            raise KaptureSettingsError("window_start and window_end came out as None: they have no value in this run")
+        if self.on_empty not in _ON_EMPTY:
+            raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
+        if type(self.lookback) is not int or self.lookback < 0:
             raise KaptureSettingsError(f"lookback is {self.lookback!r}: it must be a whole number of days, 0 or more")
-        if not self.lookback:
-            return 0
-        if not str(self.destination).endswith("/"):
+        if self.lookback and not str(self.destination or "").endswith("/"):
             raise KaptureSettingsError(
                 f"lookback needs a destination that ends in '/', an object for each day; it is {self.destination!r}"
             )
-        if not window.is_whole_days():
+
+    def _days_back(self, window: Window, context: Mapping[str, Any]) -> int:
+        if self.lookback and not window.is_whole_days():
             raise KaptureSettingsError(
                 f"lookback needs a window of whole days of the account; it is [{window.start.isoformat()}, "
                 f"{window.end.isoformat()})"
             )
-        if run_type(context.get("dag_run")) == "backfill":
+        if self.lookback and run_type(context.get("dag_run")) == "backfill":
             self.log.info("A backfill pulls each day once: lookback=%d is left out", self.lookback)
             return 0
         return self.lookback
 
-    def _hand_over(self, context: Context, receipt: dict[str, Any]) -> None:
-        task_instance = context.get("ti")
-        if task_instance is not None:
-            task_instance.xcom_push(key="receipt", value=receipt)
-        events = context.get("outlet_events")
-        if events is not None:
-            for outlet in self.outlets:
-                events[outlet].extra = receipt
-                if hasattr(events[outlet], "add_partitions"):
-                    events[outlet].add_partitions(account_days(receipt))
+    def _watch(self, tally: Tally, days: int) -> Callable[[], None]:
+        progress = ProgressLine(tally, days)
+
+        def watch() -> None:
+            self._check_stopped()
+            line = progress.line()
+            if line is not None:
+                self.log.info(line)
+
+        return watch
+
+    def _to_files(self, client: KaptureClient, asked: Question, tally: Tally, watch: Callable[[], None]) -> FilePull:
+        from airflow_provider_kapture.storage.files import FilePull
+        from airflow_provider_kapture.storage.formats import format_of
+
+        destination = str(self.destination)
+        return FilePull(
+            client, asked, tally, destination, format_of(destination, self.file_format), self.on_empty, watch
+        )
+
+    def _hand_over(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
+        self._receipt = receipt
+        if context.get("ti") is not None:
+            context["ti"].xcom_push(key="receipt", value=receipt)
+        lineage.tell_hook_lineage(self, receipt)
+        lineage.tell_outlets(context, self.outlets, receipt, lineage.account_days(window, receipt["files"]))
 
 
-def account_days(receipt: Mapping[str, Any]) -> list[str]:
-    """The account's days that a receipt's window covers, as partition keys."""
-    start, end = (dt.datetime.fromisoformat(receipt[edge]) for edge in ("window_start", "window_end"))
-    last = (end - dt.timedelta(milliseconds=1)).date()
-    return [(start.date() + dt.timedelta(days=number)).isoformat() for number in range((last - start.date()).days + 1)]
+def _rows(receipt: Mapping[str, Any], window: Window) -> int:
+    """The window's orders: those of days that were looked back on are not among them."""
+    before = (file for file in receipt["files"] if dt.datetime.fromisoformat(file["window_start"]) < window.start)
+    rows: int = receipt["rows"] - sum(file["rows"] for file in before)
+    return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ class FilePull:
     :param tally: counts what is done, and what an earlier try has done
     :param destination: a file name, or a folder that ends in ``/``
     :param on_empty: whether a window without orders leaves files
+    :param watch: called now and then while orders come
     """
 
     client: KaptureClient
@@ -33,6 +34,7 @@ class FilePull:
     destination: str
     file_format: str
     on_empty: str
+    watch: Callable[[], None]
     _files: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -58,7 +60,7 @@ class FilePull:
                 empty.append(part)
             elif part.end <= began and number < len(parts):
                 self._keep(progress, name, before)
-            log.info("Day %d of %d: %d orders so far", number, len(parts), self.tally.rows)
+            self.watch()
         if self.tally.rows:
             # Days without orders in a window that has some: what an earlier run left of them must go.
             for part in empty:
@@ -70,6 +72,7 @@ class FilePull:
         with publish.spooled(destination, self.file_format) as spool:
             for batch in self.client.pull(self.asked, part, self.tally):
                 spool.write(batch.raws)
+                self.watch()
             published = bool(spool.rows) or self.on_empty == "write"
             if published:
                 self._add(spool.publish(), part)
@@ -107,6 +110,8 @@ class FilePull:
         log.info("%s was published by an earlier try of this run", name)
         self._files.append(entry["file"])
         self.tally.rows += entry["file"]["rows"]
+        self.tally.resumed += entry["file"]["rows"]
+        self.tally.days += 1
         self.tally.trimmed += entry["trimmed"]
         first, last = entry["instants"]
         self.tally.first_ms = min((each for each in (self.tally.first_ms, first) if each is not None), default=None)

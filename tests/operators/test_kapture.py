@@ -2,6 +2,7 @@ import datetime as dt
 import gzip
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -115,6 +116,8 @@ def test_what_a_retry_cannot_mend_fails_at_once(kapture: Emulator, status: int) 
         ({"destination": "/proc/no/such/orders.jsonl"}, "destination"),
         ({"destination": "orders.parcet"}, "file_format"),
         ({"on_empty": "maybe"}, "on_empty"),
+        ({"window_end": ""}, "window_end came out as ''"),
+        ({"window_start": None, "window_end": None, "window": "dya"}, "window is 'dya'"),
         ({"date_field": "booking", "window_start": "2024-05-08T01:00"}, "whole days"),
     ],
 )
@@ -140,10 +143,48 @@ def test_an_empty_window(kapture: Emulator, tmp_path: Path, on_empty: str) -> No
         assert not target.exists()
 
 
+@pytest.mark.parametrize(("on_empty", "wanted"), [("skip", AirflowSkipException), ("fail", AirflowFailException)])
+def test_orders_of_days_that_are_looked_back_on_make_no_window_less_empty(
+    kapture: Emulator, tmp_path: Path, on_empty: str, wanted: type[Exception]
+) -> None:
+    with pytest.raises(wanted, match="no orders"):
+        run(
+            window_start="2024-05-11",
+            window_end="2024-05-12",
+            lookback=1,
+            destination=f"{tmp_path}/",
+            on_empty=on_empty,
+        )
+    assert [path.name[7:] for path in tmp_path.iterdir() if path.name.startswith("create_date")]
+
+
 def test_lookback_pulls_days_before_the_window_into_their_own_objects(kapture: Emulator, tmp_path: Path) -> None:
     receipt = run(window_start="2024-05-10", lookback=2, destination=f"{tmp_path}/")
     assert [file["window_start"][:10] for file in receipt["files"]] == ["2024-05-08", "2024-05-09", "2024-05-10"]
     assert receipt["window_start"].startswith("2024-05-10")
+
+
+@pytest.mark.parametrize("run_type", ["backfill", SimpleNamespace(value="backfill")])
+def test_a_backfill_does_not_look_back(kapture: Emulator, tmp_path: Path, run_type: Any) -> None:
+    context: Any = {"dag_run": SimpleNamespace(run_type=run_type)}
+    pull = KapturePullOrdersOperator(
+        task_id="pull", window_start="2024-05-10", window_end="2024-05-11", lookback=2, destination=f"{tmp_path}/"
+    )
+    assert [file["window_start"][:10] for file in pull.execute(context)["files"]] == ["2024-05-10"]
+
+
+def test_a_window_that_ends_in_the_future_is_not_complete(kapture: Emulator, tmp_path: Path) -> None:
+    end = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+    receipt = run(window_start=end - dt.timedelta(hours=2), window_end=end, destination=str(tmp_path / "orders.jsonl"))
+    assert receipt["complete"] is False
+
+
+def test_openlineage_is_told_of_what_was_pulled(kapture: Emulator, tmp_path: Path) -> None:
+    pull = KapturePullOrdersOperator(task_id="pull", destination=f"{tmp_path}/", **WINDOW)
+    assert pull.get_openlineage_facets_on_complete(None) is None
+    pull.execute({})
+    told = pull.get_openlineage_facets_on_complete(None)
+    assert [output.outputFacets["outputStatistics"].rowCount for output in told.outputs] == [100, 100, 100]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +193,7 @@ def test_lookback_pulls_days_before_the_window_into_their_own_objects(kapture: E
         {"lookback": 1, "destination": "orders.jsonl"},
         {"lookback": 1},
         {"lookback": -1, "destination": "/tmp/"},
+        {"lookback": "2", "destination": "/tmp/"},
         {"lookback": 1, "destination": "/tmp/", "window_start": "2024-05-08T01:00"},
     ],
 )
