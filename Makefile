@@ -51,6 +51,22 @@ test: lint ## style, types and every quick test
 test-slow: $(READY) ## the tests that take longer
 	$(PYTEST) -m slow
 
+$(READY)-distributed: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group distributed
+	touch $@
+
+# Debian starts the servers that it installs, but not in runlevel 1.
+.PHONY: servers
+servers:
+	@if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || ! command -v redis-server >/dev/null; then \
+		apt-get update -qq && \
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql redis-server; \
+	fi
+
+.PHONY: test-distributed
+test-distributed: $(READY)-distributed servers ## a month of orders on Celery workers that are killed meanwhile
+	$(PYTEST) -s -m distributed tests/distributed
+
 .PHONY: test-matrix
 test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session tests

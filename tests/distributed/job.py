@@ -1,0 +1,102 @@
+"""The month of orders as a job of the cluster, and what must hold once it is done."""
+
+import datetime as dt
+import gzip
+import hashlib
+
+from cluster import BUCKET
+
+from airflow_provider_kapture.emulator import Emulator
+
+DAG = "kapture_month"
+
+
+class Job:
+    """One run of the DAG.
+
+    :param book: what Kapture has
+    :param prefix: where in the bucket the objects go
+    """
+
+    def __init__(self, cluster, book, prefix):
+        self.cluster = cluster
+        self.book = book
+        self.prefix = prefix
+
+    def begin(self):
+        """Start the run."""
+        call = self.cluster.call
+        self.cluster.processes.wait_for(f"the DAG {DAG} is there", self._is_there, 120)
+        call("PATCH", f"dags/{DAG}", {"is_paused": False})
+        destination = f"s3://store@{BUCKET}/{self.prefix}"
+        conf = {"first": str(self.book.start), "days": self.book.days, "destination": destination}
+        self.run_id = call("POST", f"dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+
+    def _is_there(self):
+        found = self.cluster.call("GET", "dags", dag_id_pattern=DAG)["dags"]
+        return bool(found)
+
+    @property
+    def _run(self):
+        return f"dags/{DAG}/dagRuns/{self.run_id}"
+
+    def state(self):
+        return self.cluster.call("GET", self._run)["state"]
+
+    def has_ended(self):
+        return self.state() in {"success", "failed"}
+
+    def tasks(self, task_id="pull_orders"):
+        """The task instances of a task."""
+        found = self.cluster.call("GET", f"{self._run}/taskInstances", task_id=task_id, limit=200)
+        return found["task_instances"]
+
+    def running_in(self, pids):
+        """The map indexes of the pulls that Airflow takes to run in one of these processes."""
+        return [each["map_index"] for each in self.tasks() if each["state"] == "running" and each["pid"] in pids]
+
+    def pulled(self):
+        """How many days are done."""
+        return sum(each["state"] == "success" for each in self.tasks())
+
+    def is_sensor_deferred(self):
+        return [each["state"] for each in self.tasks("next_month_has_begun")] == ["deferred"]
+
+    def begin_next_month(self):
+        """The order that the sensor waits for."""
+        day = self.book.start + dt.timedelta(days=self.book.days)
+        self.cluster.kapture("POST", "orders", {"count": 1, "day": str(day)})
+
+    def receipts(self):
+        """What each pull says that it did."""
+        path = f"{self._run}/taskInstances/pull_orders/xcomEntries/receipt"
+        return [self.cluster.call("GET", path, map_index=number)["value"] for number in range(self.book.days)]
+
+    def objects(self):
+        """Every object of the bucket below the prefix."""
+        pages = self.cluster.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=self.prefix)
+        return {
+            each["Key"]: self.cluster.s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read()
+            for page in pages
+            for each in page.get("Contents", [])
+        }
+
+    def check(self):
+        """Every order is in one object, once, to the letter; each receipt says what lies there; nothing else does.
+
+        :return: the objects
+        """
+        objects = self.objects()
+        said, orders = [], []
+        for receipt in self.receipts():
+            [file] = receipt["files"]
+            key = file["uri"].partition(f"@{BUCKET}/")[2]
+            stored = objects[key]
+            assert (file["bytes"], file["sha256"]) == (len(stored), hashlib.sha256(stored).hexdigest()), key
+            lines = gzip.decompress(stored).splitlines()
+            assert file["rows"] == receipt["rows"] == len(lines), key
+            said.append(key)
+            orders += lines
+        assert sorted(said) == sorted(objects)
+        assert sorted(orders) == sorted(Emulator(self.book).records())
+        return objects
