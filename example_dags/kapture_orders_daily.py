@@ -1,17 +1,26 @@
-"""Each day's orders into a file of their own."""
+"""Each day's orders into a Parquet file of their own; the two days before are brought up to date.
+
+Where the files go is the Airflow Variable `kapture_orders`, a path or URL such as `s3://aws_default@lake/kapture`.
+"""
 
 # [START howto_orders_daily]
-import os
-
+import pendulum
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 
-with DAG("kapture_orders_daily", schedule=None, params={"start": "2024-05-08", "end": "2024-05-09"}) as dag:
+with DAG(
+    "kapture_orders_daily",
+    schedule="0 3 * * *",
+    start_date=pendulum.datetime(2024, 5, 1, tz="Asia/Kolkata"),
+    catchup=False,
+) as dag:
     KapturePullOrdersOperator(
         task_id="pull_orders",
-        window_start="{{ params.start }}",
-        window_end="{{ params.end }}",
-        destination=os.environ.get("ORDERS", "file:///tmp/orders") + "/",
+        window="day",  # the last complete day of the account
+        lookback=2,
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+        file_format="parquet",
+        retries=3,
     )
 # [END howto_orders_daily]

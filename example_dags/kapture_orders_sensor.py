@@ -1,7 +1,6 @@
 """A day's orders, pulled once there are enough of them."""
 
 # [START howto_orders_sensor]
-import os
 from datetime import timedelta
 
 from airflow.providers.common.compat.sdk import DAG
@@ -23,7 +22,7 @@ with DAG("kapture_orders_sensor", schedule=None, params={"start": "2024-05-08", 
         task_id="pull_orders",
         window_start="{{ params.start }}",
         window_end="{{ params.end }}",
-        destination=os.environ.get("ORDERS", "file:///tmp/orders") + "/",
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
     )
     wait_for_orders >> pull_orders
 # [END howto_orders_sensor]

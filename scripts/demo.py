@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
-import gzip
-import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def prepare(home: str) -> None:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "example_dags"),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-        "ORDERS": OUTPUT.as_uri(),
+        "AIRFLOW_VAR_KAPTURE_ORDERS": OUTPUT.as_uri(),
     }
     airflow = str(Path(sys.executable).with_name("airflow"))
     subprocess.run([airflow, "db", "migrate"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -35,7 +35,7 @@ def prepare(home: str) -> None:
 def pull(day: dt.date) -> dict[str, Any]:
     """Run the example DAG for a day; its receipt."""
     sys.path.insert(0, str(HERE / "example_dags"))
-    from kapture_orders_daily import dag
+    from kapture_orders_on_demand import dag
 
     conf = {"start": day.isoformat(), "end": (day + dt.timedelta(days=1)).isoformat()}
     run = dag.test(run_conf=conf)
@@ -62,17 +62,17 @@ def main() -> int:
         [file] = receipt["files"]
         print(f"[{receipt['window_start']}, {receipt['window_end']})  {receipt['rows']:>5} orders  {file['uri']}")
     print()
-    show([json.loads(line) for line in first_lines(receipts[0]["files"][0]["uri"], 5)])
+    show(first_rows(receipts[0]["files"][0]["uri"], 5))
     rows = sum(receipt["rows"] for receipt in receipts)
     verdict = "all of them" if rows == expected else "NOT THE SAME"
     print(f"\n{rows} orders in the files, {expected} in Kapture: {verdict}; {requests} requests")
     return int(rows != expected)
 
 
-def first_lines(uri: str, count: int) -> list[str]:
-    """The first lines of a file."""
-    with gzip.open(uri.removeprefix("file://"), "rt", encoding="utf-8") as lines:
-        return [next(lines) for _ in range(count)]
+def first_rows(uri: str, count: int) -> list[dict[str, Any]]:
+    """The first rows of a CSV file."""
+    with Path(uri.removeprefix("file://")).open(encoding="utf-8", newline="") as rows:
+        return list(islice(csv.DictReader(rows), count))
 
 
 def show(orders: list[dict[str, Any]]) -> None:

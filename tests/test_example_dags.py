@@ -1,6 +1,11 @@
+import csv
+import datetime as dt
 import importlib.util
+import inspect
+import json
+from collections import Counter
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +21,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.fixture
 def kapture(airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A Kapture with orders of three days in May 2024, and where the examples write to."""
-    monkeypatch.setenv("ORDERS", tmp_path.as_uri())
     monkeypatch.setenv("AIRFLOW_VAR_KAPTURE_ORDERS", tmp_path.as_uri())
     with Emulator(Book(orders=300, days=3)) as running:
         for name, value in running.connection_uri_env().items():
@@ -33,6 +37,12 @@ def load(name: str) -> ModuleType:
     return module
 
 
+def run_at(dag: Any, moment: str) -> Any:
+    """A run with a logical date."""
+    name = "logical_date" if "logical_date" in inspect.signature(dag.test).parameters else "execution_date"
+    return dag.test(**{name: dt.datetime.fromisoformat(moment)})
+
+
 def receipts(run: Any, task_id: str = "pull_orders") -> list[dict[str, Any]]:
     tasks = [each for each in run.get_task_instances() if each.task_id == task_id]
     return [
@@ -41,12 +51,28 @@ def receipts(run: Any, task_id: str = "pull_orders") -> list[dict[str, Any]]:
     ]
 
 
-def test_the_daily_example_pulls_a_day(kapture: Emulator, tmp_path: Path) -> None:
-    run = load("kapture_orders_daily").dag.test()
+def test_daily_each_day_and_those_before_it_are_parquet_files(kapture: Emulator, tmp_path: Path) -> None:
+    run = run_at(load("kapture_orders_daily").dag, "2024-05-11T03:00+05:30")
     assert run.state == "success"
     [receipt] = receipts(run)
-    assert receipt["rows"] == kapture.count("2024-05-08", "2024-05-08")
-    assert len(list(tmp_path.rglob("orders_*.jsonl.gz"))) == 1
+    assert (receipt["window_start"], receipt["rows"]) == ("2024-05-10T00:00:00+05:30", 300)
+    written = sorted(path.parent.name for path in tmp_path.rglob("orders_*.parquet"))
+    assert written == ["create_date=2024-05-08", "create_date=2024-05-09", "create_date=2024-05-10"]
+
+
+def test_hourly_files_are_adjacent_and_the_consumer_reads_them(kapture: Emulator, tmp_path: Path) -> None:
+    module = load("kapture_orders_hourly")
+    runs = [run_at(module.dag, f"2024-05-09T{hour:02d}:00+00:00") for hour in (7, 8, 9)]
+    assert {run.state for run in runs} == {"success"}
+    pulled = [receipt for run in runs for receipt in receipts(run)]
+    edges = [dt.datetime(2024, 5, 9, hour, tzinfo=dt.UTC) for hour in (6, 7, 8, 9)]
+    for name, wanted in (("window_start", edges[:-1]), ("window_end", edges[1:])):
+        assert [dt.datetime.fromisoformat(receipt[name]) for receipt in pulled] == wanted
+    events = {module.kapture_orders: [SimpleNamespace(extra=receipt) for receipt in (*pulled, pulled[-1])]}
+    found = module.consumer.get_task("count_by_status").python_callable(triggering_asset_events=events)
+    first, last = (int(edge.timestamp() * 1000) for edge in (edges[0], edges[-1]))
+    assert found == Counter(json.loads(record)["deliveryStatus"] for record in kapture.records(first, last))
+    assert sum(found.values()) > 0
 
 
 def test_a_month_is_backfilled_by_days_each_into_its_own_object(kapture: Emulator, tmp_path: Path) -> None:
@@ -57,3 +83,15 @@ def test_a_month_is_backfilled_by_days_each_into_its_own_object(kapture: Emulato
     assert [each["window_end"] for each in pulled[:-1]] == [each["window_start"] for each in pulled[1:]]
     written = sorted(path.parent.name for path in tmp_path.rglob("orders_*.parquet"))
     assert written == [f"create_date=2024-05-{day:02d}" for day in range(1, 32)]
+
+
+def test_on_demand_the_form_gives_days_and_customer(kapture: Emulator, tmp_path: Path) -> None:
+    dag = load("kapture_orders_on_demand").dag
+    customer = kapture.orders[0]["customerId"]
+    days = {"start": "2024-05-08", "end": "2024-05-11"}
+    everything, of_one = dag.test(run_conf=days), dag.test(run_conf={**days, "customer": str(customer)})
+    assert (everything.state, of_one.state) == ("success", "success")
+    with (tmp_path / f"on-demand/orders_2024-05-08_2024-05-11_{customer}.csv").open(newline="") as rows:
+        found = [int(row["id"]) for row in csv.DictReader(rows)]
+    assert sorted(found) == sorted(each["id"] for each in kapture.orders if each["customerId"] == customer)
+    assert receipts(everything)[0]["rows"] == 300

@@ -12,7 +12,7 @@ EXAMPLE = Path(__file__).parents[2] / "example_dags" / "kapture_orders_sensor.py
 def test_orders_are_waited_for_and_then_pulled(
     airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ORDERS", tmp_path.as_uri())
+    monkeypatch.setenv("AIRFLOW_VAR_KAPTURE_ORDERS", tmp_path.as_uri())
     with Emulator(Book(orders=300, days=3)) as kapture:
         for name, value in kapture.connection_uri_env().items():
             monkeypatch.setenv(name, value)

@@ -1,0 +1,46 @@
+"""Each hour's orders into a JSONL file, and a DAG that reads the files as they come."""
+
+# [START howto_orders_hourly]
+import gzip
+import json
+from collections import Counter
+from typing import Any
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, Asset, ObjectStoragePath, task
+
+from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+
+kapture_orders = Asset("kapture_orders")
+
+with DAG(
+    "kapture_orders_hourly",
+    schedule="@hourly",
+    start_date=pendulum.datetime(2024, 5, 1, tz="UTC"),
+    catchup=False,
+) as dag:
+    KapturePullOrdersOperator(
+        task_id="pull_orders",  # the window: the run's data interval, or the hour that has just ended
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+        file_format="jsonl.gz",
+        outlets=[kapture_orders],
+    )
+# [END howto_orders_hourly]
+
+# [START howto_orders_consumer]
+with DAG("kapture_orders_consumer", schedule=[kapture_orders]) as consumer:
+
+    @task
+    def count_by_status(**context: Any) -> dict[str, int]:
+        """How many orders of each status the new files have."""
+        # The second name is Airflow 2's. The events' extra is the receipt of the pull.
+        events = context.get("triggering_asset_events") or context["triggering_dataset_events"]
+        receipts = [event.extra for of_asset in events.values() for event in of_asset]
+        statuses: Counter[str] = Counter()
+        for uri in sorted({file["uri"] for receipt in receipts for file in receipt["files"]}):
+            lines = gzip.decompress(ObjectStoragePath(uri).read_bytes()).splitlines()
+            statuses.update(json.loads(line)["deliveryStatus"] for line in lines)
+        return dict(statuses)
+
+    count_by_status()
+# [END howto_orders_consumer]
