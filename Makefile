@@ -85,6 +85,16 @@ dist: $(READY) ## the sdist and the wheel, checked, in dist
 constraints: $(READY) ## remake constraints/ from the newest releases
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session constraints
 
+# Sphinx and its theme, beside what it reads.
+DOCS_READY := $(VENV)/.docs
+$(DOCS_READY): $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group docs
+	touch $@
+
+.PHONY: docs
+docs: $(DOCS_READY) ## the documentation, in docs/_build/html; a warning is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env docs docs/_build/html
+
 .PHONY: clean
 clean: ## remove what was made here
 	rm -rf $(VENV) .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build

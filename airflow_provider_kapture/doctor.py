@@ -53,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
         return _complain(f"no password: set {_PASSWORD}, or type it", _USAGE_ERROR)
     except KeyboardInterrupt:
         return _complain("stopped", _STOPPED)
-    sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if args.json else _told(report, account))
+    sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if args.json else told(report, account))
     return 0 if report.trusted else 1
 
 
@@ -92,23 +92,27 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _told(report: Report, account: Account) -> str:
+def told(report: Report, account: Account) -> str:
+    """The report for people."""
     wide = max(map(len, QUESTIONS))
     lines = [f"Kapture at {account.host}, cm_id {account.dialect.cm_id}", ""]
     for each in report.findings:
+        if each.question in report.not_reached:
+            continue
         mark = "ok" if each.is_good else "!!" if QUESTIONS[each.question] else "??"
         lines.append(f"{mark}  {each.question:{wide}}  {each.answer}")
         lines += textwrap.wrap(each.evidence, 110, initial_indent=" " * (wide + 6), subsequent_indent=" " * (wide + 6))
+    if report.not_reached:
+        lines += ["", f"The examination ended there. Not known: {', '.join(report.not_reached)}."]
     lines += ["", "Recommended for the connection's extra:", json.dumps(report.recommended, indent=2), ""]
     lines.append(_verdict(report))
     return "\n".join(lines) + "\n"
 
 
 def _verdict(report: Report) -> str:
-    differing = ", ".join(report.changes)
     if not report.trusted:
-        wrong = [each.question for each in report.findings if not each.is_good and QUESTIONS[each.question]]
-        return f"A pull can't be trusted: {', '.join(wrong)}."
-    if differing:
+        return f"A pull can't be trusted: {', '.join(report.wrong or report.not_reached)}."
+    if report.changes:
+        differing = ", ".join(report.changes)
         return f"A pull can be trusted once the connection's extra says so; it differs in {differing}."
     return "A pull can be trusted, with the connection as it is."

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_kapture.cli import main
 from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.client.errors import KaptureDialectError
 from airflow_provider_kapture.diagnosis.ask import MOST_REQUESTS, diagnose
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 
@@ -142,7 +143,11 @@ def test_trouble_on_the_way_makes_no_untruth(switches, trouble):
             kapture.set(**dict.fromkeys(("html_every", "drop_every", "truncate_every", "status_every")))
             kapture.set(insert_per_answer=0, delete_per_answer=0)
             unhurried = {each: value for each, value in report.recommended.items() if each != "requests_per_second"}
-            assert pulled(kapture, unhurried, "2024-05-06", "2024-05-13") == sorted(kapture.ids())
+            try:
+                assert pulled(kapture, unhurried, "2024-05-06", "2024-05-13") == sorted(kapture.ids())
+            except KaptureDialectError:
+                # Too few requests came through to tell the zone; it says so, and a pull that trusts it fails aloud.
+                assert answers["time zone"].startswith("perhaps")
 
 
 @settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -232,6 +237,21 @@ def test_the_command_says_no(kapture, capsys):
     kapture.set(offset_ignored=True)
     assert main(["doctor", "shop", "--day", str(DAY)]) == 1
     assert "can't be trusted: offset" in capsys.readouterr().out
+
+
+def test_the_command_names_what_ended_it_and_no_more(kapture, capsys, monkeypatch):
+    monkeypatch.setenv("KAPTURE_PASSWORD", "not-the-password")
+    options = ["--host", kapture.origin, "--login", kapture.user, "--cm-id", str(kapture.cm_id)]
+    assert main(["doctor", *options]) == 1
+    out = capsys.readouterr().out
+    assert "can't be trusted: credentials." in out
+    assert out.count("!!") == 1
+    assert "not-the-password" not in out
+
+
+def test_a_connection_that_is_not_there_is_said(airflow_db, capsys):
+    assert main(["doctor", "nowhere"]) == 1
+    assert "'nowhere'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--host", "acme"], ["shop", "--login", "me"]])

@@ -54,6 +54,9 @@ class Finding:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+_NOT_REACHED = "the examination ended before it came to this"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """All findings, and what follows.
@@ -68,6 +71,20 @@ class Report:
     recommended: Mapping[str, Any]
     changes: tuple[str, ...]
 
+    @property
+    def wrong(self) -> list[str]:
+        """The questions whose answers a pull can't live with."""
+        return [
+            each.question
+            for each in self.findings
+            if QUESTIONS[each.question] and not each.is_good and each.evidence != _NOT_REACHED
+        ]
+
+    @property
+    def not_reached(self) -> list[str]:
+        """The questions that the examination did not come to."""
+        return [each.question for each in self.findings if each.evidence == _NOT_REACHED]
+
     def as_json(self) -> dict[str, Any]:
         """The report for machines."""
         shown = ("question", "answer", "evidence")
@@ -81,8 +98,7 @@ class Report:
 def report_of(findings: Iterable[Finding], dialect: Dialect, pace: Finding) -> Report:
     """Put the findings in order, and the connection's settings beside them."""
     found = {each.question: each for each in (*findings, pace)}
-    missing = Finding("", "not known", "the examination ended before it came to this", is_good=False)
-    told = tuple(found.get(each, Finding(each, missing.answer, missing.evidence, is_good=False)) for each in QUESTIONS)
+    told = tuple(found.get(each, Finding(each, "not known", _NOT_REACHED, is_good=False)) for each in QUESTIONS)
     learnt = {key: value for each in told for key, value in each.settings.items()}
     recommended: dict[str, Any] = {"cm_id": dialect.cm_id}
     changes = []
@@ -215,6 +231,9 @@ class Pace:
     first_busy: int | None
 
 
+_FEW_REQUESTS = 5
+
+
 def pace_finding(pace: Pace) -> Finding:
     """How many pages a second the account stands, as far as one request after another shows it."""
     if pace.first_busy is not None:
@@ -226,6 +245,8 @@ def pace_finding(pace: Pace) -> Finding:
             f"request {pace.first_busy + 1} was too many: {stood} within the second before it were answered",
             settings={"requests_per_second": stood},
         )
+    if len(pace.times) < _FEW_REQUESTS:
+        return Finding("pace", "not known", f"{len(pace.times)} request(s) are too few to tell", is_good=False)
     took = max(pace.end - pace.times[0], 0.001)
     return Finding(
         "pace",

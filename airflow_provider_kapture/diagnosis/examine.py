@@ -154,13 +154,19 @@ class _Examination:
                 said = f"a request from {each} to {each} was answered with orders"
                 self._note_end_date("inclusive", said)
                 return pages
+        gone = Finding("end date", "not known", f"the orders found near {date} are gone again", is_good=False)
         if not self.reach:
-            raise StoppedError(
-                Finding("end date", "not known", f"the orders found near {date} are gone again", is_good=False)
-            )
+            raise StoppedError(gone)
         self.extra = 1
-        self._note_end_date("exclusive", f"requests that end on the day they start on are empty around {date}")
-        return {}
+        wider: dict[dt.date, Sight] = {}
+        for each in pages:
+            wider[each] = yield from self._page(each)
+            if wider[each].keys:
+                self._note_end_date(
+                    "exclusive", f"around {date}, requests that end on the day they start on are empty, others are not"
+                )
+                return wider
+        raise StoppedError(gone)
 
     def _note_end_date(self, answer: str, evidence: str) -> None:
         self.talk.findings.append(Finding("end date", answer, evidence, settings={"end_date": answer}))

@@ -86,15 +86,11 @@ def zone_finding(days: Sequence[Day], configured: str) -> Finding:
     kept = "; it is the connection's own, and" if fitting[0] == configured else ";"
     others = f"{kept} {len(fitting) - 1} other offset(s) fit as well: {', '.join(fitting[1:5])}" if fitting[1:] else ""
     # A likely zone among unlikely ones is no guess; an unlikely one among others is.
-    is_guess = (
-        fitting[0] != configured
-        and len(fitting) > 1
-        and (fitting[0] not in _LIKELY_ZONES or fitting[1] in _LIKELY_ZONES)
-    )
+    is_open = len(fitting) > 1 and (fitting[0] not in _LIKELY_ZONES or fitting[1] in _LIKELY_ZONES)
     return Finding(
         "time zone",
-        f"perhaps {fitting[0]}" if is_guess else fitting[0],
+        f"perhaps {fitting[0]}" if is_open else fitting[0],
         f"{seen} were created on the days of this zone that were asked for{others}",
-        is_good=not is_guess,
+        is_good=not is_open or fitting[0] == configured,
         settings={"timezone": fitting[0]},
     )
