@@ -1,10 +1,17 @@
-"""One table of scenarios through poke, reschedule and the triggerer: the same answer, the same error, the same XCom."""
+"""One table of scenarios through poke, reschedule and the triggerer: the same answer, the same error, the same XCom.
+
+To print the table, with the requests that each took::
+
+    AIRFLOW_HOME=$(mktemp -d) python tests/sensors/test_modes.py
+"""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +20,7 @@ from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     TaskDeferred,
 )
 
@@ -60,6 +68,7 @@ SCENARIOS = [
     Scenario("wrong credentials", KaptureAuthError, {"status_every": 1, "status": 401}),
     Scenario("wrong credentials under 200", KaptureAuthError, {"verbatim": '{"message": "Invalid Auth Key"}'}),
     Scenario("forbidden", KaptureForbiddenError, {"status_every": 1, "status": 403}),
+    Scenario("bad request", KaptureRefusedError, {"status_every": 1, "status": 400}),
     Scenario("not found", KaptureRefusedError, {"status_every": 1, "status": 404}),
     Scenario("too many requests, then fine", 60, {"status_every": 2, "status": 429, "retry_after": "1"}),
     Scenario("too many requests", KaptureBusyError, {"status_every": 1, "status": 429, "retry_after": "1"}, IMPATIENT),
@@ -74,11 +83,23 @@ SCENARIOS = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a wait, as a task shows it."""
+    """What came of a wait, as a task shows it.
+
+    :param requests: how many it took; where it was deferred, since then
+    """
 
     orders: int | None = None
     error: tuple[type[BaseException], str] | None = None
     is_waiting: bool = False
+    requests: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        what = f"{self.orders} orders"
+        if self.is_waiting:
+            what = STILL_WAITING
+        elif self.error is not None:
+            what = self.error[0].__name__
+        return f"{what}, {self.requests} requests"
 
 
 def outcome_of(attempt: Callable[[], Any]) -> Outcome:
@@ -98,14 +119,16 @@ def sensor(scenario: Scenario, **arguments: Any) -> KaptureOrdersSensor:
 
 def poke(kapture: Emulator, scenario: Scenario) -> Outcome:
     kapture.set(**scenario.switches)
-    return outcome_of(lambda: sensor(scenario, timeout=0).execute({}))
+    found = outcome_of(lambda: sensor(scenario, timeout=0).execute({}))
+    return replace(found, requests=kapture.stats()["requests"])
 
 
 def reschedule(kapture: Emulator, scenario: Scenario) -> Outcome:
     kapture.set(**scenario.switches)
     names = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "max_tries": 0}
     task_instance = SimpleNamespace(**names, get_first_reschedule_date=lambda _: None)
-    return outcome_of(lambda: sensor(scenario, mode="reschedule").execute({"ti": task_instance}))
+    found = outcome_of(lambda: sensor(scenario, mode="reschedule").execute({"ti": task_instance}))
+    return replace(found, requests=kapture.stats()["requests"])
 
 
 def defer(kapture: Emulator, scenario: Scenario) -> Outcome:
@@ -114,6 +137,7 @@ def defer(kapture: Emulator, scenario: Scenario) -> Outcome:
     with pytest.raises(TaskDeferred) as deferred:
         waiting.execute({})
     kapture.set(**{"verbatim": None, **scenario.switches})
+    before = kapture.stats()["requests"]
 
     async def event() -> Any:
         async with asyncio.timeout(0.5 if scenario.expected == STILL_WAITING else None):
@@ -122,23 +146,38 @@ def defer(kapture: Emulator, scenario: Scenario) -> Outcome:
     try:
         fired = asyncio.run(event())
     except TimeoutError:
-        return Outcome(is_waiting=True)
-    return outcome_of(lambda: waiting.execute_complete({}, fired.payload))
+        found = Outcome(is_waiting=True)
+    else:
+        found = outcome_of(lambda: waiting.execute_complete({}, fired.payload))
+    return replace(found, requests=kapture.stats()["requests"] - before)
+
+
+MODES: Mapping[str, Callable[[Emulator, Scenario], Outcome]] = {
+    "poke": poke,
+    "reschedule": reschedule,
+    "deferrable": defer,
+}
+
+
+def outcomes(scenario: Scenario) -> dict[str, Outcome]:
+    """What comes of a scenario in each mode."""
+    extra = {"page_size": 40, "max_concurrency": 1, "retry_budget": 5, **scenario.extra}
+    found = {}
+    with Emulator(Book(orders=ORDERS, days=3)) as kapture, pytest.MonkeyPatch.context() as patch:
+        for name, value in kapture.connection_uri_env(**extra).items():
+            patch.setenv(name, value)
+        for mode, wait in MODES.items():
+            kapture.reset()
+            found[mode] = wait(kapture, scenario)
+    return found
 
 
 @pytest.mark.filterwarnings("ignore")  # Airflow's own, of its database layer
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_the_same_in_every_mode(airflow_db: None, monkeypatch: pytest.MonkeyPatch, scenario: Scenario) -> None:
-    outcomes = []
-    extra = {"page_size": 40, "max_concurrency": 1, "retry_budget": 5, **scenario.extra}
-    with Emulator(Book(orders=ORDERS, days=3)) as kapture:
-        for name, value in kapture.connection_uri_env(**extra).items():
-            monkeypatch.setenv(name, value)
-        for mode in (poke, reschedule, defer):
-            kapture.reset()
-            outcomes.append(mode(kapture, scenario))
-    first = outcomes[0]
-    assert outcomes == [first] * len(outcomes)
+def test_the_same_in_every_mode(airflow_db: None, scenario: Scenario) -> None:
+    found = outcomes(scenario)
+    first = found["poke"]
+    assert found == dict.fromkeys(MODES, first)
     assert first.is_waiting == (scenario.expected == STILL_WAITING)
     if isinstance(scenario.expected, type):
         assert first.error is not None
@@ -146,3 +185,52 @@ def test_the_same_in_every_mode(airflow_db: None, monkeypatch: pytest.MonkeyPatc
     elif isinstance(scenario.expected, int):
         assert first.orders is not None
         assert first.orders >= scenario.expected
+
+
+def times_out(mode: str, **arguments: Any) -> None:
+    """A wait for which Airflow finds that its time is over, as it does in each mode."""
+    waiting = sensor(Scenario("too few", STILL_WAITING, min_orders=ORDERS + 1), timeout=60, **arguments)
+    if mode == "poke":
+        waiting.timeout = 0
+        waiting.execute({})
+    elif mode == "reschedule":
+        long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=2)
+        waiting.mode = mode
+        names = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "max_tries": 0}
+        waiting.execute({"ti": SimpleNamespace(**names, get_first_reschedule_date=lambda _: long_ago)})
+    else:
+        waiting.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
+
+
+@pytest.mark.filterwarnings("ignore")  # Airflow's own, of its database layer
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({}, AirflowSensorTimeout),
+        ({"soft_fail": True}, AirflowSkipException),
+        ({"silent_fail": True}, AirflowSensorTimeout),
+    ],
+)
+def test_a_wait_that_takes_too_long_ends_alike_in_every_mode(
+    airflow_db: None,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    arguments: dict[str, Any],
+    error: type[BaseException],
+) -> None:
+    with Emulator(Book(orders=ORDERS, days=3)) as kapture:
+        for name, value in kapture.connection_uri_env().items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(error):
+            times_out(mode, **arguments)
+
+
+if __name__ == "__main__":
+    from airflow.utils.db import initdb
+
+    initdb()
+    for each in SCENARIOS:
+        sys.stdout.write(
+            " | ".join([each.name.ljust(29), *(f"{found!s:<38}" for found in outcomes(each).values())]) + "\n"
+        )
