@@ -20,6 +20,7 @@ from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import Question, question
 from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.discretion import mask
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
@@ -104,6 +105,11 @@ class KapturePullOrdersOperator(BaseOperator):
         self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
         self.kapture_conn_id = kapture_conn_id
+
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        # What both plain and mapped tasks go through, before Airflow stores what was rendered.
+        super()._do_render_template_fields(*args, **kwargs)
+        mask(self.filters)
 
     def execute(self, context: Context) -> Any:
         """Pull, publish, and give the receipt.

@@ -17,10 +17,11 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import question
+from airflow_provider_kapture.discretion import divided, mask, sealed
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, check_min_orders, from_payload
 from airflow_provider_kapture.windows import window_of_run
@@ -75,6 +76,11 @@ class KaptureOrdersSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.kapture_conn_id = kapture_conn_id
 
+    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+        # What both plain and mapped tasks go through, before Airflow stores what was rendered.
+        super()._do_render_template_fields(*args, **kwargs)
+        mask(self.filters)
+
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once; where that is not enough and the sensor is deferrable, wait in the triggerer.
 
@@ -84,10 +90,11 @@ class KaptureOrdersSensor(BaseSensorOperator):
         began = time.monotonic()
         with _failing_the_task(), KaptureHook(self.kapture_conn_id).get_conn() as client:
             seen = self._ask(client, self._window(client, context))
+            account = client.account
         is_enough = seen.orders >= self.min_orders
         left = self.timeout - (time.monotonic() - began)
         if self.deferrable and not is_enough and left > 0:
-            self._wait_deferred(seen, left)
+            self._wait_deferred(account, seen, left)
         return PokeReturnValue(is_done=is_enough, xcom_value=seen.xcom())
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
@@ -155,16 +162,18 @@ class KaptureOrdersSensor(BaseSensorOperator):
                 "before that: no order can be created in it in time; give an earlier window_start or a longer timeout"
             )
 
-    def _wait_deferred(self, seen: Enough, timeout: float) -> None:
+    def _wait_deferred(self, account: Account, seen: Enough, timeout: float) -> None:
         from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
+        # As they are sent: plain strings, whatever the DAG's author gave.
+        filters, personal = divided(question(self.date_field, self.filters).body)
         trigger = KaptureOrdersTrigger(
             kapture_conn_id=self.kapture_conn_id,
             window_start=seen.window_start,
             window_end=seen.window_end,
             date_field=self.date_field,
-            # As they are sent: plain strings, whatever the DAG's author gave.
-            filters=dict(question(self.date_field, self.filters).body),
+            filters=filters,
+            sealed_filters=sealed(account, personal),
             min_orders=self.min_orders,
             poll_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,

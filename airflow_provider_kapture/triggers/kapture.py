@@ -20,6 +20,7 @@ from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.client.days import DayRange, from_ms, to_ms
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.protocol import OrderKey, Page, Question, order_key, question
+from airflow_provider_kapture.discretion import opened
 from airflow_provider_kapture.hooks.kapture import KaptureHook, async_account
 from airflow_provider_kapture.waiting import (
     LEAST_INTERVAL,
@@ -49,6 +50,8 @@ class KaptureOrdersTrigger(BaseTrigger):
     :param window_end: ISO 8601 with offset
     :param date_field: which time of an order the window is about
     :param filters: documented filter names to values
+    :param sealed_filters: those that tell who a customer is, as :func:`~airflow_provider_kapture.discretion.sealed`
+        gives them
     :param min_orders: how many orders are enough
     :param poll_interval: seconds between polls, whatever fails; 1 at the least
     :param exponential_backoff: double the pause after each poll
@@ -64,6 +67,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         window_end: str,
         date_field: str = "create",
         filters: Mapping[str, Any] | None = None,
+        sealed_filters: str | None = None,
         min_orders: int = 1,
         poll_interval: float = 60.0,
         exponential_backoff: bool = False,
@@ -76,6 +80,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         self.window_end = window_end
         self.date_field = date_field
         self.filters = filters
+        self.sealed_filters = sealed_filters
         self.min_orders = min_orders
         self.poll_interval = max(LEAST_INTERVAL, poll_interval)
         self.exponential_backoff = exponential_backoff
@@ -90,6 +95,7 @@ class KaptureOrdersTrigger(BaseTrigger):
             "window_end": self.window_end,
             "date_field": self.date_field,
             "filters": self.filters,
+            "sealed_filters": self.sealed_filters,
             "min_orders": self.min_orders,
             "poll_interval": self.poll_interval,
             "exponential_backoff": self.exponential_backoff,
@@ -109,8 +115,10 @@ class KaptureOrdersTrigger(BaseTrigger):
         while True:
             try:
                 check_min_orders(self.min_orders)
-                async with _UnhurriedClient(await async_account(self.kapture_conn_id), self.poll_interval) as client:
-                    while (seen := await self._count(client)) < self.min_orders:
+                account = await async_account(self.kapture_conn_id)
+                filters = await self._filters(account)
+                async with _UnhurriedClient(account, self.poll_interval) as client:
+                    while (seen := await self._count(client, filters)) < self.min_orders:
                         await self._pause(polls)
                         polls += 1
                 return Enough(seen, self.window_start, self.window_end)
@@ -123,12 +131,19 @@ class KaptureOrdersTrigger(BaseTrigger):
             await self._pause(polls)
             polls += 1
 
-    async def _count(self, client: AsyncKaptureClient) -> int:
+    async def _filters(self, account: Account) -> dict[str, Any]:
+        filters = dict(self.filters or {})
+        if self.sealed_filters is not None:
+            # In a thread: to open it takes a while.
+            filters |= await asyncio.to_thread(opened, account, self.sealed_filters)
+        return filters
+
+    async def _count(self, client: AsyncKaptureClient, filters: Mapping[str, Any]) -> int:
         return await client.count_orders(
             self.window_start,
             self.window_end,
             date_field=self.date_field,
-            filters=self.filters,
+            filters=filters,
             at_least=self.min_orders,
         )
 

@@ -4,14 +4,16 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import (
+    DAG,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     TaskDeferred,
 )
 
-from airflow_provider_kapture.client.errors import KaptureBusyError
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
 WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
@@ -164,6 +166,51 @@ def test_filters_reach_the_trigger_as_plain_strings(kapture: Emulator) -> None:
     with pytest.raises(TaskDeferred) as deferred:
         sensor(min_orders=301, deferrable=True, filters=filters).execute({})
     assert deferred.value.trigger.serialize()[1]["filters"] == {"statusStr": "AP", "orderIds": "3,4"}
+
+
+async def test_filters_that_tell_who_a_customer_is_reach_the_trigger_sealed(
+    kapture: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filters = {"statusStr": "AP", "phone": "+91 98450 12345", "attr3": ["rare", "rarer"]}
+    waiting = sensor(min_orders=301, deferrable=True, filters=filters)
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute({})
+    trigger = deferred.value.trigger
+    told = json.dumps(trigger.serialize()) + repr(trigger)
+    assert not any(secret in told for secret in ("98450", "rare", kapture.password))
+    asked = {name: kapture.requests_seen[-1].body[name] for name in filters}
+    assert asked == {"statusStr": "AP", "phone": "+91 98450 12345", "attr3": "rare,rarer"}
+    kapture.set(verbatim='{"message": "Invalid Auth Key"}')
+    assert [event.payload["error"] async for event in trigger.run()] == ["KaptureAuthError"]
+    assert asked.items() <= kapture.requests_seen[-1].body.items()
+    other = json.loads(kapture.connection_json()) | {"password": "rotated"}
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(other))
+    events = [event.payload async for event in trigger.run()]
+    with pytest.raises(KaptureError, match="run the task again"):
+        waiting.execute_complete({}, events[0])
+
+
+@pytest.mark.parametrize("kind", [KaptureOrdersSensor, KapturePullOrdersOperator])
+def test_filters_that_tell_who_a_customer_is_are_masked(kapture: Emulator, kind: Any) -> None:
+    from airflow.providers.common.compat.sdk import redact
+
+    waiting = kind(
+        task_id="wait",
+        filters={"phone": "{{ 'x' * 3 }}-98450", "email": ["kiran@example.org"], "statusStr": "APPROVED"},
+    )
+    waiting.render_template_fields({})
+    assert waiting.filters["phone"] == "xxx-98450"
+    assert redact("xxx-98450 kiran@example.org APPROVED") == "*** *** APPROVED"
+
+
+def test_filters_of_mapped_tasks_are_masked(kapture: Emulator) -> None:
+    from airflow.providers.common.compat.sdk import redact
+
+    with DAG("mapped", schedule=None):
+        mapped = KaptureOrdersSensor.partial(task_id="wait", **WINDOW).expand(filters=[{"email": "asha@example.org"}])
+    waiting = mapped.unmap({"filters": {"email": "asha@example.org"}})
+    waiting._do_render_template_fields(waiting, waiting.template_fields, {}, waiting.get_template_env(), set())
+    assert redact("to asha@example.org") == "to ***"
 
 
 def test_a_failure_that_may_mend_is_left_to_airflow_to_retry() -> None:
