@@ -47,8 +47,9 @@ class Page:
     instants: Sequence[int | None] = ()
 
 
-# What a processor's cache holds; as one text, an answer with an emoji in it takes four times its size.
-_PIECE = 1 << 14
+# An answer's text is looked at in pieces: as one, an answer with an emoji in it takes four times its size. Small ones, as
+# large ones leave gaps in the heap of each thread that add up to many answers.
+_PIECE = 1 << 11
 
 
 class _Listing(msgspec.Struct):
