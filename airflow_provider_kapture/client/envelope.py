@@ -47,8 +47,8 @@ class Page:
     instants: Sequence[int | None] = ()
 
 
-# An answer's text is looked at in pieces: as one, an answer with an emoji in it takes four times its size. Small ones, as
-# large ones leave gaps in the heap of each thread that add up to many answers.
+# An answer's text is looked at in pieces: as one, an answer with an emoji in it takes four times its size. They are
+# small: large ones leave gaps in the heap of each thread that add up to many answers.
 _PIECE = 1 << 11
 
 

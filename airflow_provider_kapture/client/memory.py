@@ -5,36 +5,42 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from airflow_provider_kapture.client.protocol import OrderKey
 
-_RECENT = 50_000
+_RECENT = 1 << 17
 _SQLITE_INTEGER = 1 << 63
+_MOST_PARAMETERS = 500  # every SQLite takes more
 
 
 class Memory:
     """Ranks of the orders read: the latest in a dict, older ones in a private SQLite database that spills to disk.
 
-    A listing of some ten thousand orders never leaves the dict; one of millions costs no more memory than that.
+    A listing of a hundred thousand orders never leaves the dict; one of millions costs no more memory than that.
     """
 
     def __init__(self, recent: int = _RECENT) -> None:
         self._recent: dict[OrderKey, int] = {}
         self._limit = recent
         self._older: sqlite3.Connection | None = None
+        # Of the keys in the database. Where ids rise or fall with the listing, what comes next lies outside.
+        self._lowest: int | float = float("inf")
+        self._highest: int | float = float("-inf")
 
     def ranks(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, int]:
         """The rank of each of these that was read."""
         recent = self._recent
         found = {key: recent[key] for key in keys if key in recent}
         if self._older is not None and len(found) < len(keys):
-            missing = msgspec.json.encode([_column(key) for key in keys if key not in found]).decode()
-            rows = self._older.execute(
-                "SELECT key, rank FROM read WHERE key IN (SELECT value FROM json_each(?))", (missing,)
-            )
-            found |= {_key(column): rank for column, rank in rows}
+            missing = [_column(key) for key in keys if key not in found and self._may_be_older(key)]
+            for at in range(0, len(missing), _MOST_PARAMETERS):
+                some = missing[at : at + _MOST_PARAMETERS]
+                marks = ",".join("?" * len(some))
+                rows = self._older.execute(f"SELECT key, rank FROM read WHERE key IN ({marks})", some)  # noqa: S608
+                found |= {_key(column): rank for column, rank in rows}
         return found
+
+    def _may_be_older(self, key: OrderKey) -> bool:
+        return isinstance(key, str) or self._lowest <= key <= self._highest
 
     def set(self, ranks: Mapping[OrderKey, int]) -> None:
         """Remember these, or their new ranks."""
@@ -54,20 +60,25 @@ class Memory:
             self._older.execute("PRAGMA journal_mode = OFF")
             self._older.execute("PRAGMA cache_size = -2048")
             self._older.execute("CREATE TABLE read (key PRIMARY KEY, rank) WITHOUT ROWID")
-        by_age = sorted(self._recent.items(), key=lambda item: item[1])
-        old, kept = by_age[: self._limit // 2], by_age[self._limit // 2 :]
+        # A dict keeps its keys in the order in which they came.
+        entries = list(self._recent.items())
+        old, self._recent = entries[: self._limit // 2], dict(entries[self._limit // 2 :])
+        numbers: list[tuple[OrderKey, int]] = sorted((key, rank) for key, rank in old if not isinstance(key, str))
+        texts: list[tuple[OrderKey, int]] = sorted((key, rank) for key, rank in old if isinstance(key, str))
+        for key, _ in (*numbers[:1], *numbers[-1:]):
+            assert not isinstance(key, str)
+            self._lowest, self._highest = min(self._lowest, key), max(self._highest, key)
         self._older.execute("BEGIN")
         self._older.executemany(
-            "INSERT OR REPLACE INTO read VALUES (?, ?)", sorted(((_column(key), rank) for key, rank in old), key=str)
+            "INSERT OR REPLACE INTO read VALUES (?, ?)", [(_column(key), rank) for key, rank in numbers + texts]
         )
         self._older.execute("COMMIT")
-        self._recent = dict(kept)
 
 
-def _column(key: OrderKey) -> int | str:
-    """Integers that SQLite can't hold become strings that no ``id`` of a string can be."""
-    return key if isinstance(key, str) or -_SQLITE_INTEGER <= key < _SQLITE_INTEGER else f"\0{key}"
+def _column(key: OrderKey) -> int | str | bytes:
+    """Integers that SQLite can't hold become bytes, which no ``id`` is."""
+    return key if isinstance(key, str) or -_SQLITE_INTEGER <= key < _SQLITE_INTEGER else str(key).encode()
 
 
-def _key(column: int | str) -> OrderKey:
-    return int(column[1:]) if isinstance(column, str) and column.startswith("\0") else column
+def _key(column: int | str | bytes) -> OrderKey:
+    return int(column) if isinstance(column, bytes) else column

@@ -164,3 +164,16 @@ def test_memory_knows_what_it_has_spilled() -> None:
         memory.set({key: rank})
     assert memory.ranks([*keys, "unknown"]) == {key: rank for rank, key in enumerate(keys)}
     memory.close()
+
+
+@given(
+    st.lists(st.dictionaries(st.integers(-9, 90) | st.integers() | st.sampled_from(["a", "17", ""]), st.integers(0, 9)))
+)
+def test_memory_is_a_dict_that_spills(steps: list[dict[int | str, int]]) -> None:
+    memory, expected = Memory(recent=4), dict[int | str, int]()
+    for ranks in steps:
+        keys = [*ranks, *expected, -1, "other"]
+        assert memory.ranks(keys) == {key: expected[key] for key in keys if key in expected}
+        memory.set(ranks)
+        expected |= ranks
+    memory.close()
