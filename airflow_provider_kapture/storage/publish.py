@@ -170,9 +170,12 @@ class Spool:
         if self._local is None:
             objects.upload(self._spool.path, path, size)
         else:
-            self._local.parent.mkdir(parents=True, exist_ok=True)
+            folders = [self._local.parent]
+            if not folders[0].is_dir():
+                folders[0].mkdir(parents=True, exist_ok=True)
+                folders.append(folders[0].parent)
             self._spool.path.replace(self._local)
-            _keep_name(self._local.parent)
+            _keep_names(folders)
         return {"uri": str(path), "rows": self.rows, "bytes": size, "sha256": sha256}
 
     def replaces(self) -> bool:
@@ -180,9 +183,9 @@ class Spool:
         return ObjectStoragePath(self._destination).exists() if self._local is None else self._local.exists()
 
 
-def _keep_name(folder: Path) -> None:
-    """See that what a folder holds survives a loss of power, and the folder too where it is new."""
-    for each in (folder, folder.parent):
+def _keep_names(folders: Iterable[Path]) -> None:
+    """See that what folders hold survives a loss of power."""
+    for each in folders:
         # Some file systems have no such thing.
         with contextlib.suppress(OSError):
             handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
