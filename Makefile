@@ -71,6 +71,10 @@ test-distributed: $(READY)-distributed servers ## a month of orders on Celery wo
 test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session tests
 
+.PHONY: test-airflow
+test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, triggerer and API server
+	$(PYTEST) -m airflow tests/airflow
+
 .PHONY: bench-triggers
 bench-triggers: $(READY) ## 1,000 sensors that wait in one triggerer for three minutes: lateness, blocking, memory
 	$(BIN)/python benchmarks/triggers.py
