@@ -113,6 +113,7 @@ class KaptureOrdersTrigger(BaseTrigger):
     async def _outcome(self) -> Enough | Failed:
         polls = 0
         while True:
+            account = None
             try:
                 check_min_orders(self.min_orders)
                 account = await async_account(self.kapture_conn_id)
@@ -125,11 +126,23 @@ class KaptureOrdersTrigger(BaseTrigger):
             except AirflowNotFoundException as error:  # the connection is gone
                 return Failed.of(error)
             except KaptureError as error:
-                if error.hopeless or not self.silent_fail:
+                if error.hopeless and account is not None and await self._has_changed(account):
+                    self.log.warning(
+                        "The connection is another by now, so that this is no reason to give up: %s", error
+                    )
+                elif error.hopeless or not self.silent_fail:
                     return Failed.of(error)
-                self.log.warning("Waiting on, as silent_fail says: %s", error)
+                else:
+                    self.log.warning("Waiting on, as silent_fail says: %s", error)
             await self._pause(polls)
             polls += 1
+
+    async def _has_changed(self, account: Account) -> bool:
+        """Whether the connection is another than when the wait began, such as after a change of its password."""
+        try:
+            return await async_account(self.kapture_conn_id) != account
+        except (AirflowNotFoundException, KaptureError):
+            return True
 
     async def _filters(self, account: Account) -> dict[str, Any]:
         filters = dict(self.filters or {})

@@ -165,6 +165,18 @@ async def test_a_connection_that_is_gone_ends_the_wait() -> None:
         KaptureHook("gone").get_conn()
 
 
+async def test_a_password_that_is_changed_meanwhile_does_not_end_the_wait(
+    kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = kapture.connection_json()
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(json.loads(right) | {"password": "former"}))
+    running = asyncio.create_task(outcome(trigger(poll_interval=60)))
+    refused = await asked_at.get()
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", right)
+    assert (await running)[0]["status"] == "enough"
+    assert await asked_at.get() - refused >= 60
+
+
 async def test_min_orders_is_checked_in_the_triggerer_too(kapture: Emulator) -> None:
     [payload] = await outcome(trigger(min_orders=0))
     assert payload["error"] == "KaptureSettingsError"
