@@ -79,6 +79,14 @@ test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, 
 bench-triggers: $(READY) ## 1,000 sensors that wait in one triggerer for three minutes: lateness, blocking, memory
 	$(BIN)/python benchmarks/triggers.py
 
+.PHONY: scaling
+scaling: $(READY)-distributed servers ## the same month with 1, 2 and 4 worker slots: orders and requests a second
+	$(BIN)/python benchmarks/scaling.py
+
+.PHONY: soak
+soak: $(READY) ## 500 hourly runs in one process: memory, threads, sockets, temporary files
+	$(BIN)/python benchmarks/soak.py
+
 .PHONY: dist
 dist: $(READY) ## the sdist and the wheel, checked, in dist
 	rm -rf dist

@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import hashlib
+from functools import cached_property
 
 from cluster import BUCKET
 
@@ -67,8 +68,9 @@ class Job:
         day = self.book.start + dt.timedelta(days=self.book.days)
         self.cluster.kapture("POST", "orders", {"count": 1, "day": str(day)})
 
+    @cached_property
     def receipts(self):
-        """What each pull says that it did."""
+        """What each pull says that it did, once the run has ended."""
         path = f"{self._run}/taskInstances/pull_orders/xcomEntries/receipt"
         return [self.cluster.call("GET", path, map_index=number)["value"] for number in range(self.book.days)]
 
@@ -88,7 +90,7 @@ class Job:
         """
         objects = self.objects()
         said, orders = [], []
-        for receipt in self.receipts():
+        for receipt in self.receipts:
             [file] = receipt["files"]
             key = file["uri"].partition(f"@{BUCKET}/")[2]
             stored = objects[key]

@@ -32,13 +32,13 @@ def test_a_month_is_whole_although_workers_broker_triggerer_and_kapture_go_down(
     with Cluster(tmp_path, BOOK, SWITCHES, slots=SLOTS, pages=PAGES) as cluster:
         job = Job(cluster, BOOK, "month/")
 
-        def until(what, ask, seconds=120):
+        def until(what, ask, seconds=180):
             cluster.processes.wait_for(what, ask, seconds)
             diary.note(f"{what}; {job.pulled()} of {BOOK.days} days are done")
 
+        diary.note("Airflow is healthy")
         for name in ("worker-1", "worker-2"):
             cluster.start_worker(name, SLOTS // 2)
-        diary.note("Airflow is healthy")
         job.begin()
 
         until("worker-1 pulls: SIGKILL", lambda: cluster.is_pulling("worker-1"))
@@ -84,7 +84,7 @@ def test_a_month_is_whole_although_workers_broker_triggerer_and_kapture_go_down(
 
 
 def tally(job, objects, stats, tries):
-    receipts = job.receipts()
+    receipts = job.receipts
     rows, retries = (sum(receipt[name] for receipt in receipts) for name in ("rows", "retries"))
     again = {index: count for index, count in sorted(tries.items()) if count > 1}
     return f"""\
