@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.cookiejar
 import json
 import math
 import queue
@@ -11,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import contextmanager
 from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,10 +21,9 @@ from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
 from airflow_provider_kapture.client.errors import (
-    KaptureBusyError,
+    KaptureError,
     KaptureRefusedError,
     KaptureShapeError,
-    KaptureTransportError,
 )
 from airflow_provider_kapture.client.flow import Flow
 from airflow_provider_kapture.client.protocol import (
@@ -35,22 +33,16 @@ from airflow_provider_kapture.client.protocol import (
     page_of,
     question,
     request_body,
-    request_headers,
 )
 from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
 from airflow_provider_kapture.client.retry import policy
-from airflow_provider_kapture.client.transport import (
-    BUSY,
-    CHUNK,
-    READS,
-    endless_error,
-    requests_failures,
-    transport_error,
-)
-from airflow_provider_kapture.client.unpack import Unpacker
+from airflow_provider_kapture.client.transport import stopped_error
 
 if TYPE_CHECKING:
-    import requests
+    from airflow_provider_kapture.client.wire import Line
+
+# Seconds that closing waits for threads whose connection was broken off; one that resolves a name can't be.
+_FAREWELL = 1.0
 
 
 class KaptureClient:
@@ -61,9 +53,10 @@ class KaptureClient:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._opening = threading.Lock()
-        self._closed = threading.Event()
+        self._gate = _Gate(account)
+        self._open_lanes: set[_Lanes] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -74,11 +67,18 @@ class KaptureClient:
         self.close()
 
     def close(self) -> None:
-        """Give the connections back; waits between retries end at once."""
-        self._closed.set()
-        if self._line is not None:
-            self._line.session.close()
-            self._line = None
+        """End what pulls there are, and give the connections back."""
+        lanes = tuple(self._open_lanes)
+        for each in lanes:
+            each.close()
+        with self._opening:
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
+        until = time.monotonic() + _FAREWELL
+        for each in lanes:
+            if each.join(until):
+                self._open_lanes.discard(each)
 
     def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
         """The half-open window between two edges, in the account's zone.
@@ -138,7 +138,7 @@ class KaptureClient:
         """
         tally = Tally() if tally is None else tally
         pull = Pull(self.account, asked, window, tally, enough)
-        lanes = _Lanes(self, asked, tally)
+        lanes = self._open(asked, tally)
         on_their_way: dict[tuple[int, int], Future[Page]] = {}
         try:
             while not pull.done:
@@ -155,6 +155,13 @@ class KaptureClient:
         finally:
             pull.close()
             lanes.close()
+
+    def _open(self, asked: Question, tally: Tally) -> _Lanes:
+        now = time.monotonic()
+        self._open_lanes -= {each for each in tuple(self._open_lanes) if each.is_closed and each.join(now)}
+        lanes = _Lanes(self, self._gate, asked, tally)
+        self._open_lanes.add(lanes)
+        return lanes
 
     def fetch(self, asked: Question, days: DayRange, offset: int, limit: int | None = None) -> Page:
         """One page, asked for once: no retry.
@@ -173,90 +180,73 @@ class KaptureClient:
             if pull.shows_last_day(days, page):
                 pull.check_last_day(days, lanes.fetch(days, 0))
 
-    def _opened(self) -> _Line:
-        with self._opening:
-            if self._line is None:
-                self._line = _Line.to(self.account)
-            return self._line
-
     def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it, whatever it says: no retry.
 
+        :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
         :raises KaptureTransportError: no whole answer came
         :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
         """
-        dialect = self.account.dialect
-        deadline = time.monotonic() + READS * dialect.read_timeout
+        with self._opening:
+            if self._line is None:
+                from airflow_provider_kapture.client.wire import Line
+
+                self._line = Line(self.account)
+            line = self._line
+        return line.send(body)
+
+
+class _Gate:
+    """The one way to Kapture of all threads of a client, and the flow that it lets through."""
+
+    def __init__(self, account: Account) -> None:
+        dialect = account.dialect
+        self._flow = Flow(dialect.max_concurrency, dialect.requests_per_second, dialect.retry_budget)
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def passing(self, stop: threading.Event, tally: Tally, attempt: int) -> Iterator[None]:
+        """Wait for one's turn, and count as on the way until it is over.
+
+        :raises KaptureTransportError: ``stop`` was set
+        """
+        with self._changed:
+            while not stop.is_set() and (pause := self._flow.pause(time.monotonic())):
+                self._changed.wait(pause if math.isfinite(pause) else None)
+            if stop.is_set():
+                raise stopped_error()
+            self._flow.start(time.monotonic())
+            tally.requests += 1
+            tally.retries += attempt > 1
+        failure: KaptureError | None = None
         try:
-            with self._opened().send(body, dialect.connect_timeout, dialect.read_timeout) as response:
-                unpacker = Unpacker(response.headers.get("Content-Encoding", ""), dialect.max_response_bytes)
-                while chunk := response.raw.read1(CHUNK, decode_content=False):
-                    unpacker.feed(chunk)
-                    if time.monotonic() > deadline:
-                        raise endless_error()
-                return Answer(response.status_code, response.headers, unpacker.finish())
-        except requests_failures() as error:
-            raise transport_error(self.account, error) from None
+            yield
+        except KaptureError as error:
+            failure = error
+            raise
+        finally:
+            with self._changed:
+                self._flow.end(time.monotonic(), failure)
+                self._changed.notify_all()
 
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A session with one account, and what all its requests have in common, so that it is worked out once.
-
-    :param request: the request, but for its body
-    :param settings: what the environment says of proxies and certificates
-    """
-
-    session: requests.Session
-    request: requests.PreparedRequest
-    settings: Mapping[str, Any]
-
-    @classmethod
-    def to(cls, account: Account) -> Self:
-        import requests
-        import requests.adapters
-
-        session = requests.Session()
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=account.dialect.max_concurrency, max_retries=0)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        session.headers.clear()
-        # Set, so that a netrc file can't put other credentials in their place.
-        session.auth = lambda request: request
-        session.cookies.set_policy(_NoCookies())
-        url = account.origin + orders.PATH
-        request = requests.Request(account.dialect.http_method, url, request_headers(account))
-        settings = session.merge_environment_settings(url, {}, stream=True, verify=account.dialect.verify, cert=None)
-        return cls(session, session.prepare_request(request), settings)
-
-    def send(self, body: bytes, connect_timeout: float, read_timeout: float) -> requests.Response:
-        request = self.request.copy()
-        request.prepare_body(body, None)
-        timeout = (connect_timeout, read_timeout)
-        return self.session.send(request, timeout=timeout, allow_redirects=False, **self.settings)
-
-
-class _NoCookies(http.cookiejar.DefaultCookiePolicy):
-    """Each request stands for itself: no session of the server's is kept."""
-
-    def set_ok(self, cookie: object, request: object) -> bool:  # noqa: ARG002 - the signature is the library's
-        return False
+    def wake(self) -> None:
+        """Have those that wait look whether they are to stop."""
+        with self._changed:
+            self._changed.notify_all()
 
 
 class _Lanes:
-    """The threads of one pull, and the flow that they keep to. Daemons: a pull that is given up holds nobody up."""
+    """The threads of one pull. Daemons: a pull that is given up holds nobody up."""
 
-    def __init__(self, client: KaptureClient, asked: Question, tally: Tally) -> None:
-        dialect = client.account.dialect
+    def __init__(self, client: KaptureClient, gate: _Gate, asked: Question, tally: Tally) -> None:
         self._client = client
+        self._gate = gate
         self._asked = asked
         self._tally = tally
-        self._flow = Flow(dialect.max_concurrency, dialect.requests_per_second)
-        self._changed = threading.Condition()
         self._stop = threading.Event()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._most = dialect.max_concurrency
+        self._most = client.account.dialect.max_concurrency
 
     def submit(self, request: Request) -> Future[Page]:
         future: Future[Page] = Future()
@@ -278,39 +268,28 @@ class _Lanes:
         self._stop.set()
         for _ in self._threads:
             self._jobs.put(None)
-        with self._changed:
-            self._changed.notify_all()
+        self._gate.wake()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._stop.is_set()
+
+    def join(self, until: float) -> bool:
+        """Wait for the threads to end, until that moment at the latest; whether they have."""
+        for each in self._threads:
+            each.join(max(until - time.monotonic(), 0.0))
+        return not any(each.is_alive() for each in self._threads)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
 
     def fetch(self, days: DayRange, offset: int) -> Page:
-        retrying = policy(self._client.account).copy(sleep=self._stop.wait)
-        for attempt in retrying:
-            with attempt:
-                if attempt.retry_state.attempt_number > 1:
-                    self._tally.retries += 1
-                return self._attempt(days, offset)
+        for attempt in policy(self._client.account).copy(sleep=self._stop.wait):
+            number = attempt.retry_state.attempt_number
+            with attempt, self._gate.passing(self._stop, self._tally, number):
+                return self._client.fetch(self._asked, days, offset)
         raise AssertionError  # the policy reraises
-
-    def _attempt(self, days: DayRange, offset: int) -> Page:
-        with self._changed:
-            self._changed.wait_for(lambda: self._flow.may_start() or self._stop.is_set())
-            pause = self._flow.start(time.monotonic())
-        busy = False
-        try:
-            if self._stop.wait(pause) or self._stop.is_set():
-                raise KaptureTransportError("The pull was given up", reason="stopped")
-            self._tally.requests += 1
-            return self._client.fetch(self._asked, days, offset)
-        except KaptureBusyError as error:
-            busy = error.status in BUSY
-            raise
-        finally:
-            with self._changed:
-                self._flow.end(busy=busy)
-                self._changed.notify_all()
 
 
 def as_dict(raw: msgspec.Raw) -> dict[str, Any]:
@@ -335,7 +314,7 @@ def _decoded(raw: msgspec.Raw) -> dict[str, Any] | None:
         pass
     try:  # a number beyond what a float holds
         order = json.loads(bytes(raw), parse_float=_number)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         return None
     assert isinstance(order, dict)
     return order

@@ -42,7 +42,8 @@ class KaptureSettingsError(KaptureError, ValueError):
 class KaptureTransportError(KaptureError):
     """No whole answer came: name resolution, connection, TLS, time-out, a body cut short.
 
-    :param reason: ``name``, ``refused``, ``tls``, ``timeout``, ``broken`` or ``stopped``
+    :param reason: ``name`` (there is no such name), ``resolver`` (name resolution does not answer), ``refused``,
+        ``proxy``, ``tls``, ``timeout``, ``broken`` or ``stopped``
     """
 
     def __init__(self, message: str, *, reason: str = "broken") -> None:

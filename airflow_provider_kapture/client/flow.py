@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import math
+
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
+
+# Statuses that ask for fewer requests, not only for later ones.
+BUSY = frozenset({429, 503})
+# Requests are spaced a little wider than the ceiling asks: the way to Kapture takes one longer than another.
+_MARGIN = 1.05
+
 
 class Flow:
     """Pages in flight, halved when Kapture is busy and grown back one by one; and the spacing of requests.
 
     :param most: the ceiling of pages in flight
     :param per_second: the ceiling of requests a second; none for no ceiling
+    :param patience: the longest that all pages wait because Kapture said when to come back, in seconds
     """
 
-    def __init__(self, most: int, per_second: float | None) -> None:
+    def __init__(self, most: int, per_second: float | None, patience: float = 0.0) -> None:
         self.limit = most
         self.in_flight = 0
         self._most = most
-        self._gap = 1 / per_second if per_second else 0.0
-        self._next = float("-inf")
+        self._gap = _MARGIN / per_second if per_second else 0.0
+        self._patience = patience
+        self._next = -math.inf
 
-    def may_start(self) -> bool:
-        """Whether one more page may be on its way."""
-        return self.in_flight < self.limit
+    def pause(self, now: float) -> float:
+        """Seconds until one more page may start: 0 for now, infinity for not before another has ended."""
+        return math.inf if self.in_flight >= self.limit else max(self._next - now, 0.0)
 
-    def start(self, now: float) -> float:
-        """Count a page in, and say how many seconds to wait before it is asked for."""
+    def start(self, now: float) -> None:
+        """Count a page in."""
         self.in_flight += 1
-        begin = max(now, self._next)
-        self._next = begin + self._gap
-        return begin - now
+        self._next = max(self._next, now + self._gap)
 
-    def end(self, *, busy: bool) -> None:
+    def end(self, now: float, error: KaptureError | None = None) -> None:
         """Count a page out.
 
-        :param busy: whether Kapture answered that it has too much to do
+        :param error: what came of it, where that is no page
         """
         self.in_flight -= 1
-        self.limit = max(self.limit // 2, 1) if busy else min(self.limit + 1, self._most)
+        if error is None:
+            self.limit = min(self.limit + 1, self._most)
+        elif isinstance(error, KaptureBusyError) and error.status in BUSY:
+            self.limit = max(self.limit // 2, 1)
+            self._next = max(self._next, now + min(error.retry_after or 0.0, self._patience))

@@ -8,15 +8,16 @@ from typing import Any
 import tenacity
 
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
+from airflow_provider_kapture.client.errors import KaptureAnswerError, KaptureBusyError, KaptureError
 
 log = logging.getLogger(__name__)
 
-_backoff = tenacity.wait_exponential(multiplier=0.5, max=60) + tenacity.wait_random(0, 0.5)
+_jitter = tenacity.wait_random(0, 0.5)
+_backoff = tenacity.wait_exponential(multiplier=0.5, max=60)
 
 
 def policy(account: Account) -> tenacity.Retrying:
-    """Try a page until it comes, fails for good, or ``retry_budget`` seconds have gone into it."""
+    """Try a page until it comes, fails for good, or ``retry_budget`` seconds have gone into trying it again."""
     return tenacity.Retrying(**_arguments(account))
 
 
@@ -26,29 +27,40 @@ def async_policy(account: Account) -> tenacity.AsyncRetrying:
 
 
 def _arguments(account: Account) -> dict[str, Any]:
-    budget = account.dialect.retry_budget
-
-    def left(state: tenacity.RetryCallState) -> float:
-        return max(budget - (state.seconds_since_start or 0.0), 0.0)
-
-    def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        seconds = float(_backoff(state))
-        if isinstance(error, KaptureBusyError) and error.retry_after is not None:
-            # A server that asks for longer than the budget gets what is left of it, and one last request.
-            seconds = max(error.retry_after, min(seconds, 1.0))
-        return min(seconds, left(state))
-
-    def spent(state: tenacity.RetryCallState) -> bool:
-        return left(state) <= 0
-
+    patience = _Patience(account.dialect.retry_budget)
     return {
         "retry": tenacity.retry_if_exception(_is_transient),
-        "wait": wait,
-        "stop": spent,
+        "wait": patience.wait,
+        "stop": patience.is_spent,
         "reraise": True,
         "before_sleep": _tell,
     }
+
+
+class _Patience:
+    """How long one page is tried again: from its first failure on, however long it waited for its turn before that."""
+
+    def __init__(self, budget: float) -> None:
+        self._budget = budget
+        self._began: float | None = None
+
+    def wait(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = float(_backoff(state))
+        if isinstance(error, KaptureBusyError) and error.retry_after is not None:
+            # Never at once, again and again. A server that asks for longer than the budget gets what is left of it,
+            # and one last request.
+            seconds = max(error.retry_after, min(seconds, 1.0))
+        return min(seconds + float(_jitter(state)), self._left(state))
+
+    def is_spent(self, state: tenacity.RetryCallState) -> bool:
+        return self._left(state) <= 0
+
+    def _left(self, state: tenacity.RetryCallState) -> float:
+        now = state.outcome_timestamp or 0.0
+        if self._began is None:
+            self._began = now
+        return max(self._budget - (now - self._began), 0.0)
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -57,4 +69,13 @@ def _is_transient(error: BaseException) -> bool:
 
 def _tell(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("Try %d: %s. Asking again in %.1f s", state.attempt_number, error, state.upcoming_sleep)
+    log.warning("Try %d: %s. Asking again in %.1f s", state.attempt_number, _reason(error), state.upcoming_sleep)
+
+
+def _reason(error: BaseException | None) -> str:
+    """Why a page is asked for again; of what the vendor said, not a word."""
+    if isinstance(error, KaptureBusyError):
+        return f"Kapture answered {error.status}"
+    if isinstance(error, KaptureAnswerError):
+        return f"Kapture answered {error.status}, but not with orders"
+    return str(error)

@@ -7,6 +7,10 @@ import zlib
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.errors import KaptureOversizeError, KaptureShapeError, KaptureTransportError
 
+# What an empty gzip file takes, and how many of them may stand one behind another.
+_HEADER = 64
+_MOST_MEMBERS = 1_000
+
 
 class Unpacker:
     """Feed it the wire's chunks; :meth:`finish` gives the body.
@@ -19,10 +23,12 @@ class Unpacker:
         self._chunks: list[bytes] = []
         self._size = 0
         self._limit = limit
+        self._arrived = 0
+        self._members = 0
         encoding = encoding.strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             raise KaptureShapeError(
-                f"Kapture answered with Content-Encoding {encoding!r:.40}, where gzip was asked for", path=orders.PATH
+                "Kapture answered in a Content-Encoding other than gzip, which was asked for", path=orders.PATH
             )
         self._inflater = None if encoding in {"", "identity"} else zlib.decompressobj(wbits=47)
 
@@ -35,13 +41,21 @@ class Unpacker:
         if self._inflater is None:
             self._keep(chunk)
             return
+        # What unpacks to little or nothing may be as endless as what unpacks to too much.
+        self._arrived += len(chunk)
+        if self._arrived > 2 * self._limit + _HEADER:
+            raise self._oversize()
         while chunk:
             try:
-                self._keep(self._inflater.decompress(chunk, self._limit - self._size + 1))
-            except zlib.error as error:
-                raise KaptureTransportError("The answer is not in the encoding that it declares") from error
+                unpacked = self._inflater.decompress(chunk, self._limit - self._size + 1)
+            except zlib.error:
+                raise KaptureTransportError("The answer is not in the encoding that it declares") from None
+            self._keep(unpacked)
             chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
             if self._inflater.eof and chunk:
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise self._oversize()
                 self._inflater = zlib.decompressobj(wbits=47)
 
     def finish(self) -> bytes:
@@ -56,8 +70,11 @@ class Unpacker:
     def _keep(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > self._limit:
-            raise KaptureOversizeError(
-                f"A page unpacks to more than {self._limit} bytes: lower `page_size`, or raise `max_response_bytes`",
-                path=orders.PATH,
-            )
+            raise self._oversize()
         self._chunks.append(chunk)
+
+    def _oversize(self) -> KaptureOversizeError:
+        return KaptureOversizeError(
+            f"A page unpacks to more than {self._limit} bytes: lower `page_size`, or raise `max_response_bytes`",
+            path=orders.PATH,
+        )

@@ -11,9 +11,8 @@ from typing import Self
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
-from airflow_provider_kapture.client.flow import Flow
+from airflow_provider_kapture.client.flow import BUSY, Flow
 from airflow_provider_kapture.client.protocol import question, request_body
-from airflow_provider_kapture.client.transport import BUSY
 from airflow_provider_kapture.diagnosis.conclude import Pace, Report, pace_finding, report_of
 from airflow_provider_kapture.diagnosis.examine import examine
 from airflow_provider_kapture.diagnosis.sight import Probe, Sight, sight_of
@@ -80,16 +79,18 @@ class _Asker:
         client = self._client
         days = DayRange(probe.first, probe.last)
         body = request_body(client.account, question("create"), days, probe.offset, probe.limit)
-        pause = self._flow.start(time.monotonic())
+        now = time.monotonic()
+        pause = self._flow.pause(now)
         if pause:
             self.sleep(pause)
+        self._flow.start(now + pause)
         self.times.append(time.monotonic())
         left = MOST_REQUESTS - len(self.times)
         try:
             sight = sight_of(client.send(body), client.account, dt.datetime.now(dt.UTC), left)
         except KaptureError as error:
             sight = Sight(error=error, left=left)
-        self._flow.end(busy=False)
+        self._flow.end(time.monotonic())
         if isinstance(sight.error, KaptureBusyError) and sight.error.status in BUSY and self.first_busy is None:
             self.first_busy = len(self.times) - 1
             self._flow = Flow(1, min(1.0, self.account.dialect.requests_per_second or 1.0))

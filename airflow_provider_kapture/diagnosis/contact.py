@@ -163,7 +163,7 @@ class Talk:
 def _reached(sight: Sight, talk: Talk) -> list[Finding]:
     """What any answer shows, and what its absence does."""
     failed = sight.error.reason if isinstance(sight.error, errors.KaptureTransportError) else ""
-    if failed == "name":
+    if failed in {"name", "resolver"}:
         return []
     found = [Finding("name", "resolved", "the host's name has an address")]
     if failed in {"", "tls"} and sight.status not in range(300, 400):
@@ -184,13 +184,16 @@ def _tls_finding(talk: Talk) -> Finding:
     return Finding("TLS", "trusted", "the certificate is the host's, and one that `verify` trusts")
 
 
+_FAILED = MappingProxyType(
+    {"name": ("name", "not resolved"), "resolver": ("name", "not resolved"), "tls": ("TLS", "failed")}
+)
+
+
 def _failure(sight: Sight) -> Finding:
     error = sight.error
     assert error is not None
     if isinstance(error, errors.KaptureTransportError):
-        question, answer = {"name": ("name", "not resolved"), "tls": ("TLS", "failed")}.get(
-            error.reason, ("connection", error.reason)
-        )
+        question, answer = _FAILED.get(error.reason, ("connection", error.reason))
     elif isinstance(error, errors.KaptureAuthError):
         question, answer = "credentials", "refused"
     elif isinstance(error, errors.KaptureForbiddenError):

@@ -1,0 +1,202 @@
+"""requests on the way to one account: within time whatever the other side does, and broken off at once.
+
+Of its own, neither requests nor the standard library below it bounds how long an answer may take: each byte starts
+their time-out anew, in the status line, the headers and the trailers as much as in the body.
+"""
+
+from __future__ import annotations
+
+import http.client
+import http.cookiejar
+import io
+import socket
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import Any
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.protocol import Answer, request_headers
+from airflow_provider_kapture.client.transport import (
+    CHUNK,
+    READS,
+    EndlessError,
+    proxy_for,
+    stopped_error,
+    transport_error,
+    trusted_by,
+)
+from airflow_provider_kapture.client.unpack import Unpacker
+
+
+class Line:
+    """A session with one account, and what all its requests have in common, so that it is worked out once.
+
+    :param account: where, who and the account's dialect
+    :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._sockets = _Sockets()
+        self._session = requests.Session()
+        # The environment's say is taken here, once; and a netrc file has none.
+        self._session.trust_env = False
+        self._session.mount("https://", _Adapter(self._sockets, account.dialect.max_concurrency))
+        self._session.mount("http://", _Adapter(self._sockets, account.dialect.max_concurrency))
+        self._session.headers.clear()
+        self._session.cookies.set_policy(_NoCookies())
+        url = account.origin + orders.PATH
+        request = requests.Request(account.dialect.http_method, url, request_headers(account))
+        self._request = self._session.prepare_request(request)
+        proxy = proxy_for(account)
+        self._settings: dict[str, Any] = {
+            "proxies": {"https": proxy} if proxy else {},
+            "verify": trusted_by(account),
+            "timeout": (account.dialect.connect_timeout, account.dialect.read_timeout),
+            "allow_redirects": False,
+            "stream": True,
+        }
+
+    def send(self, body: bytes) -> Answer:
+        """One request, and the whole answer to it.
+
+        :raises KaptureTransportError: no whole answer came
+        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        """
+        request = self._request.copy()
+        request.prepare_body(body, None)
+        try:
+            with self._session.send(request, **self._settings) as response:
+                packing = response.headers.get("Content-Encoding", "")
+                unpacker = Unpacker(packing, self._account.dialect.max_response_bytes)
+                while chunk := response.raw.read1(CHUNK, decode_content=False):
+                    unpacker.feed(chunk)
+                return Answer(response.status_code, response.headers, unpacker.finish())
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            failure = stopped_error() if self._sockets.are_shut else transport_error(self._account, error)
+        # Raised out here: an exception of the library's may hold what was sent.
+        raise failure
+
+    def close(self) -> None:
+        """Break off what is on its way, and give the connections back."""
+        self._sockets.shut()
+        self._session.close()
+
+
+class _Sockets:
+    """The sockets of a line, to be shut from another thread than those that read from them."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self.are_shut = False
+
+    def add(self, opened: Any) -> None:
+        with self._lock:
+            self._open.add(getattr(opened, "socket", opened))
+            if not self.are_shut:
+                return
+        self.shut()
+
+    def shut(self) -> None:
+        with self._lock:
+            self.are_shut = True
+            opened = tuple(self._open)
+        for each in opened:
+            with suppress(OSError):
+                # Not as a TLS socket does it: that would have the reading thread read on in the clear.
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Connections that keep to the time that an answer may take, and that can be broken off."""
+
+    def __init__(self, sockets: _Sockets, connections: int) -> None:
+        self._pools = _pools(sockets)
+        super().__init__(pool_maxsize=connections, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+        super().init_poolmanager(*args, **settings)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **settings)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+
+def _pools(sockets: _Sockets) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    class Plain(urllib3.connection.HTTPConnection):
+        response_class = _Response
+
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+    class Secure(urllib3.connection.HTTPSConnection):
+        response_class = _Response
+
+        def connect(self) -> None:
+            super().connect()
+            sockets.add(self.sock)
+
+    class PlainPool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that must have come whole by its time."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
+        super().__init__(sock, *args, **settings)
+        longest = sock.gettimeout()
+        if longest is not None:
+            self.fp = io.BufferedReader(_Bounded(self.fp.detach(), READS * longest))
+
+    def begin(self) -> None:
+        super().begin()
+        # What is no header hides those behind it; urllib3 would go on without them, and log what it is.
+        if self.msg.defects or self.msg.get_payload():
+            raise http.client.HTTPException("headers that are none")
+        if not all(each.strip().isdecimal() for each in self.msg.get_all("Content-Length", ())):
+            raise http.client.HTTPException("a Content-Length that is none")
+
+
+class _Bounded(io.RawIOBase):
+    """Reads on until its time is up; each read is itself bounded by the socket's time-out."""
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw = raw
+        self._end = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self._end:
+            raise EndlessError
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _NoCookies(http.cookiejar.DefaultCookiePolicy):
+    """Each request stands for itself: no session of the server's is kept."""
+
+    def set_ok(self, cookie: object, request: object) -> bool:  # noqa: ARG002 - the signature is the library's
+        return False
