@@ -17,6 +17,7 @@ class Why(Enum):
     LITTLE = auto()  # that at most one order does
     OFFSET = auto()  # whether an offset means anything
     NEAR = auto()  # whether the end is near
+    STILL = auto()  # that the end is where it was
     SAME = auto()  # that the same question gets much the same answer
     TOP = auto()  # that nothing moved to the top
 
@@ -52,6 +53,10 @@ class Stretch:
     @property
     def place(self) -> int:
         return self.offset + self.length - 1
+
+    @property
+    def first(self) -> OrderKey | None:
+        return next(iter(self.where), None)
 
     @property
     def last(self) -> OrderKey:

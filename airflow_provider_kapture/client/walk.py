@@ -15,8 +15,9 @@ stable order of all orders that ever stand in the listing:
 4. An answer that is one order that was read has nothing behind it: the end, all is covered. A short page is not the
    end, nor is an empty one (but at the top), nor a page that ends on its anchor: it was cut there, or orders were
    inserted above. Where the end moves, it is asked for where it will be by then. Where it grows with every answer, no
-   order is ever seen alone: the end is then where several answers in a row joined, were shorter than any page that was
-   not the last, and brought next to nothing, and nothing lies beyond them.
+   order is ever seen alone: the end is then where several answers in a row joined and were shorter than any page that
+   was not the last, at most one order stood behind them, and that stretch had not moved when it was asked for again.
+   Where more come with each answer, it is as many orders on as there were when the end was looked at.
 
 That the order is stable is checked as far as it shows: orders that were read may not change their relative order
 (:class:`~airflow_provider_kapture.client.prefix.Prefix`), two answers to the same question must have most orders in
@@ -72,6 +73,7 @@ class Walk:
         self._place = (0, 0)  # where it was seen last, and after how many answers
         self._shift = 0  # how far it moves from one answer to the next
         self._ended = (0, 0)  # where the latest answer that joined ended, and after how many answers that was
+        self._joined = Stretch(0, 0, {}, {})  # and that answer
         self._has_grown = False  # whether orders were inserted above the latest
         self._closing: int | None = None  # the strands there were when the top began to be looked at again
         self._last_answer = 0  # when that look must end
@@ -79,6 +81,7 @@ class Walk:
         self._is_honest = False  # whether another offset was seen to give another answer
         self._tail = 0  # short answers in a row that joined
         self._looks = 0
+        self._beyond: frozenset[OrderKey] = frozenset()  # what was seen there
         self._many = _MANY
         self._brought = 0
         self._margin = 0  # how near the end is looked for
@@ -123,7 +126,7 @@ class Walk:
         rows = list(where)
         answer = Stretch(asked.offset, len(keys), where, self._prefix.known(rows))
         previous, self._previous = self._previous, answer
-        if asked.why in (Why.OFFSET, Why.NEAR):
+        if asked.why in (Why.OFFSET, Why.NEAR, Why.LITTLE):
             self._look(answer, asked.why, previous)
             return []
         if asked.why is Why.SAME and 2 * answer.in_common(previous) < min(len(where), len(previous.where)):
@@ -139,7 +142,7 @@ class Walk:
             self._finish()
         else:
             self._reach = fresh.get(answer.last, self._reach)
-            self._join(answer, asked.why, previous)
+            self._join(answer, previous)
             if 0 < strands < self._prefix.strands and asked.why is not Why.SAME and not self.done:
                 # How this answer stands to those before is not sure: see at least that it is to be trusted.
                 self._push(asked.offset, Why.SAME)
@@ -150,10 +153,12 @@ class Walk:
         self._prefix.close()
 
     def _is_end(self, answer: Stretch, why: Why) -> bool:
-        is_looked_for = why in (Why.NOTHING, Why.LITTLE) or not answer.offset
-        return is_looked_for and not answer.known and answer.length <= (why is Why.LITTLE)
+        if not answer.length:
+            return why is Why.NOTHING or not answer.offset
+        has_all = self._beyond <= answer.where.keys()
+        return why is Why.STILL and bool(answer.known) and answer.first == self._joined.first and has_all
 
-    def _join(self, answer: Stretch, why: Why, previous: Stretch) -> None:
+    def _join(self, answer: Stretch, previous: Stretch) -> None:
         if not answer.known and self.taken > 1:
             self.restarts += 1
             if self.restarts > _MOST_RESTARTS:
@@ -164,10 +169,10 @@ class Walk:
         if answer.brought:
             self._progress(answer)
         elif answer.length == 1:
-            self._alone(answer, why)
+            self._alone(answer)
         else:
             self._repeat(answer, previous)
-        self._ended = (answer.place, self.taken)
+        self._ended, self._joined = (answer.place, self.taken), answer
         self._tail = self._tail + 1 if self._stride.is_short(answer.length) else 0
         if self._tail >= (_UNEVEN_TAIL if self._stride.uneven else _TAIL) << self._looks:
             self._look_for_the_end(answer, 2 * answer.brought)
@@ -229,12 +234,10 @@ class Walk:
         self._is_single = False
         self._back = 0
         reach = answer.known[answer.last]
-        shift = 0
-        if answer.last == self._latest:
-            shift = self._shift
-        elif reach <= self._reach:
-            place, taken = self._ended
-            shift = round((answer.place - place) / (self.taken - taken))
+        place, taken = self._ended
+        shift = self._shift
+        if answer.last != self._latest:
+            shift = min(round((answer.place - place) / (self.taken - taken)), 0)
         if reach > self._reach or self._prefix.strand(reach) != self._prefix.strand(self._reach):
             self._reach, self._chased = reach, 0
         else:
@@ -244,13 +247,13 @@ class Walk:
         self._go_on(answer.place, max(answer.place + (shift if self._stride.is_short(answer.length) else 0), 0))
         self._check_offset(answer, previous)
 
-    def _alone(self, answer: Stretch, why: Why) -> None:
+    def _alone(self, answer: Stretch) -> None:
         """One order that was read, and nothing behind it."""
         if self._is_single and answer.offset:
             self._ask_instead(max(self._limit, 64), Why.OFFSET)
         elif self._is_single and not self._is_honest:
             raise listing_error(_SINGLE)
-        elif self._stride.has_any_length and why is not Why.LITTLE:
+        elif self._stride.has_any_length:
             # Where pages have had any length, one of one row may not be the last: nothing may lie beyond it.
             self._count_fruitless()
             self._ask_instead(answer.offset + 1, Why.NOTHING)
@@ -283,7 +286,11 @@ class Walk:
             if answer.in_common(previous):
                 raise listing_error(_IGNORED.format(answer.offset))
             self._is_honest = True
-        elif not answer.length:
+        elif why is Why.LITTLE and answer.length <= 1 and not answer.known:
+            self._beyond = frozenset(answer.where)
+            self._push(self._joined.offset, Why.STILL)
+            return
+        elif why is Why.NEAR and not answer.length:
             # What stands there throughout is no farther than that; what comes later need not be read.
             self._horizon = self._brought + 2 * self._margin
         self._go_on(self._ended[0], 0 if self._is_single else self._ended[0])
