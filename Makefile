@@ -87,6 +87,14 @@ scaling: $(READY)-distributed servers ## the same month with 1, 2 and 4 worker s
 soak: $(READY) ## 500 hourly runs in one process: memory, threads, sockets, temporary files
 	$(BIN)/python benchmarks/soak.py
 
+.PHONY: bench
+bench: $(READY) ## pulls by this provider and by what users would take instead, measured; BENCH="--help" for a part of it
+	$(BIN)/python benchmarks/bench.py $(BENCH)
+
+.PHONY: bench-million
+bench-million: $(READY) ## the same with a million orders
+	$(BIN)/python benchmarks/bench.py --orders 1000000 $(BENCH)
+
 .PHONY: dist
 dist: $(READY) ## the sdist and the wheel, checked, in dist
 	rm -rf dist
@@ -109,4 +117,4 @@ docs: $(DOCS_READY) ## the documentation, in docs/_build/html; a warning is an e
 
 .PHONY: clean
 clean: ## remove what was made here
-	rm -rf $(VENV) .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build
+	rm -rf $(VENV) benchmarks/.venvs .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build

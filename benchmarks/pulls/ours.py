@@ -1,0 +1,31 @@
+"""This provider's operator, as a task runs it."""
+
+import json
+import os
+
+import measure
+
+os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+
+
+def pull(job: measure.Job) -> int:
+    os.environ["AIRFLOW_CONN_KAPTURE_DEFAULT"] = json.dumps(
+        {
+            "conn_type": "kapture",
+            "host": job.origin,
+            "login": measure.USER,
+            "password": measure.PASSWORD,
+            "extra": {"cm_id": measure.CM_ID, "page_size": job.page_size, "max_concurrency": job.in_flight},
+        }
+    )
+    operator = KapturePullOrdersOperator(
+        task_id="pull",
+        window_start=job.first_day,
+        window_end=job.day_after,
+        destination=f"{job.folder}/orders.{job.file_format}",
+    )
+    return operator.execute({})["rows"]
+
+
+measure.main(pull)
