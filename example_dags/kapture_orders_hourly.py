@@ -28,7 +28,11 @@ with DAG(
 # [END howto_orders_hourly]
 
 # [START howto_orders_consumer]
-with DAG("kapture_orders_consumer", schedule=[kapture_orders]) as consumer:
+with DAG(
+    "kapture_orders_consumer",
+    schedule=[kapture_orders],
+    start_date=pendulum.datetime(2024, 5, 1, tz="UTC"),
+) as consumer:
 
     @task
     def count_by_status(**context: Any) -> dict[str, int]:

@@ -37,6 +37,19 @@ def load(name: str) -> ModuleType:
     return module
 
 
+def make_outlets_known() -> None:
+    """Airflow 3.0 runs no task with an outlet that its database doesn't know, and its dag.test() doesn't tell it."""
+    from airflow.models.dagbag import DagBag
+
+    sync = getattr(DagBag, "sync_to_db", None)
+    if sync is None or "bundle_name" not in inspect.signature(sync).parameters:
+        return
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    DagBundlesManager().sync_bundles_to_db()
+    DagBag(EXAMPLES, include_examples=False).sync_to_db("dags-folder", None)
+
+
 def run_at(dag: Any, moment: str) -> Any:
     """A run with a logical date."""
     name = "logical_date" if "logical_date" in inspect.signature(dag.test).parameters else "execution_date"
@@ -61,6 +74,7 @@ def test_daily_each_day_and_those_before_it_are_parquet_files(kapture: Emulator,
 
 
 def test_hourly_files_are_adjacent_and_the_consumer_reads_them(kapture: Emulator, tmp_path: Path) -> None:
+    make_outlets_known()
     module = load("kapture_orders_hourly")
     runs = [run_at(module.dag, f"2024-05-09T{hour:02d}:00+00:00") for hour in (7, 8, 9)]
     assert {run.state for run in runs} == {"success"}
@@ -68,8 +82,10 @@ def test_hourly_files_are_adjacent_and_the_consumer_reads_them(kapture: Emulator
     edges = [dt.datetime(2024, 5, 9, hour, tzinfo=dt.UTC) for hour in (6, 7, 8, 9)]
     for name, wanted in (("window_start", edges[:-1]), ("window_end", edges[1:])):
         assert [dt.datetime.fromisoformat(receipt[name]) for receipt in pulled] == wanted
-    events = {module.kapture_orders: [SimpleNamespace(extra=receipt) for receipt in (*pulled, pulled[-1])]}
-    found = module.consumer.get_task("count_by_status").python_callable(triggering_asset_events=events)
+    # The events of the runs since the consumer's last one, one of them twice, as where partitions have their own.
+    events = [SimpleNamespace(extra=receipt) for receipt in (*pulled, pulled[-1])]
+    context = {"triggering_asset_events": SimpleNamespace(values=lambda: [events])}
+    found = module.consumer.get_task("count_by_status").python_callable(**context)
     first, last = (int(edge.timestamp() * 1000) for edge in (edges[0], edges[-1]))
     assert found == Counter(json.loads(record)["deliveryStatus"] for record in kapture.records(first, last))
     assert sum(found.values()) > 0

@@ -1,5 +1,6 @@
 import datetime as dt
 import sys
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -52,10 +53,14 @@ def test_every_airflow_collects_what_it_is_told(monkeypatch: pytest.MonkeyPatch)
     assert [each.asset.uri for each in adapted.outputs] == ["file:///lake/orders.jsonl", "s3://lake/orders.jsonl"]
 
 
-class Event:
-    """What Airflow before 3.3 gives for an outlet."""
+class Events:
+    """The outlets' events, as Airflow before 3.3 has them."""
 
-    extra: Any = None
+    def __init__(self) -> None:
+        self.known: dict[str, SimpleNamespace] = {}
+
+    def __getitem__(self, outlet: Any) -> SimpleNamespace:
+        return self.known.setdefault(outlet.uri, SimpleNamespace(extra=None))
 
 
 @pytest.fixture
@@ -64,9 +69,9 @@ def outlet() -> Asset:
 
 
 def test_each_outlet_has_the_receipt(outlet: Asset) -> None:
-    events = {outlet: Event()}
+    events = Events()
     tell_outlets({"outlet_events": events}, [outlet, AssetAlias("any")], receipt("/lake/a.jsonl"), ["2024-05-08"])
-    assert events[outlet].extra == receipt("/lake/a.jsonl")
+    assert [event.extra for event in events.known.values()] == [receipt("/lake/a.jsonl")]
 
 
 def test_outside_a_run_there_is_nobody_to_tell(outlet: Asset) -> None:

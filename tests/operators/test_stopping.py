@@ -6,12 +6,12 @@ import runpy
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
@@ -84,7 +84,8 @@ def test_sigterm_ends_a_pull_that_waits_for_kapture(kapture: Emulator, tmp_path:
 
 
 def test_a_task_that_takes_too_long_ends_so_too(kapture: Emulator, tmp_path: Path) -> None:
-    assert run(tmp_path, execution_timeout=dt.timedelta(seconds=3)).state == "failed"
+    with suppress(AirflowTaskTimeout):  # Airflow 2's dag.test() lets it through
+        assert run(tmp_path, execution_timeout=dt.timedelta(seconds=3)).state == "failed"
     check_stopped(tmp_path)
 
 
