@@ -27,6 +27,7 @@ class Flow:
         self._gap = _MARGIN / per_second if per_second else 0.0
         self._patience = patience
         self._next = -math.inf
+        self._good = 0
 
     def pause(self, now: float) -> float:
         """Seconds until one more page may start: 0 for now, infinity for not before another has ended."""
@@ -44,7 +45,10 @@ class Flow:
         """
         self.in_flight -= 1
         if error is None:
-            self.limit = min(self.limit + 1, self._most)
+            # One more for each round of good pages: were it for each page, every other round would be too much.
+            self._good += 1
+            if self._good >= self.limit:
+                self.limit, self._good = min(self.limit + 1, self._most), 0
         elif isinstance(error, KaptureBusyError) and error.status in BUSY:
-            self.limit = max(self.limit // 2, 1)
+            self.limit, self._good = max(self.limit // 2, 1), 0
             self._next = max(self._next, now + min(error.retry_after or 0.0, self._patience))

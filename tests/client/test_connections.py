@@ -1,0 +1,289 @@
+"""Whom a client trusts, which way it goes, and that it ends when it is told to: the same through both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hostile import Hostile, http, unfinished
+
+from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError, KaptureTransportError
+
+DAY = ("2024-05-08", "2024-05-09")
+
+
+def count_sync(account: Account) -> int:
+    with KaptureClient(account) as client:
+        return client.count_orders(*DAY)
+
+
+def count_async(account: Account) -> int:
+    async def count() -> int:
+        async with AsyncKaptureClient(account) as client:
+            return await client.count_orders(*DAY)
+
+    return asyncio.run(count())
+
+
+Count = Callable[[Account], int]
+
+
+def account_of(origin: str, **extra: Any) -> Account:
+    return Account.of(
+        origin, "login", "hush-hush", {"cm_id": 1, "end_date": "exclusive", "retry_budget": 0.01, **extra}
+    )
+
+
+def failure_of_both(account: Account) -> KaptureTransportError:
+    """The error that both give, in the same words."""
+    found = []
+    for count in (count_sync, count_async):
+        with pytest.raises(KaptureError) as caught:
+            count(account)
+        assert caught.value.__context__ is None, "what was sent may hang on it"
+        found.append(caught.value)
+    assert (type(found[0]), str(found[0])) == (type(found[1]), str(found[1]))
+    assert isinstance(found[0], KaptureTransportError)
+    assert "hush" not in str(found[0])
+    return found[0]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of 127.0.0.1 that only itself vouches for, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Kapture for tests")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("trust") / "certificate.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(signed.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+def test_a_certificate_that_nobody_vouches_for_fails_at_once(certificate: Path) -> None:
+    with Hostile(http(), tls=certificate) as server:
+        error = failure_of_both(account_of(server.origin))
+        assert (error.reason, error.transient) == ("tls", False)
+        assert "self-signed certificate" in str(error)
+        assert server.connections == 2
+        assert not server.requests, "the password went to whom nobody vouches for"
+
+
+@pytest.mark.parametrize("count", [count_sync, count_async])
+@pytest.mark.parametrize("verify", ["bundle", False, "environment"])
+def test_a_certificate_is_trusted_as_told(
+    certificate: Path, count: Count, verify: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if verify == "environment":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        verify = True
+    elif verify == "bundle":
+        verify = str(certificate)
+    with Hostile(http(), tls=certificate) as server:
+        if verify is False:
+            with pytest.warns(match="Unverified") if count is count_sync else _quiet():
+                assert count(account_of(server.origin, verify=verify)) == 0
+        else:
+            assert count(account_of(server.origin, verify=verify)) == 0
+        assert len(server.requests) == 1
+
+
+class _quiet:  # noqa: N801 - stands beside pytest.warns
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_a_bundle_that_is_gone_is_named(count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
+    with pytest.raises(KaptureSettingsError, match=r"no CA bundle at '/no/such/bundle\.pem'"):
+        count(account_of("https://127.0.0.1:1"))
+
+
+def reset(connection: socket.socket, number: int) -> None:
+    """Break off the first of every two connections before a word is said."""
+    if number % 2:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_a_handshake_that_breaks_off_is_tried_again(certificate: Path, count: Count) -> None:
+    with Hostile(http(), tls=certificate, hello=reset) as server:
+        assert count(account_of(server.origin, verify=str(certificate), retry_budget=30)) == 0
+        assert server.connections == 2
+
+
+def test_a_name_that_there_is_not_fails_at_once_and_one_that_is_not_told_now_is_asked_for_again(mocker) -> None:
+    account = account_of("https://kapture.invalid")
+    resolve = mocker.patch("socket.getaddrinfo", side_effect=socket.gaierror(socket.EAI_NONAME, "no such name"))
+    error = failure_of_both(account)
+    assert (error.reason, error.transient, resolve.call_count) == ("name", False, 2)
+    resolve.side_effect = socket.gaierror(socket.EAI_AGAIN, "try again")
+    error = failure_of_both(account)
+    assert (error.reason, error.transient, resolve.call_count) == ("resolver", True, 6)
+    assert "kapture.invalid" in str(error)
+
+
+def test_a_proxy_that_is_not_there_is_called_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        proxy = f"http://someone:hush-proxy@127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    error = failure_of_both(account_of("https://kapture.invalid"))
+    assert error.reason == "proxy"
+    assert "kapture.invalid" in str(error)
+
+
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_a_proxy_of_another_kind_is_a_setting_that_is_wrong(count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://someone:hush-proxy@127.0.0.1:1")
+    with pytest.raises(KaptureSettingsError, match="NO_PROXY") as caught:
+        count(account_of("https://kapture.invalid"))
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_a_proxy_is_asked_for_a_tunnel_and_told_no_password(count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Hostile(http(b"", status=b"502 Bad Gateway")) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.origin)
+        with pytest.raises(KaptureTransportError) as caught:
+            count(account_of("https://kapture.invalid"))
+        assert caught.value.reason == "proxy"
+        assert proxy.requests[0].startswith(b"CONNECT kapture.invalid:443 ")
+        assert b"Basic" not in b"".join(proxy.requests)
+
+
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_plain_http_stays_on_this_machine_whatever_proxy_there_is(
+    count: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Hostile(http()) as server, Hostile(http()) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.origin)
+        assert count(account_of(server.origin)) == 0
+        assert (len(server.requests), proxy.connections) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    with Hostile(http()) as elsewhere:
+        location = f"Location: {elsewhere.origin}/login".encode()
+        for count in (count_sync, count_async):
+            with Hostile(http(b"", location, status=b"%d Elsewhere" % status)) as server:
+                with pytest.raises(KaptureError, match=elsewhere.origin.partition("//")[2]):
+                    count(account_of(server.origin))
+                assert len(server.requests) == 1
+        assert elsewhere.connections == 0
+
+
+SLOW = unfinished(b"HTTP/1.1 200 OK\r\n")
+LATER = http(b"", b"Retry-After: 3000", status=b"503 Later")
+
+
+@pytest.mark.parametrize("answer", [SLOW, LATER], ids=["in a read", "in a wait"])
+def test_closing_a_client_ends_a_pull_in_another_thread(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    with Hostile(answer) as server:
+        client = KaptureClient(account_of(server.origin, retry_budget=3000, read_timeout=3000))
+        ended: list[BaseException] = []
+
+        def count() -> None:
+            try:
+                client.count_orders(*DAY)
+            except KaptureError as error:
+                ended.append(error)
+
+        pulling = threading.Thread(target=count)
+        pulling.start()
+        until(lambda: bool(server.requests))
+        client.close()
+        pulling.join(30)
+        assert [getattr(each, "reason", "") for each in ended] == ["stopped"]
+        assert server.is_left_alone()
+        assert not [each for each in threading.enumerate() if each.name == "kapture-page"]
+
+
+@pytest.mark.parametrize("answer", [SLOW, LATER], ids=["in a read", "in a wait"])
+async def test_closing_an_asynchronous_client_ends_a_pull_in_another_task(answer: Any) -> None:
+    with Hostile(answer) as server:
+        client = AsyncKaptureClient(account_of(server.origin, retry_budget=3000, read_timeout=3000))
+        counting = asyncio.create_task(client.count_orders(*DAY))
+        async with asyncio.timeout(30):
+            while not server.requests:  # noqa: ASYNC110 - the server runs in a thread, and signals nothing to this loop
+                await asyncio.sleep(0)
+            await client.close()
+            with pytest.raises(KaptureTransportError) as caught:
+                await counting
+        assert caught.value.reason == "stopped"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+_PULLING = """
+import signal, sys
+from airflow_provider_kapture.client import Account, KaptureClient
+
+def stop(number, frame):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGTERM, stop)
+extra = {"cm_id": 1, "retry_budget": 3000, "read_timeout": 3000}
+with KaptureClient(Account.of(sys.argv[1], "login", "hush-hush", extra)) as client:
+    client.count_orders("2024-05-08", "2024-05-09")
+"""
+
+
+@pytest.mark.parametrize("answer", [SLOW, LATER], ids=["in a read", "in a wait"])
+def test_a_signal_ends_a_process_that_waits_for_a_page(answer: Any, tmp_path: Path) -> None:
+    with Hostile(answer) as server:
+        arguments = [sys.executable, "-c", _PULLING, server.origin]
+        with (tmp_path / "errors").open("wb") as errors, subprocess.Popen(arguments, stderr=errors) as process:
+            until(lambda: bool(server.requests) or process.poll() is not None)
+            os.kill(process.pid, signal.SIGTERM)
+            process.wait(30)
+        said = (tmp_path / "errors").read_text()
+        assert "KeyboardInterrupt" in said
+        assert "hush" not in said
+        assert server.is_left_alone()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something is so, for a minute at most."""
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
