@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -17,11 +17,13 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
-from airflow_provider_kapture.client.days import DayRange, from_ms, to_ms
+from airflow_provider_kapture.client.days import from_ms, to_ms
 from airflow_provider_kapture.client.errors import KaptureError
-from airflow_provider_kapture.client.protocol import OrderKey, Page, Question, order_key, question
+from airflow_provider_kapture.client.protocol import OrderKey, order_key, question
 from airflow_provider_kapture.discretion import opened
 from airflow_provider_kapture.hooks.kapture import KaptureHook, async_account
+from airflow_provider_kapture.triggers.keeping import recall, remember
+from airflow_provider_kapture.triggers.unhurried import UnhurriedClient
 from airflow_provider_kapture.waiting import (
     LEAST_INTERVAL,
     Enough,
@@ -118,7 +120,7 @@ class KaptureOrdersTrigger(BaseTrigger):
                 check_min_orders(self.min_orders)
                 account = await async_account(self.kapture_conn_id)
                 filters = await self._filters(account)
-                async with _UnhurriedClient(account, self.poll_interval) as client:
+                async with UnhurriedClient(account, self.poll_interval) as client:
                     while (seen := await self._count(client, filters)) < self.min_orders:
                         await self._pause(polls)
                         polls += 1
@@ -206,10 +208,20 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         self.filters = filters
         self.poll_interval = max(LEAST_INTERVAL, poll_interval)
         self.lookback = max(0.0, lookback)
+        # Airflow's place for it, where it has one; the triggerer puts it there.
+        self.asset_state_store: Any = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Plain data and the connection's id; never a secret."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
+        """Plain data and the connection's id; never a secret.
+
+        :raises KaptureSettingsError: a filter that will not do. Here, where the DAG's author sees it: from the
+            constructor it would end a triggerer
+        """
+        filters = dict(question("create", self.filters).body) if self.filters else None
+        return f"{type(self).__module__}.{type(self).__qualname__}", {**self._arguments(), "filters": filters}
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
             "kapture_conn_id": self.kapture_conn_id,
             "filters": self.filters,
             "poll_interval": self.poll_interval,
@@ -222,7 +234,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll for as long as it is watched; alone, where Airflow shares no streams."""
         async with (
-            aclosing(self.open_shared_stream(self.serialize()[1])) as looks,
+            aclosing(self.open_shared_stream(self._arguments())) as looks,
             aclosing(self.filter_shared_stream(looks)) as events,
         ):
             async for event in events:
@@ -230,7 +242,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
 
     def shared_stream_key(self) -> Hashable:
         """Watchers that ask the same, as often, share one stream of polls."""
-        return _digest(self.serialize())
+        return _digest(self._arguments())
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Look, None]:
@@ -254,12 +266,12 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         kept_ms = 0
         async for look in shared_stream:
             try:
-                known = place or Place.recalled(await self._recall()) or Place.begin(look)
+                known = place or Place.recalled(await recall(self.asset_state_store, self._key())) or Place.begin(look)
                 news = known.news(look.orders) + await self._missed(known, look)
                 after = known.after(look)
                 if news.orders or after.since_ms - kept_ms >= _KEPT_EVERY_MS:
                     # Before the event: one that is lost is made good by the next, one that comes twice is not.
-                    await self._remember(after)
+                    await remember(self.asset_state_store, self._key(), after)
                     kept_ms = after.since_ms
                 place = after
             except Exception as error:  # noqa: BLE001 - as above; the next look makes good what this one could not tell
@@ -289,32 +301,11 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         return news
 
     async def _orders(self, account: Account, start_ms: int, end_ms: int) -> AsyncGenerator[dict[OrderKey, int], None]:
-        async with _UnhurriedClient(account, self.poll_interval) as client:
+        async with UnhurriedClient(account, self.poll_interval) as client:
             window = client.window(from_ms(start_ms), from_ms(end_ms))
             async with aclosing(client.pull(question("create", self.filters), window)) as batches:
                 async for batch in batches:
                     yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
-
-    async def _recall(self) -> object:
-        """What Airflow kept; where it keeps nothing, none."""
-        store = getattr(self, "asset_state_store", None)
-        if store is None:
-            return None
-        with suppress(ValueError):  # several assets: Airflow does not say whose state would be meant
-            if hasattr(store, "aget"):
-                return await store.aget(self._key())
-            return await asyncio.to_thread(store.get, self._key())
-        return None
-
-    async def _remember(self, place: Place) -> None:
-        store = getattr(self, "asset_state_store", None)
-        if store is None:
-            return
-        with suppress(ValueError):  # as above
-            if hasattr(store, "aset"):
-                await store.aset(self._key(), place.kept())
-            else:
-                await asyncio.to_thread(store.set, self._key(), place.kept())
 
     def _key(self) -> str:
         """Watchers of one asset each have a place of their own."""
@@ -334,21 +325,3 @@ class _Order(msgspec.Struct):
 
 
 _ORDER = msgspec.json.Decoder(_Order)
-
-
-class _UnhurriedClient(AsyncKaptureClient):
-    """One that asks for nothing until an interval after a failure: its retries keep to the interval, as polls do."""
-
-    def __init__(self, account: Account, interval: float) -> None:
-        super().__init__(account)
-        self._interval = interval
-        self._not_before = float("-inf")
-
-    async def fetch(self, asked: Question, days: DayRange, offset: int, limit: int | None = None) -> Page:
-        clock = asyncio.get_running_loop().time
-        await asyncio.sleep(self._not_before - clock())
-        try:
-            return await super().fetch(asked, days, offset, limit)
-        except KaptureError:
-            self._not_before = clock() + self._interval
-            raise

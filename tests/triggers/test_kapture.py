@@ -14,6 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
@@ -432,6 +433,15 @@ def test_a_watcher_is_plain_data() -> None:
     watching = KaptureOrdersEventTrigger(filters={"statusStr": "AP"}, poll_interval=0)
     assert again(watching).serialize() == watching.serialize()
     assert watching.serialize()[1]["poll_interval"] == 1
+
+
+def test_a_filter_that_will_not_do_is_told_where_the_dag_is_read() -> None:
+    watching = KaptureOrdersEventTrigger(filters={"statusSt": "AP"})
+    with pytest.raises(KaptureSettingsError, match="statusStr"):
+        watching.serialize()
+    assert KaptureOrdersEventTrigger(filters={"statusStr": {"PE", "AP"}}).serialize()[1]["filters"] == {
+        "statusStr": "AP,PE"
+    }
 
 
 def test_watchers_of_one_asset_have_places_of_their_own() -> None:
