@@ -59,6 +59,7 @@ $(READY)-distributed: $(READY)
 .PHONY: servers
 servers:
 	@if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || ! command -v redis-server >/dev/null; then \
+		[ "$$(id -u)" = 0 ] || { echo "Install Debian's postgresql and redis-server, or run this as root"; exit 1; }; \
 		apt-get update -qq && \
 		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends postgresql redis-server; \
 	fi

@@ -7,9 +7,9 @@ lines and into Parquet. Kapture is a process of its own. Airflow gives each task
 what a task leaks is gone; here nothing ends, which is harsher. What Airflow itself holds on to is measured by as many
 runs of as many tasks that do nothing, in another process.
 
-A late run must leave as many threads, sockets and temporary files as an early one. Open files may be a few more or
-less: Airflow's connections to SQLite come and go. Memory may grow by a tenth more than Airflow's own does: an allocator
-does not give back every page.
+A late run must leave as many sockets and temporary files as an early one. A thread and a few open files may be more or
+less: those of Airflow's stand-in for a supervisor and its connections to SQLite come and go, without Kapture too.
+Memory may grow by a tenth more than Airflow's own does: an allocator does not give back every page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ ORDERS_AN_HOUR = 100
 # A sample is the median over so many runs up to it.
 RUNS_OF_A_SAMPLE = 10
 MOST_GROWTH = 1.10
-MOST_FILES = 3
+# How many more than after the early run.
+MOST_MORE = {"threads": 1, "files": 3, "sockets": 0, "temporary": 0}
 
 
 @dataclass
@@ -68,8 +69,8 @@ def main() -> int:
             grown[which] = late.megabytes / early.megabytes
             print(f"\n{which}: {asked.runs} runs, {time.monotonic() - began:.0f} s", flush=True)
             show([at(samples, run) for run in sorted({asked.early, *range(100, asked.runs, 100), asked.runs})])
-    same = all(getattr(early, name) == getattr(late, name) for name in ("threads", "sockets", "temporary"))
-    is_flat = same and late.files <= early.files + MOST_FILES and grown["soak"] <= grown["nothing"] * MOST_GROWTH
+    more = {name: getattr(late, name) - getattr(early, name) for name in MOST_MORE}
+    is_flat = grown["soak"] <= grown["nothing"] * MOST_GROWTH and all(more[name] <= MOST_MORE[name] for name in more)
     print(
         f"\nmemory of the last run / of run {asked.early}: {grown['soak']:.3f}; of Airflow alone {grown['nothing']:.3f}"
     )
