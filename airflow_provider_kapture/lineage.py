@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from airflow_provider_kapture.client.days import Window
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
+
+log = logging.getLogger(__name__)
 
 _ORDERS = "orders"
 
@@ -30,8 +33,9 @@ def tell_outlets(context: Mapping[str, Any], outlets: Iterable[Any], receipt: di
     if events is None:
         return
     for outlet in outlets:
-        if isinstance(outlet, AssetAlias):
-            continue  # which assets it stands for is for the DAG's author to say
+        # Which assets an alias stands for is for the DAG's author to say; what has no URI and no name is no asset.
+        if isinstance(outlet, AssetAlias) or not (hasattr(outlet, "uri") or hasattr(outlet, "name")):
+            continue
         event = events[outlet]
         event.extra = receipt
         if hasattr(event, "add_partitions"):
@@ -49,15 +53,21 @@ def _also_without_partition(context: Mapping[str, Any], event: Any) -> None:
 
 
 def tell_hook_lineage(hook: Any, receipt: Mapping[str, Any]) -> None:
-    """Report the account and the files to the readers of hook lineage, where Airflow has any."""
+    """Report the account and the files to the readers of hook lineage, where Airflow has any.
+
+    It comes after the files are published, so that nothing in it may fail the task: an asset's URI takes ASCII only.
+    """
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
-    collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
-    collector.add_input_asset(context=hook, uri=f"kapture://{receipt['account']}/{_ORDERS}")
-    for file in receipt["files"]:
-        namespace, name = _dataset(file["uri"])
-        uri = f"file://{name}" if namespace == "file" else f"{namespace}/{name}"
-        collector.add_output_asset(context=hook, uri=uri)
+    try:
+        collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
+        collector.add_input_asset(context=hook, uri=f"kapture://{receipt['account']}/{_ORDERS}")
+        for file in receipt["files"]:
+            namespace, name = _dataset(file["uri"])
+            uri = f"file://{name}" if namespace == "file" else f"{namespace}/{name}"
+            collector.add_output_asset(context=hook, uri=uri)
+    except Exception as error:  # noqa: BLE001 - whatever a reader's plugin raises
+        log.warning("Airflow's hook lineage does not have all of this pull: %s", error)
 
 
 def openlineage(receipt: Mapping[str, Any]) -> OperatorLineage[Any, Any]:

@@ -40,6 +40,14 @@ def test_openlineage_names_the_account_and_the_files(uri: str, namespace: str, n
     assert output.outputFacets == {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=3, size=700)}
 
 
+def test_lineage_that_fails_is_no_failure_of_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.common.compat.sdk import HookLineageCollector
+
+    module = sys.modules[HookLineageCollector.__module__]
+    monkeypatch.setattr(module, "get_hook_lineage_collector", HookLineageCollector)
+    tell_hook_lineage(object(), receipt("/озеро/orders.jsonl"))
+
+
 def test_every_airflow_collects_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a reader of hook lineage registered, as a plugin would."""
     from airflow.providers.common.compat.sdk import HookLineageCollector
@@ -70,7 +78,8 @@ def outlet() -> Asset:
 
 def test_each_outlet_has_the_receipt(outlet: Asset) -> None:
     events = Events()
-    tell_outlets({"outlet_events": events}, [outlet, AssetAlias("any")], receipt("/lake/a.jsonl"), ["2024-05-08"])
+    outlets = [outlet, AssetAlias("any"), object()]
+    tell_outlets({"outlet_events": events}, outlets, receipt("/lake/a.jsonl"), ["2024-05-08"])
     assert [event.extra for event in events.known.values()] == [receipt("/lake/a.jsonl")]
 
 
