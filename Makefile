@@ -1,5 +1,6 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.9
+AZURITE_VERSION := 3.37.0
 EXTRAS := emulator,openlineage,parquet,s3,zstd
 
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -8,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest
+CLOUDS := .venvs/clouds
+CLOUDS_READY := $(CLOUDS)/.ready
 # Tests that need servers of other makers, or more than a few seconds, have targets of their own.
 QUICK := not (slow or airflow or browser or clouds or distributed)
 
@@ -28,6 +31,13 @@ $(READY): pyproject.toml Makefile $(wildcard $(CONSTRAINTS))
 	$(BIN)/pip install --quiet uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) \
 		--editable '.[$(EXTRAS)]' --group test --group lint --group matrix
+	touch $@
+
+$(CLOUDS_READY): $(READY)
+	$(PYTHON) -m venv $(CLOUDS)
+	$(BIN)/uv pip install --quiet --python $(CLOUDS)/bin/python --constraint $(CONSTRAINTS) \
+		--editable '.[$(EXTRAS),gcs,azure]' --group test --group clouds
+	npm install --no-save --silent --no-audit --no-fund --prefix .venvs/azurite azurite@$(AZURITE_VERSION)
 	touch $@
 
 .PHONY: venv
@@ -67,6 +77,10 @@ servers:
 .PHONY: test-distributed
 test-distributed: $(READY)-distributed servers ## a month of orders on Celery workers that are killed meanwhile
 	$(PYTEST) -s -m distributed tests/distributed
+
+.PHONY: test-clouds
+test-clouds: $(CLOUDS_READY) ## every object store, each by an emulator of its own (needs Node.js)
+	$(CLOUDS)/bin/pytest tests/storage/test_object_stores.py
 
 .PHONY: test-matrix
 test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
@@ -118,4 +132,4 @@ docs: $(DOCS_READY) ## the documentation, in docs/_build/html; a warning is an e
 
 .PHONY: clean
 clean: ## remove what was made here
-	rm -rf $(VENV) benchmarks/.venvs .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build
+	rm -rf $(VENV) .venvs benchmarks/.venvs .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, ObjectStoragePath
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
 _PART = 16 << 20
@@ -28,9 +28,16 @@ def extra_to_install(destination: str, error: Exception) -> str:
     return f"; install it with `pip install 'airflow-provider-kapture[{extra}]'`"
 
 
-def is_unknown_connection(error: Exception) -> bool:
-    """Whether the destination names a connection that Airflow has not."""
-    return isinstance(error, AirflowNotFoundException)
+def one_line(error: Exception) -> str:
+    """The beginning of what an error says."""
+    return f"{' '.join(str(error).split()):.300}"
+
+
+def is_wrong(error: Exception) -> bool:
+    """Whether no retry mends it: no such connection, or credentials that will not do."""
+    if isinstance(error, AirflowNotFoundException):
+        return True
+    return any(getattr(error, name, None) in {401, 403} for name in ("status_code", "code"))
 
 
 def check_container(path: ObjectStoragePath) -> None:
@@ -38,6 +45,9 @@ def check_container(path: ObjectStoragePath) -> None:
 
     :raises FileNotFoundError: it is not
     """
+    if path.conn_id:
+        # Amazon's hook takes a connection that is not there for one that is empty.
+        BaseHook.get_connection(path.conn_id)
     # With older releases of universal-pathlib, the bucket still has the connection's id in front of it.
     bucket = path.bucket.rpartition("@")[2]
     try:
@@ -51,6 +61,8 @@ def check_container(path: ObjectStoragePath) -> None:
         raise FileNotFoundError(
             f"there is no bucket {bucket!r}, or {_connection(path)} may not see it: are its credentials right?"
         )
+    # adlfs takes a container that it may not see for one that is there, so an object is looked for too.
+    path.fs.exists(path.path)
 
 
 def _connection(path: ObjectStoragePath) -> str:
@@ -82,7 +94,7 @@ def upload(spool: Path, path: ObjectStoragePath, size: int) -> None:
     except Exception as error:
         raise OSError(
             f"The upload of {size:,} bytes to {str(path)!r} with {_connection(path)} failed "
-            f"({type(error).__name__}: {error!s:.300})"
+            f"({type(error).__name__}: {one_line(error)})"
         ) from error
     if stored != size:
         raise OSError(f"{str(path)!r} holds {stored:,} bytes after an upload of {size:,}")

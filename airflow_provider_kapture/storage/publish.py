@@ -58,10 +58,10 @@ def check_destination(destination: str) -> None:
             _check_file(local, destination)
     except Exception as error:
         message = (
-            f"destination {destination!r} can't be written to ({type(error).__name__}: {error!s:.300})"
+            f"destination {destination!r} can't be written to ({type(error).__name__}: {objects.one_line(error)})"
             f"{objects.extra_to_install(destination, error)}"
         )
-        if isinstance(error, _WRONG) or objects.is_unknown_connection(error):
+        if isinstance(error, _WRONG) or objects.is_wrong(error):
             raise KaptureSettingsError(message) from error
         raise OSError(message) from error
     folder = spool_folder(destination)

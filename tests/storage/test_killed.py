@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import signal
@@ -32,10 +33,10 @@ class Local:
 class S3:
     """The object in a bucket, spooled in a folder of its own."""
 
-    def __init__(self, client, conn_id, spools):
+    def __init__(self, client, spools):
         self.client = client
         self.spools = spools
-        self.destination = f"s3://{conn_id}@orders/killed/orders.parquet"
+        self.destination = "s3://store@orders/killed/orders.parquet"
 
     def read(self):
         return self.client.get_object(Bucket="orders", Key="killed/orders.parquet")["Body"].read()
@@ -51,7 +52,9 @@ def store(request, tmp_path, monkeypatch):
     if request.param == "local":
         return Local(tmp_path)
     monkeypatch.setenv("AIRFLOW__KAPTURE__SPOOL_DIR", str(tmp_path))
-    return S3(request.getfixturevalue("s3"), request.getfixturevalue("s3_conn_id"), tmp_path)
+    found = request.getfixturevalue("s3_store")
+    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(found.connections["store"]))
+    return S3(request.getfixturevalue("s3"), tmp_path)
 
 
 class Publisher:

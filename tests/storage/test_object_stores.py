@@ -1,46 +1,112 @@
+"""Each object store through its Airflow connection: S3 always, the others where `make test-clouds` has them."""
+
+import asyncio
+import hashlib
+import importlib.util
+
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 
-# botocore's own, of datetime; and those of every provider's hooks, which Airflow imports for the first file system.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# Those of every provider's hooks, which Airflow imports for the first file system, and of the stores' clients.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+DAY = {"window_start": "2024-05-08", "window_end": "2024-05-09"}
 
 
-@pytest.fixture(autouse=True)
-def connection(s3_conn_id):
-    pass
-
-
-def pull(destination):
-    operator = KapturePullOrdersOperator(
-        task_id="pull", window_start="2024-05-08", window_end="2024-05-11", destination=destination
-    )
+def pull(destination, **arguments):
+    window = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
+    operator = KapturePullOrdersOperator(task_id="pull", destination=destination, **window | arguments)
     return operator.execute({})
 
 
-def test_objects_are_where_and_what_the_receipt_says(kapture, s3):
-    receipt = pull("s3://store@orders/raw/")
-    stored = s3.list_objects_v2(Bucket="orders", Prefix="raw/")["Contents"]
-    assert {f"s3://store@orders/{each['Key']}": each["Size"] for each in stored} == {
-        each["uri"]: each["bytes"] for each in receipt["files"]
+def test_objects_are_where_and_what_the_receipt_says(kapture, store):
+    receipt = pull(f"{store.url}/raw/")
+    stored = {str(path): path.read_bytes() for path in ObjectStoragePath(f"{store.url}/raw/").rglob("*.gz")}
+    assert len(stored) == 3
+    assert {uri: (len(data), hashlib.sha256(data).hexdigest()) for uri, data in stored.items()} == {
+        each["uri"]: (each["bytes"], each["sha256"]) for each in receipt["files"]
     }
     assert receipt["rows"] == 300
 
 
-def test_a_rerun_gives_the_same_object(kapture, s3):
-    pull("s3://store@orders/one.jsonl")
-    before = s3.get_object(Bucket="orders", Key="one.jsonl")["Body"].read()
-    pull("s3://store@orders/one.jsonl")
-    assert s3.get_object(Bucket="orders", Key="one.jsonl")["Body"].read() == before
-    assert sorted(before.splitlines()) == sorted(kapture.records())
+@pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
+def test_a_rerun_gives_the_same_object(kapture, store, file_format):
+    destination = f"{store.url}/again/one.{file_format}"
+    pull(destination)
+    before = ObjectStoragePath(destination).read_bytes()
+    pull(destination)
+    assert ObjectStoragePath(destination).read_bytes() == before
+    if file_format == "jsonl":
+        assert sorted(before.splitlines()) == sorted(kapture.records())
 
 
-@pytest.mark.parametrize(
-    ("destination", "message"),
-    [("s3://store@nowhere/raw/", "'nowhere'"), ("foo://orders/raw/", "destination"), ("gs://orders/", r"\[gcs\]")],
-)
-def test_what_cannot_be_written_to_is_named_before_the_first_request(kapture, destination, message):
+@pytest.mark.parametrize("breaks_after", [0, 40_000])
+def test_a_connection_that_breaks_during_the_upload_leaves_the_old_object(kapture, store, mocker, breaks_after):
+    if breaks_after and store.takes_halves:
+        pytest.skip("this emulator takes half a request for a whole one")
+    destination = f"{store.url}/broken/one-{breaks_after}.jsonl"
+    pull(destination, **DAY)
+    before = ObjectStoragePath(destination).read_bytes()
+    impatient(mocker)
+    put = mocker.patch("airflow_provider_kapture.storage.objects._options", wraps=breaking(store.line, breaks_after))
+    with pytest.raises(OSError, match=rf"upload .* to '{destination}' with the connection '{conn_id(store)}' failed"):
+        pull(destination)
+    mocker.stop(put)
+    store.line.breaks_after = None
+    assert ObjectStoragePath(destination).read_bytes() == before
+    assert pull(destination)["rows"] == 300
+    assert len(ObjectStoragePath(destination).read_bytes().splitlines()) == 300
+
+
+def conn_id(store):
+    return ObjectStoragePath(store.url).conn_id
+
+
+def breaking(line, breaks_after):
+    """What an upload asks just before it begins."""
+
+    def options(*_):
+        line.breaks_after = breaks_after
+        return {}
+
+    return options
+
+
+def impatient(mocker):
+    """The stores' clients wait long between tries."""
+    wait = asyncio.sleep
+    mocker.patch("asyncio.sleep", lambda _seconds, result=None: wait(0, result))
+
+
+def test_a_bucket_that_is_not_there_is_named_before_the_first_request(kapture, store):
+    destination = f"{store.url.replace('orders', 'nowhere')}/raw/"
+    with pytest.raises(AirflowFailException, match=f"{destination}.*'nowhere'.*'{conn_id(store)}'"):
+        pull(destination)
+    assert kapture.stats()["requests"] == 0
+
+
+def test_a_connection_that_is_not_there_is_named_before_the_first_request(kapture, store):
+    destination = f"{store.url.replace(conn_id(store), 'unheard_of')}/raw/"
+    with pytest.raises(AirflowFailException, match=f"{destination}.*unheard_of"):
+        pull(destination)
+    assert kapture.stats()["requests"] == 0
+
+
+def test_wrong_credentials_are_named_before_the_first_request(kapture, store):
+    if store.wrong is None:
+        pytest.skip("this emulator takes any")
+    destination = f"{store.url.replace(conn_id(store), store.wrong)}/raw/"
+    with pytest.raises(AirflowFailException, match=f"{destination}.*authenticate"):
+        pull(destination)
+    assert kapture.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize(("destination", "message"), [("foo://orders/raw/", "destination"), ("gs://orders/", "gcs")])
+def test_a_store_that_is_not_installed_is_named_before_the_first_request(kapture, destination, message):
+    if message == "gcs" and importlib.util.find_spec("gcsfs"):
+        pytest.skip("gcsfs is installed")
     with pytest.raises(AirflowFailException, match=message):
         pull(destination)
     assert kapture.stats()["requests"] == 0
