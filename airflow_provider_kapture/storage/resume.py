@@ -1,13 +1,21 @@
-"""What a failed try of a run has published, for the next try of the same run."""
+"""What a failed try of a run has published, for the next try: Airflow's retry, or a user's Clear.
+
+On success it is forgotten, so that clearing a finished run pulls everything again; so does one whose work has changed.
+Airflow keeps a task's state between its tries from 3.3 on. Before that it is a Variable: XCom is emptied when a try
+starts, and an object beside the data would be one more thing in the way of readers.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from airflow.providers.common.compat.sdk import Variable
+
+log = logging.getLogger(__name__)
 
 
 class _Store(Protocol):
@@ -44,6 +52,7 @@ class Progress:
         self._key = key
         self._work = hashlib.sha256(json.dumps(work, sort_keys=True, default=str).encode()).hexdigest()
         kept = (store.get(key) if store is not None else None) or {}
+        self._is_stored = bool(kept)
         self._done: dict[str, dict[str, Any]] = dict(kept["done"]) if kept.get("work") == self._work else {}
 
     def entry(self, part: str) -> dict[str, Any] | None:
@@ -51,14 +60,22 @@ class Progress:
         return self._done.get(part)
 
     def keep(self, part: str, entry: dict[str, Any]) -> None:
-        """Keep a finished part."""
-        if self._store is not None:
-            self._done[part] = entry
+        """Keep a finished part; where that fails, a retry pulls it again."""
+        if self._store is None:
+            return
+        self._done[part] = entry
+        self._is_stored = True
+        try:
             self._store.set(self._key, {"work": self._work, "done": self._done})
+        except Exception:
+            log.warning("Airflow did not keep that %s is published: a retry pulls it again", part, exc_info=True)
 
     def forget(self) -> None:
-        """The task succeeded: a rerun pulls everything again."""
-        if self._store is not None and self._done:
+        """The task succeeded: a rerun pulls everything again.
+
+        :raises Exception: what is kept could not be deleted, and a rerun would take its parts for done
+        """
+        if self._store is not None and self._is_stored:
             self._store.delete(self._key)
 
 
