@@ -22,6 +22,7 @@ from airflow_provider_kapture.client.protocol import Question, question
 from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.discretion import mask
 from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.mapped import check_own_destination
 from airflow_provider_kapture.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
 from airflow_provider_kapture.windows import window_of_run
@@ -158,6 +159,7 @@ class KapturePullOrdersOperator(BaseOperator):
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
         self._check_arguments()
+        check_own_destination(context, self.task_id)
         asked = question(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
             window, source = window_of_run(
