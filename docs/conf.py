@@ -16,7 +16,7 @@ author = "The airflow-provider-kapture authors"
 release = version = airflow_provider_kapture.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "coming_from"]
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["diagrams.css"]
@@ -34,4 +34,10 @@ autodoc_default_options = {"show-inheritance": True}
 autodoc_class_signature = "mixed"
 
 # Names that other projects document, and those of this one that are no part of its public interface.
-nitpick_ignore_regex = [("py:.*", r"airflow\..*"), ("py:.*", r"msgspec\..*"), ("py:.*", r".*\._[A-Za-z].*")]
+_INTERNAL = r"airflow_provider_kapture\.(discretion|progress|lineage|schedules|waiting)\..*"
+nitpick_ignore_regex = [
+    ("py:.*", _INTERNAL),
+    ("py:.*", r"airflow\..*"),
+    ("py:.*", r"msgspec\..*"),
+    ("py:.*", r".*\._[A-Za-z].*"),
+]

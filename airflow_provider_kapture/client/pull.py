@@ -14,8 +14,7 @@ from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
 from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureSettingsError, KaptureShapeError
 from airflow_provider_kapture.client.protocol import Page, Question
-from airflow_provider_kapture.client.stretch import Ask
-from airflow_provider_kapture.client.walk import Walk
+from airflow_provider_kapture.client.walk import Ask, Walk
 
 
 @dataclass(slots=True)

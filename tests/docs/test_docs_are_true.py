@@ -35,7 +35,7 @@ PAGES |= {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.m
 
 # What raises a message that a user reads.
 RAISERS = re.compile(
-    r"Kapture\w+Error|Airflow(Fail|Skip)Exception|\w*(OS|FileExists|FileNotFound|Directory)Error|_listing_error"
+    r"Kapture\w+Error|Airflow(Fail|Skip|)Exception|\w*(OS|FileExists|FileNotFound|Directory)Error|_listing_error"
 )
 # Modules whose messages have a page of their own, or none that a user of Airflow reads.
 ELSEWHERE = {"emulator", "diagnosis"}
@@ -130,6 +130,14 @@ def test_python_is_python_and_what_it_imports_is_there(code):
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("airflow_provider_kapture"):
             module = __import__(node.module, fromlist=[name.name for name in node.names])
             assert all(hasattr(module, name.name) for name in node.names)
+
+
+def test_the_readmes_dag_is_a_dag():
+    pytest.importorskip("airflow.sdk")
+    [code] = re.findall(r"^```python\n(.*?)^```", PAGES["README.md"], re.MULTILINE | re.DOTALL)
+    found: dict[str, object] = {}
+    exec(code.replace("catchup=False):", "catchup=False) as dag:"), found)
+    assert found["dag"].task_ids == ["pull_orders"]
 
 
 @pytest.mark.parametrize("code", list(fences("shell")))
