@@ -74,13 +74,15 @@ def _batch(raws: Sequence[msgspec.Raw]) -> Any:
     """Orders as columns: by Arrow where all of them fit the schema whole, which it finds out; else order by order."""
     try:
         return _read(raws)
-    except (pa.ArrowInvalid, msgspec.DecodeError, _MisfitError):
+    except _MISFITS:
         return _converted(rows_of(raws))
 
 
 class _MisfitError(Exception):
     pass
 
+
+_MISFITS = (pa.ArrowInvalid, msgspec.DecodeError, _MisfitError)
 
 # Arrow would take an amount written as a string for the amount; msgspec tells the two apart.
 _NUMBERS = msgspec.json.Decoder(
