@@ -36,6 +36,9 @@ _TYPES: Mapping[FieldType, Any] = MappingProxyType(
     }
 )
 
+# What older msgspec raises is no ValueError.
+_MISFIT = (msgspec.DecodeError, ValueError)
+
 Row = tuple[Any, ...]
 
 
@@ -96,7 +99,7 @@ def _row(raw: msgspec.Raw) -> Row:
             # Most amounts are none.
             if type(values[at]) is not int or values[at]:
                 values[at] = plain(values[at])
-    except ValueError:
+    except _MISFIT:
         return _rescue(raw)
     return (*values, None)
 
@@ -113,7 +116,7 @@ def _rescue(raw: msgspec.Raw) -> Row:
         try:
             value = _FIELD[kind].decode(token)
             values[name] = plain(value) if kind is FieldType.AMOUNT else value
-        except ValueError:
+        except _MISFIT:
             rescued[name] = token
     left = msgspec.json.encode(rescued).decode() if rescued else None
     return (*(values.get(name) for name in ORDER_FIELDS), left)
