@@ -139,7 +139,7 @@ def format_of(destination: str, file_format: str | None) -> str:
 
 def _chosen(destination: str, file_format: str | None) -> str:
     known = ", ".join(ENCODERS)
-    if file_format is not None and file_format not in ENCODERS:
+    if file_format is not None and file_format not in tuple(ENCODERS):
         raise KaptureSettingsError(f"file_format is {file_format!r}: it must be one of {known}")
     if destination.endswith("/"):
         return file_format or "jsonl.gz"
