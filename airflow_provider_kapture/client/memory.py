@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from airflow_provider_kapture.client.protocol import OrderKey
 
-_RECENT = 1 << 17
+_RECENT = 110_000
 _SQLITE_INTEGER = 1 << 63
 _MOST_PARAMETERS = 500  # every SQLite takes more
 
@@ -60,9 +61,10 @@ class Memory:
             self._older.execute("PRAGMA journal_mode = OFF")
             self._older.execute("PRAGMA cache_size = -2048")
             self._older.execute("CREATE TABLE read (key PRIMARY KEY, rank) WITHOUT ROWID")
-        # A dict keeps its keys in the order in which they came.
-        entries = list(self._recent.items())
-        old, self._recent = entries[: self._limit // 2], dict(entries[self._limit // 2 :])
+        # A dict keeps its keys in the order in which they came. A quarter at a time: what is copied is memory too.
+        old = list(islice(self._recent.items(), self._limit // 4 + 1))
+        for key, _ in old:
+            del self._recent[key]
         numbers: list[tuple[OrderKey, int]] = sorted((key, rank) for key, rank in old if not isinstance(key, str))
         texts: list[tuple[OrderKey, int]] = sorted((key, rank) for key, rank in old if isinstance(key, str))
         for key, _ in (*numbers[:1], *numbers[-1:]):
