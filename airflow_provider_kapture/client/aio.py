@@ -7,7 +7,7 @@ import datetime as dt
 import math
 import ssl
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,7 +98,7 @@ class AsyncKaptureClient:
         :raises KaptureError: the pull is not complete
         """
         asked = question(date_field, filters)
-        async with aclosing(self.pull(asked, self.window(window_start, window_end))) as batches:
+        async with aclosing(self.pull(asked, [self.window(window_start, window_end)])) as batches:
             async for batch in batches:
                 for raw in batch.raws:
                     yield as_dict(raw)
@@ -118,23 +118,23 @@ class AsyncKaptureClient:
         """
         asked = question(date_field, filters)
         tally = Tally()
-        async with aclosing(self.pull(asked, self.window(window_start, window_end), tally, at_least)) as batches:
+        async with aclosing(self.pull(asked, [self.window(window_start, window_end)], tally, at_least)) as batches:
             async for _ in batches:
                 if at_least is not None and tally.rows >= at_least:
                     break
         return tally.rows
 
     async def pull(
-        self, asked: Question, window: Window, tally: Tally | None = None, enough: int | None = None
+        self, asked: Question, windows: Sequence[Window], tally: Tally | None = None, enough: int | None = None
     ) -> AsyncGenerator[Batch, None]:
-        """The window's orders as Kapture sent them, batch by batch.
+        """The orders of windows, one window after another, as Kapture sent them, batch by batch.
 
         :param tally: counts what is done while it is done
         :param enough: how many orders the caller will take: few pages are read beyond them
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         tally = Tally() if tally is None else tally
-        pull = Pull(self.account, asked, window, tally, enough)
+        pull = Pull(self.account, asked, windows, tally, enough)
         lanes = _Lanes(self, self._gate, asked, tally)
         self._open_lanes.add(lanes)
         try:
@@ -143,9 +143,10 @@ class AsyncKaptureClient:
                 for each in wanted:
                     lanes.submit(each)
                 batch = pull.take(await lanes.result(wanted[0]))
-                if batch.raws:
+                if batch.ends is not None:
+                    await self._check_last_days(lanes, pull, batch.ends)
+                if batch.raws or batch.ends is not None:
                     yield batch
-            await self._check_last_days(lanes, pull)
         finally:
             pull.close()
             await lanes.close()
@@ -159,8 +160,8 @@ class AsyncKaptureClient:
         body = request_body(self.account, asked, days, offset, limit)
         return page_of(await self._send(body), self.account, dt.datetime.now(dt.UTC))
 
-    async def _check_last_days(self, lanes: _Lanes, pull: Pull) -> None:
-        for days, wider in pull.empty_range_checks():
+    async def _check_last_days(self, lanes: _Lanes, pull: Pull, window: Window) -> None:
+        for days, wider in pull.empty_range_checks(window):
             try:
                 page = await lanes.fetch(wider, 0)
             except KaptureRefusedError:

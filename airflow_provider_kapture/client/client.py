@@ -8,7 +8,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from decimal import Decimal
@@ -100,8 +100,8 @@ class KaptureClient:
         :raises KaptureError: the pull is not complete
         """
         asked = question(date_field, filters)
-        window = self.window(window_start, window_end)
-        return (as_dict(raw) for batch in self.pull(asked, window) for raw in batch.raws)
+        windows = [self.window(window_start, window_end)]
+        return (as_dict(raw) for batch in self.pull(asked, windows) for raw in batch.raws)
 
     def count_orders(
         self,
@@ -118,7 +118,7 @@ class KaptureClient:
         """
         asked = question(date_field, filters)
         tally = Tally()
-        batches = self.pull(asked, self.window(window_start, window_end), tally, at_least)
+        batches = self.pull(asked, [self.window(window_start, window_end)], tally, at_least)
         try:
             for _ in batches:
                 if at_least is not None and tally.rows >= at_least:
@@ -128,16 +128,16 @@ class KaptureClient:
         return tally.rows
 
     def pull(
-        self, asked: Question, window: Window, tally: Tally | None = None, enough: int | None = None
+        self, asked: Question, windows: Sequence[Window], tally: Tally | None = None, enough: int | None = None
     ) -> Generator[Batch, None, None]:
-        """The window's orders as Kapture sent them, batch by batch.
+        """The orders of windows, one window after another, as Kapture sent them, batch by batch.
 
         :param tally: counts what is done while it is done
         :param enough: how many orders the caller will take: few pages are read beyond them
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         tally = Tally() if tally is None else tally
-        pull = Pull(self.account, asked, window, tally, enough)
+        pull = Pull(self.account, asked, windows, tally, enough)
         lanes = self._open(asked, tally)
         on_their_way: dict[tuple[int, int], Future[Page]] = {}
         try:
@@ -149,9 +149,10 @@ class KaptureClient:
                         on_their_way[key] = lanes.submit(each)
                 page = on_their_way.pop((id(wanted[0].listing), wanted[0].ask.number)).result()
                 batch = pull.take(page)
-                if batch.raws:
+                if batch.ends is not None:
+                    self._check_last_days(lanes, pull, batch.ends)
+                if batch.raws or batch.ends is not None:
                     yield batch
-            self._check_last_days(lanes, pull)
         finally:
             pull.close()
             lanes.close()
@@ -171,8 +172,8 @@ class KaptureClient:
         body = request_body(self.account, asked, days, offset, limit)
         return page_of(self.send(body), self.account, dt.datetime.now(dt.UTC))
 
-    def _check_last_days(self, lanes: _Lanes, pull: Pull) -> None:
-        for days, wider in pull.empty_range_checks():
+    def _check_last_days(self, lanes: _Lanes, pull: Pull, window: Window) -> None:
+        for days, wider in pull.empty_range_checks(window):
             try:
                 page = lanes.fetch(wider, 0)
             except KaptureRefusedError:

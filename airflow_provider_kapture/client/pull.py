@@ -1,4 +1,4 @@
-"""A pull: the listings of a window's days, walked one after another, pages ahead; pure, for both transports."""
+"""A pull: the listings of its windows' days, walked one after another, pages ahead; pure, for both transports."""
 
 from __future__ import annotations
 
@@ -42,19 +42,22 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Orders of one answer that belong to the window, each of a pull once.
+    """Orders of one answer that belong to a window, each of a pull once.
 
     :ivar raws: each order's JSON as Kapture sent it
+    :ivar ends: the window, where these are its last orders
     """
 
     raws: Sequence[msgspec.Raw]
+    ends: Window | None = None
 
 
 @dataclass(eq=False, slots=True)
 class _Listing:
+    window: Window
     days: DayRange
     walk: Walk
-    check: DayRange | None = None
+    is_last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +72,44 @@ class Request:
 class Pull:
     """Drive it with :meth:`requests` and :meth:`take` until :attr:`done`.
 
+    :param windows: what is pulled, one after another
     :param enough: how many orders will do: no more pages are on their way than may be needed for them
     :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
     """
 
     def __init__(
-        self, account: Account, asked: Question, window: Window, tally: Tally, enough: int | None = None
+        self,
+        account: Account,
+        asked: Question,
+        windows: Sequence[Window],
+        tally: Tally,
+        enough: int | None = None,
     ) -> None:
         self._account = account
         self._asked = asked
-        self._window = window
         self._tally = tally
         self._enough = enough
-        if asked.dates.cut_by is None and not window.is_whole_days():
-            raise KaptureSettingsError(
-                f"A window by {asked.date_field!r} must be whole days of the account ({account.dialect.timezone}): its "
-                f"orders carry no such instant to cut by; it is [{window.start.isoformat()}, {window.end.isoformat()})"
-            )
-        days = ranges(window.dates(), account.dialect.max_days_per_request)
-        self._listings = deque(self._listing(each) for each in days)
+        self._listings = deque(each for window in windows for each in self._listings_of(window))
         self._begun = False
         self._last_day_seen = False
-        self._checks = days[: account.dialect.max_concurrency]
 
-    def _listing(self, days: DayRange) -> _Listing:
-        return _Listing(days, Walk(self._account.dialect.page_size))
+    def _listings_of(self, window: Window) -> Iterator[_Listing]:
+        if self._asked.dates.cut_by is None and not window.is_whole_days():
+            raise KaptureSettingsError(
+                f"A window by {self._asked.date_field!r} must be whole days of the account "
+                f"({self._account.dialect.timezone}): its orders carry no such instant to cut by; it is "
+                f"[{window.start.isoformat()}, {window.end.isoformat()})"
+            )
+        days = self._ranges(window)
+        for each in days:
+            yield _Listing(window, each, Walk(self._account.dialect.page_size), each is days[-1])
+
+    def _ranges(self, window: Window) -> list[DayRange]:
+        return ranges(window.dates(), self._account.dialect.max_days_per_request)
 
     @property
     def done(self) -> bool:
-        """Whether every order of the window has been taken."""
+        """Whether every order has been taken."""
         return not self._listings
 
     def requests(self) -> list[Request]:
@@ -137,7 +149,7 @@ class Pull:
         fresh = listing.walk.take(page.keys)
         self._tally.restarts += listing.walk.restarts - restarts
         if self._asked.dates.cut_by is not None:
-            fresh = self._cut(listing.days, page, fresh)
+            fresh = self._cut(listing, page, fresh)
         self._tally.rows += len(fresh)
         if listing.walk.done:
             self._tally.overshoot += listing.walk.overshoot
@@ -145,21 +157,23 @@ class Pull:
             self._tally.days += (listing.days.last - listing.days.first).days + 1
             listing.walk.close()
             self._listings.popleft()
-        return Batch(page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh])
+        raws = page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh]
+        return Batch(raws, listing.window if listing.walk.done and listing.is_last else None)
 
     def close(self) -> None:
         """Give back what the walks hold."""
         for listing in self._listings:
             listing.walk.close()
 
-    def empty_range_checks(self) -> Iterator[tuple[DayRange, DayRange]]:
+    def empty_range_checks(self, window: Window) -> Iterator[tuple[DayRange, DayRange]]:
         """Ranges that tell whether the end date is exclusive after all, where no listing has shown its last day.
 
-        :return: each listing's days, and the same with the day after
+        :param window: one that has ended
+        :return: days that were asked for, and the same with the day after
         """
         if self._asked.dates.cut_by is None or self._last_day_seen or self._account.dialect.end_date == "exclusive":
             return
-        for days in self._checks:
+        for days in self._ranges(window)[: self._account.dialect.max_concurrency]:
             yield days, DayRange(days.first, from_ms(days.span(self._account.zone)[1], self._account.zone).date())
 
     def shows_last_day(self, days: DayRange, page: Page) -> bool:
@@ -180,10 +194,10 @@ class Pull:
                 path=orders.PATH,
             )
 
-    def _cut(self, days: DayRange, page: Page, fresh: list[int]) -> list[int]:
-        zone = self._account.zone
+    def _cut(self, listing: _Listing, page: Page, fresh: list[int]) -> list[int]:
+        zone, days = self._account.zone, listing.days
         low, high = days.span(zone)
-        start, end = self._window.start_ms, self._window.end_ms
+        start, end = listing.window.start_ms, listing.window.end_ms
         kept: list[int] = []
         for index in fresh:
             instant = page.instants[index]

@@ -176,7 +176,7 @@ class KapturePullOrdersOperator(BaseOperator):
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
             if self.destination is None:
-                orders = orders_for_xcom(client.pull(asked, window, tally), self.max_xcom_bytes, watch)
+                orders = orders_for_xcom(client.pull(asked, [window], tally), self.max_xcom_bytes, watch)
             else:
                 files = self._to_files(client, asked, tally, watch).run(window, back, context)
             what = receipt(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.days import Window, day_start
 from airflow_provider_kapture.client.protocol import Question
-from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.client.pull import Batch, Tally
 from airflow_provider_kapture.storage import publish
 from airflow_provider_kapture.storage.resume import Progress, progress_of
 
@@ -45,42 +46,47 @@ class FilePull:
         """
         publish.check_destination(self.destination)
         if not self.destination.endswith("/"):
-            self._publish(window, self.destination)
+            with closing(self.client.pull(self.asked, [window], self.tally)) as batches:
+                self._publish(window, self.destination, batches)
             return self._files
-        parts = [part for _, part in _widened(window, days_back).days()]
+        self._to_folder([part for _, part in _widened(window, days_back).days()], context)
+        return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
+
+    def _to_folder(self, parts: Sequence[Window], context: Mapping[str, Any]) -> None:
         progress = progress_of(context, self._work())
         began = dt.datetime.now(dt.UTC)
         empty: list[Window] = []
-        for number, part in enumerate(parts, 1):
-            name = publish.object_name(part, self.file_format)
-            if self._resume(progress, name):
-                continue
-            before = replace(self.tally)
-            if not self._publish(part, self.destination + name):
-                empty.append(part)
-            elif part.end <= began and number < len(parts):
-                self._keep(progress, name, before)
-            self.watch()
+        wanted = [part for part in parts if not self._resume(progress, self._name(part))]
+        with closing(self.client.pull(self.asked, wanted, self.tally)) as batches:
+            for part in wanted:
+                before = replace(self.tally)
+                if not self._publish(part, self.destination + self._name(part), batches):
+                    empty.append(part)
+                elif part.end <= began and part is not wanted[-1]:
+                    self._keep(progress, self._name(part), before)
         if self.tally.rows:
             # Days without orders in a window that has some: what an earlier run left of them must go.
             for part in empty:
-                self._publish_empty(part)
+                self._publish(part, self.destination + self._name(part), iter([Batch((), ends=part)]), is_wanted=True)
         progress.forget()
-        return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
 
-    def _publish(self, part: Window, destination: str) -> bool:
+    def _name(self, part: Window) -> str:
+        return publish.object_name(part, self.file_format)
+
+    def _publish(self, part: Window, destination: str, batches: Iterator[Batch], *, is_wanted: bool = False) -> bool:
+        """Write what comes of a window; whether it was published."""
         with publish.spooled(destination, self.file_format) as spool:
-            for batch in self.client.pull(self.asked, part, self.tally):
+            for batch in batches:
                 spool.write(batch.raws)
                 self.watch()
-            published = bool(spool.rows) or self.on_empty == "write"
-            if published:
+                if batch.ends is not None:
+                    break
+            is_wanted = is_wanted or spool.rows > 0 or self.on_empty == "write"
+            # Readers of an older object must not go on with orders that Kapture has no more.
+            if is_wanted or (self.on_empty == "skip" and spool.replaces()):
                 self._add(spool.publish(), part)
-            return published
-
-    def _publish_empty(self, part: Window) -> None:
-        with publish.spooled(self.destination + publish.object_name(part, self.file_format), self.file_format) as spool:
-            self._add(spool.publish(), part)
+                return True
+            return False
 
     def _add(self, file: dict[str, Any], part: Window) -> None:
         self._files.append({**file, "window_start": part.start.isoformat(), "window_end": part.end.isoformat()})

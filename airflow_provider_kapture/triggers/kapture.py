@@ -303,7 +303,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
     async def _orders(self, account: Account, start_ms: int, end_ms: int) -> AsyncGenerator[dict[OrderKey, int], None]:
         async with UnhurriedClient(account, self.poll_interval) as client:
             window = client.window(from_ms(start_ms), from_ms(end_ms))
-            async with aclosing(client.pull(question("create", self.filters), window)) as batches:
+            async with aclosing(client.pull(question("create", self.filters), [window])) as batches:
                 async for batch in batches:
                     yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
 
