@@ -16,7 +16,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
-_PART = 16 << 20
+_PART = 8 << 20
 _MOST_PARTS = 10_000
 
 

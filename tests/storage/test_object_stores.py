@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import importlib.util
+import os
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+from airflow_provider_kapture.storage import objects
 
 # Those of every provider's hooks, which Airflow imports for the first file system, and of the stores' clients.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -40,6 +42,21 @@ def test_a_rerun_gives_the_same_object(kapture, store, file_format):
     assert ObjectStoragePath(destination).read_bytes() == before
     if file_format == "jsonl":
         assert sorted(before.splitlines()) == sorted(kapture.records())
+
+
+def test_a_large_object_goes_up_in_parts(store, tmp_path):
+    spool = tmp_path / "spool"
+    spool.write_bytes(os.urandom(20 << 20))
+    path = ObjectStoragePath(f"{store.url}/large/orders.parquet")
+    objects.upload(spool, path, spool.stat().st_size)
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(spool.read_bytes()).digest()
+
+
+@pytest.mark.parametrize("size", [0, 1 << 30, 5 << 40])
+def test_parts_are_no_more_than_s3_takes(size):
+    options = objects._options(ObjectStoragePath("s3://orders/orders.parquet"), size)
+    assert options["chunksize"] * 10_000 >= size
+    assert options["chunksize"] >= 5 << 20
 
 
 @pytest.mark.parametrize("breaks_after", [0, 40_000])
