@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from airflow_provider_kapture.client.protocol import OrderKey
 
-_RECENT = 110_000
+_RECENT = 52_000
 _SQLITE_INTEGER = 1 << 63
 _MOST_PARAMETERS = 500  # every SQLite takes more
 
 
 class Memory:
-    """Ranks of the orders read: the latest in a dict, older ones in a private SQLite database that spills to disk.
+    """Ranks of the orders read: the latest in dicts, older ones in a private SQLite database that spills to disk.
 
-    A listing of a hundred thousand orders never leaves the dict; one of millions costs no more memory than that.
+    A listing of a hundred thousand orders never leaves the dicts; one of millions costs no more memory than that.
     """
 
     def __init__(self, recent: int = _RECENT) -> None:
+        # Two generations: once the newer is full, the older goes to disk, and nothing is copied for that.
         self._recent: dict[OrderKey, int] = {}
+        self._before: dict[OrderKey, int] = {}
         self._limit = recent
         self._older: sqlite3.Connection | None = None
         # Of the keys in the database. Where ids rise or fall with the listing, what comes next lies outside.
@@ -29,8 +30,9 @@ class Memory:
 
     def ranks(self, keys: Sequence[OrderKey]) -> Mapping[OrderKey, int]:
         """The rank of each of these that was read."""
-        recent = self._recent
-        found = {key: recent[key] for key in keys if key in recent}
+        found: dict[OrderKey, int] = {}
+        for ranks in (self._before, self._recent):
+            found |= {key: ranks[key] for key in keys if key in ranks}
         if self._older is not None and len(found) < len(keys):
             missing = [_column(key) for key in keys if key not in found and self._may_be_older(key)]
             for at in range(0, len(missing), _MOST_PARAMETERS):
@@ -56,23 +58,23 @@ class Memory:
             self._older = None
 
     def _spill(self) -> None:
+        if not self._before:
+            self._before, self._recent = self._recent, {}
+            return
         if self._older is None:
             self._older = sqlite3.connect("", check_same_thread=False, isolation_level=None)
             self._older.execute("PRAGMA journal_mode = OFF")
             self._older.execute("PRAGMA cache_size = -2048")
             self._older.execute("CREATE TABLE read (key PRIMARY KEY, rank) WITHOUT ROWID")
-        # A dict keeps its keys in the order in which they came. A quarter at a time: what is copied is memory too.
-        old = list(islice(self._recent.items(), self._limit // 4 + 1))
-        for key, _ in old:
-            del self._recent[key]
-        numbers: list[tuple[OrderKey, int]] = sorted((key, rank) for key, rank in old if not isinstance(key, str))
-        texts: list[tuple[OrderKey, int]] = sorted((key, rank) for key, rank in old if isinstance(key, str))
-        for key, _ in (*numbers[:1], *numbers[-1:]):
-            assert not isinstance(key, str)
-            self._lowest, self._highest = min(self._lowest, key), max(self._highest, key)
+        before, self._before, self._recent = self._before, self._recent, {}
+        numbers = sorted(key for key in before if not isinstance(key, str))
+        texts = sorted(key for key in before if isinstance(key, str))
+        if numbers:
+            self._lowest, self._highest = min(self._lowest, numbers[0]), max(self._highest, numbers[-1])
         self._older.execute("BEGIN")
         self._older.executemany(
-            "INSERT OR REPLACE INTO read VALUES (?, ?)", [(_column(key), rank) for key, rank in numbers + texts]
+            "INSERT OR REPLACE INTO read VALUES (?, ?)",
+            ((_column(key), before[key]) for keys in (numbers, texts) for key in keys),
         )
         self._older.execute("COMMIT")
 
