@@ -105,6 +105,7 @@ soak: $(READY) ## 500 hourly runs in one process: memory, threads, sockets, temp
 .PHONY: bench
 bench: $(READY) ## pulls by this provider and by what users would take instead, measured; BENCH="--help" for a part of it
 	$(BIN)/python benchmarks/bench.py $(BENCH)
+	$(if $(BENCH),,$(BIN)/python benchmarks/triggers.py)
 
 .PHONY: bench-million
 bench-million: $(READY) ## the same with a million orders
