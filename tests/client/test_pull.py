@@ -1,0 +1,121 @@
+"""Pulls without a socket: windows over zones whose days are not 24 hours long."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_kapture.client import Account
+from airflow_provider_kapture.client.days import Window, from_ms, make_window, to_ms
+from airflow_provider_kapture.client.errors import KaptureDialectError
+from airflow_provider_kapture.client.protocol import Page, Question, request_body
+from airflow_provider_kapture.client.pull import Pull, Request, Tally
+
+HOUR = 3_600_000
+# Zones, each with a moment around which its days are odd.
+ODD_DAYS = [
+    ("Asia/Kolkata", "2026-01-05"),
+    ("America/New_York", "2026-03-08"),
+    ("America/New_York", "2026-11-01"),
+    ("Australia/Lord_Howe", "2026-04-05"),
+    ("Australia/Lord_Howe", "2026-10-04"),
+    ("America/Sao_Paulo", "2018-11-04"),
+    ("America/St_Johns", "2006-10-29"),
+    ("Africa/Cairo", "2026-10-30"),
+    ("Pacific/Apia", "2011-12-30"),
+]
+
+
+def account_of(zone: str, **extra: object) -> Account:
+    return Account.of("acme", "login", "password", {"cm_id": 1, "timezone": zone, "page_size": 4, **extra})
+
+
+class Server:
+    """Kapture by the account's dialect: orders of a listing are found by their local dates."""
+
+    def __init__(self, account: Account, instants: Sequence[int], zone: ZoneInfo) -> None:
+        self.account = account
+        self.zone = zone
+        self.orders = list(enumerate(instants))
+
+    def page(self, request: Request) -> Page:
+        body = msgspec.json.decode(request_body(self.account, Question(), request.days, request.ask.offset))
+        first, last = (dt.date.fromisoformat(body[f"create{edge}Date"]) for edge in ("Start", "End"))
+        if self.account.dialect.end_date == "exclusive":
+            last -= dt.timedelta(days=1)
+        assert (last - first).days < self.account.dialect.max_days_per_request
+        found = [each for each in self.orders if first <= from_ms(each[1], self.zone).date() <= last]
+        rows = found[int(body["offset"]) :][: int(body["limit"])]
+        raws = [msgspec.Raw(b'{"id":%d}' % key) for key, _ in rows]
+        return Page(raws, [key for key, _ in rows], [instant for _, instant in rows])
+
+
+def pulled(server: Server, windows: Sequence[Window]) -> Iterator[tuple[Window, list[int]]]:
+    """Each window with the orders that came of it."""
+    pull = Pull(server.account, Question(), windows, Tally())
+    found: list[int] = []
+    for window in windows:
+        while True:
+            batch = pull.take(server.page(pull.requests()[0]))
+            found += [msgspec.json.decode(raw)["id"] for raw in batch.raws]
+            if batch.ends is not None:
+                assert batch.ends == window
+                break
+        yield window, found
+        found = []
+    assert pull.done
+
+
+@settings(max_examples=200)
+@given(
+    odd=st.sampled_from(ODD_DAYS),
+    span=st.tuples(st.integers(-15 * 24 * 60, 0), st.integers(1, 30 * 24 * 60)),
+    cuts=st.lists(st.floats(0, 1), max_size=6),
+    orders=st.lists(st.floats(-0.1, 1.1), max_size=40),
+    dialect=st.fixed_dictionaries(
+        {"end_date": st.sampled_from(["inclusive", "exclusive"]), "max_days_per_request": st.integers(1, 9)}
+    ),
+)
+def test_any_cut_of_a_span_into_windows_partitions_its_orders(odd, span, cuts, orders, dialect):
+    zone, moment = odd
+    account = account_of(zone, **dialect)
+    start = to_ms(dt.datetime.fromisoformat(moment).replace(tzinfo=account.zone)) + span[0] * 60_000
+    width = span[1] * 60_000
+    edges = sorted({start, start + width, *(start + int(cut * width) for cut in cuts)})
+    windows = [Window(low, high, account.zone) for low, high in itertools.pairwise(edges)]
+    # Orders stand anywhere, and on each edge and beside it.
+    instants = [start + int(each * width) for each in orders]
+    instants += [edge + beside for edge in edges for beside in (-1, 0, 1)]
+    server = Server(account, instants, account.zone)
+    for window, found in pulled(server, windows):
+        wanted = [key for key, instant in server.orders if window.start_ms <= instant < window.end_ms]
+        assert sorted(found) == wanted
+
+
+@pytest.mark.parametrize(("zone", "moment"), ODD_DAYS)
+def test_the_odd_days_themselves_partition_their_orders(zone, moment):
+    account = account_of(zone)
+    middle = to_ms(dt.datetime.fromisoformat(moment).replace(tzinfo=account.zone))
+    instants = [middle + quarter * HOUR // 4 for quarter in range(-200, 200)]
+    whole = Window(middle - 49 * HOUR, middle + 49 * HOUR, account.zone)
+    server = Server(account, instants, account.zone)
+    found = [key for _, keys in pulled(server, [part for _, part in whole.days()]) for key in keys]
+    assert sorted(found) == [key for key, at in server.orders if whole.start_ms <= at < whole.end_ms]
+
+
+@pytest.mark.parametrize("theirs", ["UTC", "America/New_York", "Asia/Tokyo"])
+def test_the_wrong_zone_is_noticed_and_one_that_fits_is_named(theirs):
+    account = account_of("Asia/Kolkata")
+    window = make_window("2026-01-05", "2026-01-06", account.zone)
+    day = to_ms(dt.datetime(2026, 1, 5, tzinfo=ZoneInfo(theirs)))
+    server = Server(account, [day + hour * HOUR for hour in range(24)], ZoneInfo(theirs))
+    with pytest.raises(KaptureDialectError, match="`timezone`") as caught:
+        list(pulled(server, [window]))
+    assert "fits the zone" in str(caught.value)
