@@ -1,0 +1,44 @@
+"""Every switch of the emulator, alone and in pairs: every order, or an error that names what is wrong."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+import tenacity
+from scenarios import DAYS, SINGLES, Scenario, run
+
+from airflow_provider_kapture.client import retry
+
+ORDERS = 2_500
+CONCURRENCY = 4
+PAIRS = [each & other for each, other in combinations(SINGLES[1:], 2) if each.goes_with(other)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(mocker) -> None:
+    """Ask again soon: how long the waits are is another test's matter."""
+    mocker.patch.object(retry, "_backoff", tenacity.wait_fixed(0.01))
+    mocker.patch.object(retry, "_jitter", tenacity.wait_none())
+
+
+def check(scenario: Scenario) -> None:
+    got = run(scenario, ORDERS, retry_budget=1, max_concurrency=CONCURRENCY)
+    assert got.is_complete or type(got.error).__name__ in scenario.fails, got.in_words
+    if got.error is not None:
+        return
+    if scenario.is_still:
+        assert got.requests <= got.pages + CONCURRENCY + DAYS
+    else:
+        assert got.requests <= 6 * got.pages + 200
+
+
+@pytest.mark.parametrize("scenario", SINGLES, ids=lambda each: each.name)
+def test_a_switch(scenario: Scenario) -> None:
+    check(scenario)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", PAIRS, ids=lambda each: each.name)
+def test_two_switches(scenario: Scenario) -> None:
+    check(scenario)
