@@ -138,7 +138,9 @@ def test_it_is_an_error_and_the_same_one(case: Case) -> None:
             # One try, one more, each within its time, and much for a machine that does other things as well.
             assert time.monotonic() - began < 2 * 11 * min(case.read_timeout, 1.0) + 10
             assert len(server.requests) == 1 + error.transient
-            errors.append((type(error), str(error).replace(server.origin.partition("//")[2], "HOST")))
+            # On a busy machine a pause in what drips may be a time-out of its own.
+            words = "" if case in ENDLESS else str(error).replace(server.origin.partition("//")[2], "HOST")
+            errors.append((type(error), words))
         assert type(error) is case.error
         if isinstance(error, KaptureTransportError):
             assert error.reason == case.reason
