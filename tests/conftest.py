@@ -5,6 +5,7 @@ import tempfile
 
 import hypothesis
 import pytest
+from canary import Canary
 
 _HOME = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
@@ -24,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__CORE__DAGS_FOLDER": str(config.rootpath / "example_dags"),
     }
+    watch = Canary()
+    watch.release()
+    config.pluginmanager.register(watch, "canary")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

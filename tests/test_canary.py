@@ -1,0 +1,103 @@
+"""The canary sings where something leaks; and what nothing else in the run shows does not leak."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from canary import EMAIL, PASSWORD, PHONE, TOKEN, Canary, leaks, told_by
+
+from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.client.errors import KaptureError, KaptureRefusedError
+from airflow_provider_kapture.client.protocol import question
+from airflow_provider_kapture.emulator import Book, Emulator, Switches
+from airflow_provider_kapture.hooks.kapture import KaptureHook, account_of
+from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
+from airflow_provider_kapture.triggers.kapture import KaptureOrdersEventTrigger, KaptureOrdersTrigger
+
+WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-10"}
+
+
+@pytest.fixture
+def kapture(monkeypatch: pytest.MonkeyPatch):
+    with Emulator(Book(orders=60, days=3)) as running:
+        for name, value in running.connection_uri_env(retry_budget=0.01).items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def test_the_emulator_has_the_password_and_the_customer(kapture: Emulator) -> None:
+    assert PASSWORD in kapture.connection_json()
+    assert any(EMAIL in str(order) and PHONE in str(order) for order in kapture.orders)
+
+
+@pytest.mark.leaks
+def test_a_leak_is_seen(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> None:
+    canary = request.config.pluginmanager.get_plugin("canary")
+    assert isinstance(canary, Canary)
+    logging.getLogger("any").warning("told: %s", PASSWORD)
+    caplog.clear()
+    error = KaptureError("sound")
+    error.__cause__ = ValueError(f"of {EMAIL}")
+    error.add_note(f"for {TOKEN}")
+    assert canary.errors == [error]
+    assert canary.found == [f"{PASSWORD!r} in a log record of any"]
+    assert set(leaks(" ".join(told_by(error)))) == {EMAIL, TOKEN}
+
+
+def test_nothing_shows_the_password_or_a_customer(kapture: Emulator) -> None:
+    personal = {"phone": PHONE, "email": EMAIL}
+    hook = KaptureHook()
+    account = hook.get_account()
+    shown = [
+        account,
+        account.dialect,
+        Account.of("acme", "u", PASSWORD, {"cm_id": 1, "default_body": personal}),
+        question("create", personal),
+        hook,
+        KaptureClient(account),
+        KapturePullOrdersOperator(task_id="pull", **WINDOW),
+        KaptureOrdersSensor(task_id="wait", **WINDOW),
+        KaptureOrdersTrigger(kapture_conn_id="kapture_default", **WINDOW).serialize(),
+        KaptureOrdersEventTrigger().serialize(),
+    ]
+    assert [leaks(repr(each) + str(each)) for each in shown] == [[]] * len(shown)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+def test_a_vendors_message_tells_of_no_one(kapture: Emulator, mocker, status: int) -> None:
+    said = f"No access for {EMAIL}, {PHONE}; key {PASSWORD} or Basic {TOKEN}"
+    kapture.set(verbatim=json.dumps({"status": "failed", "message": said}))
+    if status != 200:
+        kapture.set(verbatim=None, status_every=1, status=status)
+        mocker.patch("airflow_provider_kapture.emulator.answers._MESSAGES", {status: said})
+    with pytest.raises(KaptureError) as caught:
+        KaptureHook().count_orders("2024-05-08", "2024-05-10")
+    assert "No access for" in str(caught.value) or status == 401
+    worked, message = KaptureHook().test_connection()
+    assert not worked
+    assert leaks(message + repr(caught.value) + repr(vars(caught.value))) == []
+
+
+def test_a_redirect_tells_of_no_one() -> None:
+    switches = Switches(redirect=f"https://{PASSWORD}:x@elsewhere.example/?email={EMAIL}&key={TOKEN}")
+    with Emulator(Book(orders=1), switches) as kapture:
+        connection = json.loads(kapture.connection_json())
+        extra = connection["extra"]
+        account = Account.of(connection["host"], connection["login"], connection["password"], extra)
+        with (
+            KaptureClient(account) as client,
+            pytest.raises(KaptureRefusedError, match=r"elsewhere\.example") as caught,
+        ):
+            client.count_orders("2024-05-08", "2024-05-10")
+    assert leaks(str(caught.value)) == []
+
+
+def test_a_connection_that_is_wrong_is_told_without_its_password(mocker) -> None:
+    wrong = mocker.Mock(host=f"https://u:{PASSWORD}@acme", login="u", password=PASSWORD, port=None, schema=None)
+    wrong.extra_dejson = {"cm_id": 1}
+    with pytest.raises(KaptureError) as caught:
+        account_of(wrong)
+    assert leaks(" ".join(told_by(caught.value))) == []
