@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -83,4 +84,6 @@ def moment(name: str):
 
 
 if __name__ == "__main__":
+    # Stopped from outside, it still stops what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())

@@ -19,6 +19,7 @@ import datetime as dt
 import gc
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -164,4 +165,6 @@ def run(dag: Any, hour: dt.datetime) -> None:
 
 
 if __name__ == "__main__":
+    # Stopped from outside, it still stops what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())
