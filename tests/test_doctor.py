@@ -249,6 +249,7 @@ def test_the_command_names_what_ended_it_and_no_more(kapture, capsys, monkeypatc
     assert "not-the-password" not in out
 
 
+@pytest.mark.filterwarnings("ignore")  # Airflow's own, of its database layers
 def test_a_connection_that_is_not_there_is_said(airflow_db, capsys):
     assert main(["doctor", "nowhere"]) == 1
     assert "'nowhere'" in capsys.readouterr().err

@@ -119,7 +119,7 @@ class KaptureHook(BaseHook):
         except errors.KaptureError as error:
             return False, str(error)
         except AirflowNotFoundException:
-            return False, f"There is no connection {self.kapture_conn_id!r}"
+            return False, f"There is no connection {self.kapture_conn_id!r} that Airflow can read"
         except Exception as error:  # noqa: BLE001 - whoever presses a button wants to read why, not to see it break
             # The kind alone: what else it says may hold the connection.
             return False, f"The connection {self.kapture_conn_id!r} can't be tested: {type(error).__name__}"

@@ -106,7 +106,8 @@ UNUSABLE = {
     "no account id": ({"extra": {"timezone": "UTC"}}, "cm_id"),
     "a misspelt key": ({"extra": {"cm_id": 1, "time_zone": "UTC"}}, "timezone"),
     "a wrong value": ({"extra": {"cm_id": 1, "page_size": "1"}}, "page_size"),
-    "an extra that is a list": ({"extra": "[1]"}, "extra"),
+    # Before 3.0, Airflow itself does not read such a connection.
+    "an extra that is a list": ({"extra": "[1]"}, "onnection"),
 }
 
 
@@ -118,6 +119,7 @@ def test_what_can_not_be_asked_is_a_message_too(kapture, press, changed, said):
     assert kapture.stats()["requests"] == 0
 
 
+@pytest.mark.filterwarnings("ignore")  # Airflow's own, of its database layers
 def test_a_connection_that_is_not_there(airflow_db, monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_KAPTURE_DEFAULT", raising=False)
     worked, message = KaptureHook("nowhere").test_connection()
