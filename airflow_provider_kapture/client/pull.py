@@ -133,7 +133,8 @@ class Pull:
         there are read ahead: three quarters of what the latest listings had.
         """
         spare = self._account.dialect.max_concurrency - 1 - self._tally.overshoot
-        likely = min(self._tally.answers, default=0) * 3 // 4 - walk.taken
+        # The last answer of a listing is its end.
+        likely = (min(self._tally.answers, default=1) - 1) * 3 // 4 - walk.taken
         return max(spare, likely, 0)
 
     def take(self, page: Page) -> Batch:
@@ -169,12 +170,13 @@ class Pull:
         """Ranges that tell whether the end date is exclusive after all, where no listing has shown its last day.
 
         :param window: one that has ended
-        :return: days that were asked for, and the same with the day after
+        :return: days that were asked for, and their last one with the day after
         """
         if self._asked.dates.cut_by is None or self._last_day_seen or self._account.dialect.end_date == "exclusive":
             return
-        for days in self._ranges(window)[: self._account.dialect.max_concurrency]:
-            yield days, DayRange(days.first, from_ms(days.span(self._account.zone)[1], self._account.zone).date())
+        for days in self._ranges(window):
+            # From the last day only: an account that takes no wider range takes this one, if its end date is exclusive.
+            yield days, DayRange(days.last, from_ms(days.span(self._account.zone)[1], self._account.zone).date())
 
     def shows_last_day(self, days: DayRange, page: Page) -> bool:
         """Whether a page has an order of the last of these days."""

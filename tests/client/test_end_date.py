@@ -5,7 +5,7 @@ import pytest
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
-from airflow_provider_kapture.client.errors import KaptureDialectError
+from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 
 
@@ -63,3 +63,22 @@ async def test_an_order_that_is_created_between_two_requests_says_nothing_of_the
         kapture.reset()
         async with AsyncBusy(account_of(kapture)) as client:
             assert await client.count_orders("2024-06-08", "2024-06-09") == 0
+
+
+@pytest.mark.parametrize("widest", [1, 2, 3])
+def test_an_exclusive_end_date_is_noticed_where_a_day_is_the_most_that_is_taken(widest):
+    with (
+        Emulator(Book(orders=60, days=3), Switches(end_date="exclusive", max_days=1)) as kapture,
+        client_of(kapture, max_days_per_request=widest) as client,
+        pytest.raises(KaptureError),
+    ):
+        list(client.iter_orders("2024-05-08", "2024-05-11"))
+
+
+def test_an_exclusive_end_date_is_noticed_by_the_only_day_with_orders():
+    with (
+        Emulator(Book(orders=20, days=1), Switches(end_date="exclusive")) as kapture,
+        client_of(kapture) as client,
+        pytest.raises(KaptureDialectError, match="`end_date`"),
+    ):
+        list(client.iter_orders("2024-04-20", "2024-05-20"))
