@@ -47,6 +47,10 @@ venv: $(READY) ## the development environment, in .venv
 demo: $(READY) ## three days of orders from a local Kapture into files, by a real Airflow
 	$(BIN)/python scripts/demo.py
 
+.PHONY: ui
+ui: $(READY) ## Airflow's UI with the example DAGs and a local Kapture, until Ctrl-C
+	$(BIN)/python scripts/ui.py
+
 .PHONY: lint
 lint: $(READY) ## style and types
 	$(BIN)/ruff check
@@ -89,6 +93,22 @@ test-matrix: $(READY) ## the quick tests on each Airflow and Python that is inst
 .PHONY: test-airflow
 test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, triggerer and API server
 	$(PYTEST) -m airflow tests/airflow
+
+$(READY)-browser: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group browser
+	touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
+
+.PHONY: test-browser
+test-browser: $(READY)-browser chromium ## the UI as a newcomer goes through it, in a real browser
+	$(PYTEST) -m browser tests/browser
+
+.PHONY: screenshots
+screenshots: export SCREENSHOTS := docs/images
+screenshots: test-browser ## the same, and the pictures that docs/ shows taken anew
 
 .PHONY: bench-triggers
 bench-triggers: $(READY) ## 1,000 sensors that wait in one triggerer for three minutes: lateness, blocking, memory

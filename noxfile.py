@@ -98,8 +98,9 @@ def constraints(session: nox.Session) -> None:
         lowest = airflow == "lowest"
         extras = [f"--extra={extra}" for extra in EXTRAS.split(",")] if lowest else ["--all-extras"]
         wanted = ["test"] if lowest else ["test", "lint", "matrix"]
-        # Only the newest Airflow runs on Celery here.
-        groups = [f"--group={group}" for group in [*wanted, *(["distributed"] if airflow == MATRIX[-1][0] else [])]]
+        # Only the newest Airflow is looked at in a browser, and runs on Celery here.
+        newest = ["browser", "distributed"] if airflow == MATRIX[-1][0] else []
+        groups = [f"--group={group}" for group in [*wanted, *newest]]
         session.run(
             *("uv", "pip", "compile", "--quiet", "--upgrade", "pyproject.toml"),
             *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),

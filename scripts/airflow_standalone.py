@@ -119,6 +119,15 @@ class Standalone:
     ) -> None:
         self.stop()
 
+    def run_until_stopped(self) -> None:
+        """Wait for as long as Airflow runs.
+
+        :raises RuntimeError: it has stopped by itself
+        """
+        assert self._guard is not None
+        self._guard.wait()
+        raise RuntimeError(f"Airflow stopped:\n{self.output()}")
+
     def stop(self) -> None:
         """Stop every process; it may be called again."""
         if self._guard is None:

@@ -1,0 +1,64 @@
+"""Airflow's UI with the example DAGs and a local Kapture that they pull from, until Ctrl-C."""
+
+from __future__ import annotations
+
+import datetime as dt
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from airflow_standalone import USER, Standalone
+
+from airflow_provider_kapture.emulator import Book, Emulator
+
+HERE = Path(__file__).resolve().parent.parent
+OUTPUT = HERE / "ui-output"
+FIRST_DAY = dt.date(2024, 5, 8)
+ORDERS_A_DAY = 30
+
+
+def book() -> Book:
+    """Orders of every day from the one that the examples name to today."""
+    days = (dt.datetime.now(dt.UTC).date() - FIRST_DAY).days + 2
+    return Book(orders=days * ORDERS_A_DAY, days=days, start=FIRST_DAY)
+
+
+def furnish(airflow: Standalone, kapture: Emulator) -> None:
+    """Give Airflow what the examples need: the connection, and the pool of the mapped one."""
+    connection = {
+        "connection_id": "kapture_default",
+        "conn_type": "kapture",
+        "host": kapture.origin,
+        "login": kapture.user,
+        "password": kapture.password,
+        "extra": f'{{"cm_id": {kapture.cm_id}}}',
+    }
+    airflow.call("POST", "connections", connection)
+    airflow.call("POST", "pools", {"name": "kapture", "slots": 4, "description": "Pulls from Kapture at a time"})
+
+
+def main() -> None:
+    """Serve until Ctrl-C or SIGTERM; nothing is left running."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print("Starting Airflow; it takes half a minute", flush=True)
+    settings = {
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW_VAR_KAPTURE_ORDERS": OUTPUT.as_uri(),
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="kapture-ui-") as home,
+        Emulator(book()) as kapture,
+        Standalone(Path(home) / "airflow", HERE / "example_dags", settings) as airflow,
+    ):
+        furnish(airflow, kapture)
+        print(f"\n  Airflow    {airflow.url}\n  user       {USER}\n  password   {airflow.password}")
+        print(f"  Kapture    {kapture.origin}\n  orders     {OUTPUT}\n\nCtrl-C stops all of it", flush=True)
+        airflow.run_until_stopped()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("Stopped; nothing is left running")
