@@ -105,7 +105,7 @@ def test_on_demand_the_form_gives_days_and_customer(kapture: Emulator, tmp_path:
     dag = load("kapture_orders_on_demand").dag
     customer = kapture.orders[0]["customerId"]
     days = {"start": "2024-05-08", "end": "2024-05-11"}
-    everything, of_one = dag.test(run_conf=days), dag.test(run_conf={**days, "customer": str(customer)})
+    everything, of_one = dag.test(run_conf=days), dag.test(run_conf={**days, "customer": customer})
     assert (everything.state, of_one.state) == ("success", "success")
     with (tmp_path / f"on-demand/orders_2024-05-08_2024-05-11_{customer}.csv").open(newline="") as rows:
         found = [int(row["id"]) for row in csv.DictReader(rows)]
