@@ -27,6 +27,9 @@ MATRIX = [
     ("3.3", "3.12"),
     ("3.3", "3.13"),
 ]
+# What these tests cover knows nothing of Airflow: once with each Python, and with the least versions, is enough.
+WITHOUT_AIRFLOW = ["client", "emulator"]
+WHOLE = [("lowest", "3.11"), ("3.3", "3.12"), ("3.3", "3.13")]
 # Releases that an Airflow accepts although it breaks on later ones.
 BREAKS_ON_LATER = {
     "lowest": ["universal-pathlib<0.3"],
@@ -72,11 +75,15 @@ def tests(session: nox.Session, airflow: str) -> None:
     wheel.unlink()
     # From elsewhere than the checkout, so that nothing but the wheel can be what is imported.
     with session.chdir(session.create_tmp()):
-        session.run("pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *arguments(session))
+        session.run("pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *arguments(session, airflow))
 
 
-def arguments(session: nox.Session) -> list[str]:
-    return session.posargs or ["-m", "not (slow or airflow or browser or clouds or distributed)", str(ROOT / "tests")]
+def arguments(session: nox.Session, airflow: str) -> list[str]:
+    if session.posargs:
+        return list(session.posargs)
+    left_out = [] if (airflow, session.python) in WHOLE else WITHOUT_AIRFLOW
+    ignored = [f"--ignore={ROOT / 'tests' / folder}" for folder in left_out]
+    return ["-m", "not (slow or airflow or browser or clouds or distributed)", *ignored, str(ROOT / "tests")]
 
 
 def pins(airflow: str) -> list[str]:

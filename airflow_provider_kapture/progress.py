@@ -44,7 +44,8 @@ class ProgressLine:
 def summary(receipt: Mapping[str, Any]) -> str:
     """What a pull came to, in a line."""
     size = sum(file["bytes"] for file in receipt["files"])
-    files = f"; {len(receipt['files']):,} files, {size:,} bytes" if receipt["files"] else ""
+    count = len(receipt["files"])
+    files = f"; {count:,} {'file' if count == 1 else 'files'}, {size:,} bytes" if count else ""
     return (
         f"{receipt['rows']:,} orders in {receipt['duration_seconds']:.1f} s: {receipt['requests']:,} requests, "
         f"{receipt['retries']:,} retries, {receipt['restarts']:,} restarts{files}"

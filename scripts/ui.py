@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import signal
-import sys
 import tempfile
 from pathlib import Path
 
@@ -61,4 +60,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        sys.exit("Stopped; nothing is left running")
+        print("Stopped; nothing is left running")
