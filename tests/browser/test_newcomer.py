@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def newcomer(airflow: Standalone):
         page.get_by_label("Username").fill(USER)
         page.get_by_label("Password").fill(airflow.password)
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"{airflow.url}/**")
+        page.get_by_role("link", name="Dags").first.wait_for()
         yield Newcomer(page, airflow)
         browser.close()
 
@@ -161,7 +162,7 @@ def trigger(newcomer: Newcomer, airflow: Standalone) -> str:
     form.get_by_role("button", name="Trigger").last.click()
     runs = airflow.wait_for("a run", lambda: airflow.call("GET", f"dags/{DAG}/dagRuns")["dag_runs"])
     run_id: str = runs[0]["dag_run_id"]
-    airflow.wait_for("a success", lambda: state(airflow, run_id) == ("success", 1))
+    airflow.wait_for("a success", lambda: state(airflow, run_id) == ("success", 1), 300)
     return run_id
 
 
@@ -198,7 +199,7 @@ def look_at_the_receipt(newcomer: Newcomer, airflow: Standalone, run_id: str) ->
     page = newcomer.page
     newcomer.tab("Storage")
     newcomer.tab("XCom")
-    newcomer.press("Expand all")
+    page.get_by_role("button", name=re.compile("^Expand")).first.click()
     expect(page.get_by_role("row").filter(has_text="window_source").first).to_be_visible()
     newcomer.picture("receipt")
     path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/pull_orders/xcomEntries/receipt"
@@ -213,4 +214,4 @@ def clear(newcomer: Newcomer, airflow: Standalone, run_id: str) -> None:
     question.get_by_text("Affected Tasks: 1").wait_for()
     newcomer.picture("clear")
     newcomer.press("Confirm", within=question)
-    airflow.wait_for("a second success", lambda: state(airflow, run_id) == ("success", 2))
+    airflow.wait_for("a second success", lambda: state(airflow, run_id) == ("success", 2), 300)
