@@ -28,7 +28,7 @@ MATRIX = [
     ("3.3", "3.13"),
 ]
 # What these tests cover knows nothing of Airflow: once with each Python, and with the least versions, is enough.
-WITHOUT_AIRFLOW = ["client", "emulator"]
+WITHOUT_AIRFLOW = ["client", "docs", "emulator"]
 WHOLE = [("lowest", "3.11"), ("3.3", "3.12"), ("3.3", "3.13")]
 # Releases that an Airflow accepts although it breaks on later ones.
 BREAKS_ON_LATER = {

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 
 import hypothesis
 import pytest
@@ -39,4 +40,6 @@ def airflow_db() -> None:
     """Airflow's metadata database, empty and of this session alone."""
     from airflow.utils.db import initdb
 
-    initdb()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Airflow's own, of its database layers
+        initdb()

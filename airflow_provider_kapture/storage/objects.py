@@ -45,9 +45,9 @@ def check_container(path: ObjectStoragePath) -> None:
 
     :raises FileNotFoundError: it is not
     """
-    if path.conn_id:
+    if conn_id := _conn_id(path):
         # Amazon's hook takes a connection that is not there for one that is empty.
-        BaseHook.get_connection(path.conn_id)
+        BaseHook.get_connection(conn_id)
     # With older releases of universal-pathlib, the bucket still has the connection's id in front of it.
     bucket = path.bucket.rpartition("@")[2]
     try:
@@ -66,7 +66,14 @@ def check_container(path: ObjectStoragePath) -> None:
 
 
 def _connection(path: ObjectStoragePath) -> str:
-    return f"the connection {path.conn_id!r}" if path.conn_id else "what this process has for credentials"
+    conn_id = _conn_id(path)
+    return f"the connection {conn_id!r}" if conn_id else "what this process has for credentials"
+
+
+def _conn_id(path: ObjectStoragePath) -> str | None:
+    # Before Airflow 3, it is among the options of the file system only.
+    found: str | None = getattr(path, "conn_id", None) or path.storage_options.get("conn_id")
+    return found
 
 
 def _options(path: ObjectStoragePath, size: int) -> Mapping[str, Any]:
