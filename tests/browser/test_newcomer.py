@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,10 @@ PATIENCE = 120_000  # milliseconds
 
 
 @pytest.fixture
-def orders(tmp_path: Path) -> Path:
-    return tmp_path / "orders"
+def orders():
+    # Pictures show it, so that it has a name that says something.
+    with tempfile.TemporaryDirectory(prefix="kapture-orders-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
