@@ -48,6 +48,7 @@ def test_lineage_that_fails_is_no_failure_of_the_pull(monkeypatch: pytest.Monkey
     tell_hook_lineage(object(), receipt("/озеро/orders.jsonl"))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of providers' hooks, all of which Airflow 2 imports here
 def test_every_airflow_collects_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a reader of hook lineage registered, as a plugin would."""
     from airflow.providers.common.compat.sdk import HookLineageCollector
