@@ -120,7 +120,8 @@ class Processes:
                 if process.poll() is not None:
                     raise RuntimeError(f"{name} ended with {process.returncode}, before {what}:\n{self.said(name)}")
             if time.monotonic() > deadline:
-                raise TimeoutError(f"Not within {seconds:.0f} s: {what}. The output is in {self._folder}")
+                said = "\n".join(f"--- {name}\n{self.said(name, 8)}" for name in self._running)
+                raise TimeoutError(f"Not within {seconds:.0f} s: {what}\n{said}")
             time.sleep(0.05)
         return answer
 
