@@ -159,7 +159,7 @@ class KapturePullOrdersOperator(BaseOperator):
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
         self._check_arguments()
-        check_own_destination(context, self.task_id)
+        check_own_destination(context, self.task_id, self.destination)
         asked = question(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
             window, source = window_of_run(
