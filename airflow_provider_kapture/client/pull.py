@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -14,7 +15,8 @@ from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
 from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureSettingsError, KaptureShapeError
 from airflow_provider_kapture.client.protocol import Page, Question
-from airflow_provider_kapture.client.walk import Ask, Walk
+from airflow_provider_kapture.client.stretch import Ask
+from airflow_provider_kapture.client.walk import Walk
 
 
 @dataclass(slots=True)
@@ -200,32 +202,34 @@ class Pull:
         zone, days = self._account.zone, listing.days
         low, high = days.span(zone)
         start, end = listing.window.start_ms, listing.window.end_ms
-        kept: list[int] = []
-        for index in fresh:
-            instant = page.instants[index]
-            if instant is None:
-                raise KaptureShapeError(
-                    "Kapture gave an order without a `createDate` in epoch milliseconds, so that it belongs to no "
-                    "window",
-                    path=orders.PATH,
-                )
-            if not low <= instant < high and not days.holds(instant, zone):
-                raise self._outside(days, page)
-            if start <= instant < end:
-                kept.append(index)
-        self._tally.trimmed += len(fresh) - len(kept)
-        self._note([page.instants[index] for index in kept], fresh, page, days)
+        instants = page.instants if len(fresh) == len(page.instants) else [page.instants[index] for index in fresh]
+        if None in instants:
+            raise KaptureShapeError(
+                "Kapture gave an order without a `createDate` in epoch milliseconds, so that it belongs to no window",
+                path=orders.PATH,
+            )
+        found = cast("Sequence[int]", instants)
+        if not found:
+            return fresh
+        first, last = min(found), max(found)
+        if not low <= first <= last < high and not all(days.holds(each, zone) for each in found):
+            raise self._outside(days, page)
+        kept = fresh
+        if not start <= first <= last < end:
+            kept = [index for index, instant in zip(fresh, found, strict=True) if start <= instant < end]
+            self._tally.trimmed += len(fresh) - len(kept)
+            found = [each for each in found if start <= each < end]
+        self._note(found)
+        if not self._last_day_seen:
+            self._last_day_seen = any(DayRange(days.last, days.last).holds(each, zone) for each in instants if each)
         return kept
 
-    def _note(self, kept: Sequence[int | None], fresh: list[int], page: Page, days: DayRange) -> None:
-        instants = [each for each in kept if each is not None]
-        if instants:
-            tally = self._tally
-            tally.first_ms = min(instants if tally.first_ms is None else [tally.first_ms, *instants])
-            tally.last_ms = max(instants if tally.last_ms is None else [tally.last_ms, *instants])
-        if not self._last_day_seen and fresh:
-            last = DayRange(days.last, days.last)
-            self._last_day_seen = any(last.holds(page.instants[index] or 0, self._account.zone) for index in fresh)
+    def _note(self, kept: Sequence[int]) -> None:
+        tally = self._tally
+        if kept:
+            first, last = min(kept), max(kept)
+            tally.first_ms = first if tally.first_ms is None else min(tally.first_ms, first)
+            tally.last_ms = last if tally.last_ms is None else max(tally.last_ms, last)
 
     def _outside(self, days: DayRange, page: Page) -> KaptureDialectError:
         zone, dialect = self._account.zone, self._account.dialect

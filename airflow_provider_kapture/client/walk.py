@@ -1,101 +1,106 @@
 """The anchored walk over one listing: pure, a state machine that says what to ask next and what an answer adds.
 
-Pages are asked for so that each starts on the last order of the page before it, its *anchor*. Given one stable order:
+Pages are asked for so that each starts on the last order of the page before it, its *anchor*. The proof, given one
+stable order of all orders that ever stand in the listing:
 
-1. The orders read are a prefix of the listing, so far as it existed throughout. At first the prefix is empty.
-2. An answer is a contiguous stretch of the listing at some moment. If it holds an order that was read, all that
-   precedes that order has been read or is newer than the walk, and all that follows it in the answer comes next: the
-   answer *joins*, and whatever in it was not read is read now. So (1) still holds. So does an answer from the top.
-3. If it holds no order that was read, orders above it left the listing (or many came): the walk steps back until an
-   answer joins. Only where none does within bounds, the listing starts over; orders that came out stay out, once.
-4. An answer of one order, and that the latest read, has nothing behind it: the end. A short page is not, an empty one
-   is not (but at the top), and a page that ends on its anchor is not either. Where the end itself moves with every
-   answer, no order is ever seen alone: it is the end when many answers in a row brought next to nothing, each short
-   of a page, and then nothing lies half a page beyond.
+1. *Covered* is an order that stood there throughout and was read. Claim: every order that stood there throughout and
+   comes before an order that was read is covered. At first nothing was read.
+2. An answer is a contiguous stretch of the listing at some moment. If it holds an order that was read, what precedes
+   that order is covered, and what follows it in the answer comes next; so does an answer from the top. The answer
+   *joins*, and the claim holds for its last order too: for whichever moment it was given at, so answers may arrive in
+   any order, and whatever was inserted or deleted in between.
+3. An answer that holds nothing that was read does not join: orders above it left the listing. The walk steps back,
+   twice as far each time, until an answer joins, at the latest at the top. Where even the top holds nothing that was
+   read, more than a page was inserted there: the walk reads on from it, and what came out does not come out again.
+4. An answer that is one order that was read has nothing behind it: the end, all is covered. A short page is not the
+   end, nor is an empty one (but at the top), nor a page that ends on its anchor: it was cut there, or orders were
+   inserted above. Where the end moves, it is asked for where it will be by then. Where it grows with every answer, no
+   order is ever seen alone: the end is then where several answers in a row joined and were shorter than any page that
+   was not the last, at most one order stood behind them, and that stretch had not moved when it was asked for again.
+   Where more come with each answer, it is as many orders on as there were when the end was looked at.
 
-(2) holds whenever an answer was given, so answers may arrive in any order as long as they are taken in order. The
-order being stable is itself checked: orders that were read before may not change their relative order.
+That the order is stable is checked as far as it shows: orders that were read may not change their relative order
+(:class:`~airflow_provider_kapture.client.prefix.Prefix`), two answers to the same question must have most orders in
+common, and after a walk that saw orders inserted above it the top is looked at once more, so that an order that moved
+there from below is not lost.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
 
-from airflow_provider_kapture.client import orders
-from airflow_provider_kapture.client.errors import KaptureListingError
-from airflow_provider_kapture.client.memory import Memory
+from airflow_provider_kapture.client.prefix import Prefix, listing_error
 from airflow_provider_kapture.client.protocol import OrderKey
+from airflow_provider_kapture.client.stretch import Ask, Stretch, Why
+from airflow_provider_kapture.client.stride import Stride
 
-# Answers in a row that bring nothing new before the listing starts over, and how often it may.
-_MOST_STALLED = 24
+# Answers that bring nothing, between two that bring what comes next.
+_MOST_FRUITLESS = 24
 _MOST_RESTARTS = 3
-_SAME_ANSWERS = 3
-# Short pages that were not the end after which a server's pages are of no steady length.
-_UNSTEADY = 2
-_NOWHERE = 1 << 62
-# Answers in a row that bring next to nothing after which an end that moves is looked for beyond.
-_TAIL = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request of the walk.
-
-    :param number: which request of the listing this is
-    :param offset: where the page starts
-    """
-
-    number: int
-    offset: int
+# Answers in a row that bring something, but get no farther.
+_MOST_STANDING = 64
+# Answers in a row that are the same, or full and no nearer to what comes next, before `offset` itself is looked at.
+_SAME_ANSWERS = 2
+_MOST_CHASED = 4
+# Short answers in a row after which the end is looked for, where pages are of steady length and where they are not;
+# twice as many each time that it was not there.
+_TAIL, _UNEVEN_TAIL = 3, 12
+# A listing that grows as fast as it is read looks like a very long one of pages no longer than that: after how many
+# answers the end is looked for.
+_SHORT_PAGE, _MANY = 16, 256
 
 
 class Walk:
     """One listing, read page by page. Drive it with :meth:`ask` and :meth:`take` until :attr:`done`.
 
     :param limit: the rows that a page is asked for
+    :ivar taken: answers so far
+    :ivar restarts: how often the listing was read on from its top
+    :ivar overshoot: requests that turned out to be in vain
     """
 
-    def __init__(self, limit: int, memory: Memory | None = None) -> None:
+    def __init__(self, limit: int, prefix: Prefix | None = None) -> None:
         self.done = False
+        self.taken = 0
         self.restarts = 0
         self.overshoot = 0
-        self.read = 0
         self._limit = limit
-        self._memory = memory or Memory()
+        self._prefix = prefix or Prefix()
+        self._stride = Stride(limit)
         self._waiting: deque[Ask] = deque()
         self._asked = 0
-        self.taken = 0  # answers
-        self._rank = 0  # of the next order behind all that was read
-        self._page = 0  # rows that a page brings: learnt from what arrives
-        self._steady = False  # whether pages are known to bring that many
-        self._uneven = 0  # short pages that were not the end
-        self._overlap = 1  # rows that a page starts before what comes next; more than the anchor where rows leave
+        self._sent = 0
+        self._latest: OrderKey | None = None  # the last order of the latest answer that brought any
+        self._place = (0, 0)  # where it was seen last, and after how many answers
+        self._shift = 0  # how far it moves from one answer to the next
+        self._ended = (0, 0)  # where the latest answer that joined ended, and after how many answers that was
+        self._joined = Stretch(0, 0, {}, {})  # and that answer
+        self._has_grown = False  # whether orders were inserted above the latest
+        self._closing: int | None = None  # the strands there were when the top began to be looked at again
+        self._last_answer = 0  # when that look must end
+        self._is_single = False  # whether the first page had one row
+        self._is_honest = False  # whether another offset was seen to give another answer
+        self._reached = -1  # where the latest answer that brought any ended
+        self._standing = 0  # how many in a row got no farther than that
+        self._tail = 0  # short answers in a row that joined
+        self._looks = 0
+        self._beyond: frozenset[OrderKey] = frozenset()  # what was seen there
+        self._many = _MANY
+        self._brought = 0
+        self._margin = 0  # how near the end is looked for
+        self._horizon: tuple[int, int] | None = None  # how many rows to bring, and to where, until the end as it was
         self._same = 0
-        self._previous: tuple[int, Sequence[OrderKey]] = (0, ())
-        self._start()
-
-    def _start(self) -> None:
-        self._waiting.clear()
-        self._pass_start = self._rank
-        self._first: OrderKey | None = None  # the only row of a first page that had one
-        self._place = 0  # where the latest answer that joined ended
-        self._placed = 0  # after how many answers that was
-        self._tail = 0  # answers in a row that brought next to nothing
-        self._short = 0  # the length of the latest page, where it was a short one
-        self._beyond: int | None = None  # an offset that must be empty for the end to be the end
-        self._gone_checked = -1
+        self._previous = Stretch(0, 0, {}, {})
+        self._reach = -1  # the label of the farthest order seen since what comes next was found, or missed
         self._settle()
         self._push(0)
 
     def _settle(self) -> None:
         """What comes next was found: forget how."""
-        self._stalled = 0
-        self._step = 0
-        self._low = 0  # where something read was seen since
-        self._missed = _NOWHERE  # and where nothing was
+        self._fruitless = 0
+        self._chased = 0
+        self._back = 0
 
     @property
     def head(self) -> Ask:
@@ -104,10 +109,13 @@ class Walk:
 
     def ask(self, most: int) -> Sequence[Ask]:
         """The requests that may be on their way now, at most ``most``, the head first."""
-        if self._steady and not self._short and not self._stalled and self._uneven < _UNSTEADY:
+        if self._stride.reads_ahead and not self._back and self.head.why is Why.NEXT:
             while len(self._waiting) < most:
-                self._waiting.append(self._next(self._waiting[-1].offset + max(self._page - self._overlap, 1)))
-        return tuple(self._waiting)[:most]
+                step = max(self._stride.page - self._stride.overlap, 1)
+                self._waiting.append(self._next(self._waiting[-1].offset + step))
+        asks = tuple(self._waiting)[:most]
+        self._sent = max(self._sent, *(each.number for each in asks))
+        return asks
 
     def take(self, keys: Sequence[OrderKey]) -> list[int]:
         """Take the answer to the head; the indices of the orders in it that come out.
@@ -120,216 +128,235 @@ class Walk:
         for index, key in enumerate(keys):
             where.setdefault(key, index)
         rows = list(where)
-        known = self._memory.ranks(rows)
-        read = {key: rank for key, rank in known.items() if rank >= self._pass_start}
-        self._check_offset(asked, rows, read)
-        self._tail = self._tail + 1 if len(rows) < self._page else 0
-        if not rows and asked.offset in (0, self._beyond):
+        answer = Stretch(asked.offset, len(keys), where, self._prefix.known(rows))
+        previous, self._previous = self._previous, answer
+        if asked.why in (Why.OFFSET, Why.NEAR, Why.LITTLE):
+            self._look(answer, asked.why, previous)
+            return []
+        if asked.why is Why.SAME and 2 * answer.in_common(previous) < min(len(where), len(previous.where)):
+            raise listing_error(_LITTLE_IN_COMMON)
+        if not answer.known and asked.offset and asked.why is not Why.TOP and not self._is_end(answer, asked.why):
+            self._miss(answer)
+            return []
+        strands = self._prefix.strands
+        fresh = self._prefix.add(rows, answer.known)
+        if asked.why is Why.TOP:
+            self._close_up(answer)
+        elif self._is_end(answer, asked.why):
             self._finish()
-        elif not read and (asked.offset or self._rank > self._pass_start):
-            self._miss(asked)
         else:
-            return self._join(asked, rows, where, known, read)
-        return []
+            self._reach = fresh.get(answer.last, self._reach)
+            self._join(answer, previous)
+            if 0 < strands < self._prefix.strands and asked.why is not Why.SAME and not self.done:
+                # How this answer stands to those before is not sure: see at least that it is to be trusted.
+                self._push(asked.offset, Why.SAME)
+        return [where[key] for key in fresh]
 
     def close(self) -> None:
-        """Give back what the memory of the listing holds."""
-        self._memory.close()
+        """Give back what was remembered."""
+        self._prefix.close()
 
-    def _join(
-        self,
-        asked: Ask,
-        rows: Sequence[OrderKey],
-        where: Mapping[OrderKey, int],
-        known: Mapping[OrderKey, int],
-        read: Mapping[OrderKey, int],
-    ) -> list[int]:
-        _check_order([read[key] for key in rows if key in read])
-        latest_before = self._rank - 1
-        self._remember(rows, read)
-        place = asked.offset + len(rows) - 1
-        grown = self._rank - 1 - latest_before
-        if grown > max(self._page // 8, 1):
-            self._tail = 0
-        if grown:
-            self._progress(asked, rows, read, place)
+    def _is_end(self, answer: Stretch, why: Why) -> bool:
+        if not answer.length:
+            return why is Why.NOTHING or not answer.offset
+        has_all = self._beyond <= answer.where.keys()
+        return why is Why.STILL and bool(answer.known) and answer.first == self._joined.first and has_all
+
+    def _join(self, answer: Stretch, previous: Stretch) -> None:
+        if not answer.known and self.taken > 1:
+            self.restarts += 1
+            if self.restarts > _MOST_RESTARTS:
+                raise listing_error(_MOVING)
+            self._horizon = None
+            self._drop_waiting()
+        self._watch(answer)
+        if answer.brought:
+            self._progress(answer)
+        elif answer.length == 1:
+            self._alone(answer)
         else:
-            self._stall(asked, rows, read, place)
-        if self._tail >= _TAIL and not self.done:
-            self._tail = 0
-            self._beyond = place + max(self._page // 2, 2)
-            self._waiting.clear()
-            self._push(self._beyond)
-        fresh = [where[key] for key in rows if key not in known]
-        self.read += len(fresh)
-        return fresh
+            self._repeat(answer, previous)
+        self._ended, self._joined = (answer.place, self.taken), answer
+        self._tail = self._tail + 1 if self._stride.is_short(answer.length) else 0
+        if self._tail >= (_UNEVEN_TAIL if self._stride.uneven else _TAIL) << self._looks:
+            self._look_for_the_end(answer, 2 * answer.brought)
+        elif self.taken >= self._many and self._stride.page <= _SHORT_PAGE:
+            self._many *= 2
+            self._look_for_the_end(answer, self.taken)
 
-    def _remember(self, rows: Sequence[OrderKey], read: Mapping[OrderKey, int]) -> None:
-        """Rank each row that was not read with what it stands behind; behind the latest read, after it."""
-        latest = self._rank - 1
-        rank = min(read.values(), default=latest)
-        ranks: dict[OrderKey, int] = {}
-        for key in rows:
-            if key in read:
-                rank = read[key]
-                continue
-            if rank == latest:
-                rank = latest = self._rank
-                self._rank += 1
-            ranks[key] = rank
-        self._memory.set(ranks)
+    def _look_for_the_end(self, answer: Stretch, margin: int) -> None:
+        """No order was seen alone, and the end may move with each answer."""
+        self._tail = 0
+        is_small = margin <= 2
+        if self.done or self._closing is not None or not (is_small or self._horizon is None):
+            return
+        self._looks += 1
+        self._margin = margin
+        while self._waiting and self._waiting[0].number > self._sent:
+            self._waiting.popleft()
+        self._push(answer.place + (1 if is_small else margin), Why.LITTLE if is_small else Why.NEAR)
+
+    def _watch(self, answer: Stretch) -> None:
+        """See where the latest order that was read is now: whether orders were inserted above it, and how fast."""
+        index = None if self._latest is None else answer.where.get(self._latest)
+        if index is not None:
+            place, seen = self._place
+            now = answer.offset + index
+            self._has_grown = self._has_grown or now > place
+            self._shift = round((now - place) / (self.taken - seen))
+            self._place = (now, self.taken)
 
     # -- what comes next --
 
-    def _progress(self, asked: Ask, rows: Sequence[OrderKey], read: Mapping[OrderKey, int], place: int) -> None:
+    def _progress(self, answer: Stretch) -> None:
         """The answer brought what comes next."""
+        if answer.known and not self._back:
+            self._stride.joined(answer.last_known)
         self._settle()
-        self._beyond = None
-        self._place, self._placed = place, self.taken
-        if not read and len(rows) == 1:
-            self._first = rows[0]
-            self._beyond = 1
-            self._push(1)
+        self._standing = self._standing + 1 if answer.place <= self._reached else 0
+        self._reached = answer.place
+        if self._standing > _MOST_STANDING:
+            raise listing_error(_MOVING)
+        self._latest, self._place = answer.last, (answer.place, self.taken)
+        self._is_single = answer.length == 1 and (self.taken == 1 or self._is_single)
+        if self._is_single:
+            if self.taken > 1:
+                raise listing_error(_SINGLE)
+            self._ask_instead(1, Why.NOTHING)
             return
-        self._first = None
-        if read and max(index for index, key in enumerate(rows) if key in read) >= self._overlap // 2:
-            self._overlap = max(self._overlap - 1, 1)
-        self._learn(rows, is_first=not read)
-        if not self._waiting:
-            self._push(max(place - self._overlap + 1, asked.offset + 1))
-        elif self._waiting[0].offset > place:
-            self._push(place)
-
-    def _learn(self, rows: Sequence[OrderKey], *, is_first: bool) -> None:
-        if self._short and not is_first:
-            # The short page before was not the end: a page may bring no more than that.
-            self._uneven += self._steady
-            self._steady = True
-        self._page = max(self._page, len(rows))
-        self._short = len(rows) if len(rows) < (self._page if self._steady else self._limit) else 0
-        self._steady = self._steady or not self._short
-
-    def _stall(self, asked: Ask, rows: Sequence[OrderKey], read: Mapping[OrderKey, int], place: int) -> None:
-        """The answer joins, but brings nothing behind the latest order read."""
-        latest = self._rank - 1
-        last = max(read.values())
-        if self._first is not None:
-            self._check_first(asked, rows)
-        elif len(rows) == 1 and self._is_end(asked, is_latest=last == latest):
-            return
-        elif self._count_stall(asked, min(read.values())):
-            # Towards the latest read: where it will be if orders go on coming and leaving at the rate they did, but
-            # not past a place where nothing read was found.
-            drift = round((place - self._place) / (self.taken - self._placed)) if last == latest else 0
-            ahead = place + drift if last == latest else max(place + latest - last - self._overlap + 1, place)
-            self._low, self._step, self._place, self._placed = place, 0, place, self.taken
-            if not self._waiting or self._waiting[0].offset > place:
-                self._push(max(ahead, 0) if last == latest or ahead < self._missed else place)
-
-    def _is_end(self, asked: Ask, *, is_latest: bool) -> bool:
-        """One order that was read, and nothing behind it."""
-        if is_latest and self._uneven < _UNSTEADY:
+        self._stride.learn(answer.length, brought=answer.brought)
+        self._brought += answer.brought
+        if self._horizon is not None and self._brought >= self._horizon[0] and answer.place >= self._horizon[1]:
             self._finish()
-            return True
-        if is_latest and self._beyond is None:
-            # Pages here have had any length, so that one of one row may not be the last: nothing may lie beyond it.
-            self._beyond = asked.offset + 1
-            self._push(self._beyond)
-            return True
-        if not is_latest and self._gone_checked == self._rank:
-            self._finish()
-            return True
-        if not is_latest:
-            # The latest read have left the listing: see that on a whole page, before it is the end.
-            self._gone_checked = self._rank
-            self._push(max(asked.offset - max(self._page - 2, 1), 0))
-            return True
-        return False
-
-    def _check_first(self, asked: Ask, rows: Sequence[OrderKey]) -> None:
-        """Tell an order that came from pages of one row: offset 1 was not empty after a first page of one."""
-        if asked.offset:
-            self._gone_checked = self._rank
-            self._push(0)
-        elif len(rows) == 1:
-            raise _listing_error(
-                "each page has a single row, so that no page can start on the last order of the one before it; "
-                "the account's `page_size` must let at least two through"
-            )
         else:
-            self._first = None
-            self._push(len(rows) - 1)
+            back = 0 if self._stride.was_short else self._stride.overlap - 1
+            self._go_on(answer.place, max(answer.place - back, answer.offset + 1))
 
-    def _miss(self, asked: Ask) -> None:
+    def _go_on(self, place: int, offset: int) -> None:
+        """Ask for what comes next, unless that is on its way."""
+        if not self._waiting or self._waiting[0].offset > place:
+            self._push(offset)
+
+    def _repeat(self, answer: Stretch, previous: Stretch) -> None:
+        """The answer joins, and all of it was read: what comes next is further down, or there is nothing more."""
+        self._is_single = False
+        self._back = 0
+        reach = answer.known[answer.last]
+        place, taken = self._ended
+        shift = self._shift
+        if answer.last != self._latest:
+            shift = min(round((answer.place - place) / (self.taken - taken)), 0)
+        if reach > self._reach or self._prefix.strand(reach) != self._prefix.strand(self._reach):
+            self._reach, self._chased = reach, 0
+        else:
+            self._chased += answer.length >= self._stride.page
+            self._count_fruitless()
+        # The end is asked for where it will be by then.
+        self._go_on(answer.place, max(answer.place + (shift if self._stride.is_short(answer.length) else 0), 0))
+        self._check_offset(answer, previous)
+
+    def _alone(self, answer: Stretch) -> None:
+        """One order that was read, and nothing behind it."""
+        if self._is_single and answer.offset:
+            self._ask_instead(max(self._limit, 64), Why.OFFSET)
+        elif self._is_single and not self._is_honest:
+            raise listing_error(_SINGLE)
+        elif self._stride.has_any_length:
+            # Where pages have had any length, one of one row may not be the last: nothing may lie beyond it.
+            self._count_fruitless()
+            self._ask_instead(answer.offset + 1, Why.NOTHING)
+        else:
+            self._finish()
+
+    def _miss(self, answer: Stretch) -> None:
         """Nothing in the answer was read: step back until something is."""
-        if self._first is not None and asked.offset:
+        if self._is_single:
             self._push(0)
             return
-        if not asked.offset or not self._count_stall(asked, self._rank):
-            if not asked.offset:
-                self._restart()
+        self._count_fruitless()
+        self._reach = -1
+        self._stride.missed()
+        self._back = self._back * 2 or max(self._stride.page // 8, 2)
+        self._push(max(answer.offset - self._back, 0))
+
+    # -- what can't be followed --
+
+    def _check_offset(self, answer: Stretch, previous: Stretch) -> None:
+        """An ``offset`` that is ignored gives answers that bring nothing to whatever question."""
+        is_same = answer.where.keys() == previous.where.keys() and answer.offset != previous.offset
+        self._same = self._same + 1 if is_same else 0
+        if (self._same >= _SAME_ANSWERS or self._chased >= _MOST_CHASED) and not self._is_honest:
+            self._ask_instead(answer.offset + max(self._limit, 64), Why.OFFSET)
+
+    def _look(self, answer: Stretch, why: Why, previous: Stretch) -> None:
+        """Something ahead of what comes next was asked for; then go on where the walk was."""
+        if why is Why.OFFSET:
+            if answer.in_common(previous):
+                raise listing_error(_IGNORED.format(answer.offset))
+            self._is_honest = True
+        elif why is Why.LITTLE and answer.length <= 1 and not answer.known:
+            self._beyond = frozenset(answer.where)
+            self._push(self._joined.offset, Why.STILL)
             return
-        self._beyond = None
-        self._missed = min(self._missed, asked.offset)
-        self._overlap = min(self._overlap * 2, max(self._page // 2, 1))
-        self._step = self._step * 2 or max(self._page // 8, 2)
-        back = asked.offset - self._step
-        self._push(self._low if back <= self._low < asked.offset else max(back, 0))
+        elif why is Why.NEAR and not answer.length:
+            # What stands there throughout is no farther than that; what comes later need not be read.
+            self._horizon = (self._brought + 2 * self._margin, self._ended[0] + self._margin)
+        self._go_on(self._ended[0], 0 if self._is_single else self._ended[0])
 
-    def _count_stall(self, asked: Ask, lowest: int) -> bool:
-        """Whether the walk may go on; otherwise the listing has started over."""
-        self._stalled += 1
-        if self._stalled <= _MOST_STALLED:
-            return True
-        if asked.offset > 2 * self._page and lowest < self._pass_start + self._page:
-            raise _listing_error(_IGNORED.format(asked.offset))
-        self._restart()
-        return False
-
-    def _check_offset(self, asked: Ask, rows: Sequence[OrderKey], read: Mapping[OrderKey, int]) -> None:
-        """An ``offset`` that is ignored gives the same answer to different questions, again and again."""
-        offset, previous = self._previous
-        same = bool(rows) and rows == previous and asked.offset != offset and len(read) == len(rows)
-        self._same = self._same + 1 if same else 0
-        self._previous = (asked.offset, rows)
-        if self._same >= _SAME_ANSWERS or (same and self._first is not None):
-            raise _listing_error(_IGNORED.format(asked.offset))
-
-    def _restart(self) -> None:
-        self.restarts += 1
-        if self.restarts > _MOST_RESTARTS:
-            raise _listing_error(
-                f"the listing kept moving: after {self.restarts} starts no order that was read could be found again "
-                "within bounds; pull a window that has ended, or ask for another order with `sortParam`"
-            )
-        self._start()
+    def _count_fruitless(self) -> None:
+        self._fruitless += 1
+        if self._fruitless > _MOST_FRUITLESS:
+            raise listing_error(_MOVING)
 
     def _finish(self) -> None:
-        self.done = True
-        self.overshoot = len(self._waiting)
+        self._drop_waiting()
+        self._tail = 0
+        self._horizon = None
+        if self._has_grown and self._closing is None:
+            self._closing = self._prefix.strands
+            self._last_answer = 2 * self.taken
+            self._push(0, Why.TOP)
+        else:
+            self.done = True
+
+    def _close_up(self, answer: Stretch) -> None:
+        """Read on from the top as far as there are orders that the walk did not see."""
+        assert self._closing is not None
+        has_met = any(self._prefix.strand(label) < self._closing for label in answer.known.values())
+        if has_met or not answer.length or self.taken > self._last_answer:
+            self._finish()
+        else:
+            self._push(answer.place if answer.known else 0, Why.TOP)
+
+    def _ask_instead(self, offset: int, why: Why) -> None:
+        self._drop_waiting()
+        self._push(offset, why)
+
+    def _drop_waiting(self) -> None:
+        self.overshoot += sum(each.number <= self._sent for each in self._waiting)
         self._waiting.clear()
 
-    def _push(self, offset: int) -> None:
-        self._waiting.appendleft(self._next(offset))
+    def _push(self, offset: int, why: Why = Why.NEXT) -> None:
+        self._waiting.appendleft(self._next(offset, why))
 
-    def _next(self, offset: int) -> Ask:
+    def _next(self, offset: int, why: Why = Why.NEXT) -> Ask:
         self._asked += 1
-        return Ask(self._asked, offset)
+        return Ask(self._asked, offset, why)
 
 
 _IGNORED = (
     "the same orders came back for other offsets (the latest {}): `offset` is ignored, so that what lies beyond the "
     "first page can't be read; narrow the window or the filters to a page"
 )
-
-
-def _check_order(ranks: Sequence[int]) -> None:
-    if any(later < earlier for earlier, later in pairwise(ranks)):
-        raise _listing_error(
-            "orders that were read came back in another order: the listing's order is not stable, so that no page "
-            "can be trusted to follow another; ask for a stable one with `sortParam` in `default_body`"
-        )
-
-
-def _listing_error(what: str) -> KaptureListingError:
-    return KaptureListingError(f"The pages do not add up to one listing: {what}", path=orders.PATH)
+_SINGLE = (
+    "each page has a single row, so that no page can start on the last order of the one before it; the account's "
+    "`page_size` must let at least two through"
+)
+_MOVING = (
+    "the listing kept moving faster than it could be followed; pull a window that has ended, or ask for another order "
+    "with `sortParam` in `default_body`"
+)
+_LITTLE_IN_COMMON = (
+    "two answers to the same question had little in common: the listing's order is not stable, or changes by more than "
+    "half a page between two requests; ask for a stable one with `sortParam` in `default_body`"
+)
