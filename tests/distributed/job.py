@@ -3,6 +3,7 @@
 import datetime as dt
 import gzip
 import hashlib
+from collections import Counter
 from functools import cached_property
 
 from cluster import BUCKET
@@ -100,5 +101,9 @@ class Job:
             said.append(key)
             orders += lines
         assert sorted(said) == sorted(objects)
-        assert sorted(orders) == sorted(Emulator(self.book).records())
+        found, expected = Counter(orders), Counter(Emulator(self.book).records())
+        surplus, missing = list((found - expected).elements()), list((expected - found).elements())
+        assert not surplus + missing, (
+            f"too many: {surplus[:5]}; missing: {missing[:5]}; {len(surplus + missing)} in all"
+        )
         return objects
