@@ -12,6 +12,7 @@ import sys
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger
+BaseSensorOperator(task_id="airflow_itself", mode="poke")
 airflow = set(sys.modules)
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     Context,
@@ -26,6 +27,8 @@ from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, check_min_orders, from_payload
 from airflow_provider_kapture.windows import window_of_run
 
+# How Airflow tells a sensor that its deferral took too long, 3 and 2.
+_TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 # Seconds beyond which a time-out is no bound; there are dates that far ahead.
 _LONGEST_REACH = 100 * 365 * 86_400.0
 
@@ -118,6 +121,19 @@ class KaptureOrdersSensor(BaseSensorOperator):
             raise AirflowSkipException(f"Skipping, as never_fail says: {failure}") from failure
         with _failing_the_task():
             raise failure
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """As in a worker: a wait that takes too long is the sensor's time-out, and skipped where ``soft_fail`` says so.
+
+        Airflow 2 calls it a failed deferral, and until 3.0 it does not skip it.
+        """
+        error = (next_kwargs or {}).get("error")
+        if next_method != "__fail__" or error not in _TIMED_OUT:
+            return super().resume_execution(next_method, next_kwargs, context)
+        message = f"The window did not have enough orders within {self.timeout:g} s ({error})"
+        if self.soft_fail or self.never_fail:
+            raise AirflowSkipException(message)
+        raise AirflowSensorTimeout(message)
 
     def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
         # Airflow's exponential backoff begins with half the interval.

@@ -1,4 +1,7 @@
-"""The emulator as a process of its own: SIGUSR1 takes it down, SIGUSR2 brings it back with all that it had."""
+"""The emulator as a process of its own: SIGUSR1 takes it down, SIGUSR2 brings it back with all that it had.
+
+With a book alone, it writes the orders that the emulator would have, one a line.
+"""
 
 import datetime as dt
 import json
@@ -10,10 +13,13 @@ from airflow_provider_kapture.emulator import Book, Emulator, Switches
 DOWN, UP = signal.SIGUSR1, signal.SIGUSR2
 
 
+def book_of(text):
+    book = json.loads(text)
+    return Book(**{**book, "start": dt.date.fromisoformat(book["start"])})
+
+
 def main(port, book, switches):
-    emulator = Emulator(
-        Book(**{**book, "start": dt.date.fromisoformat(book["start"])}), Switches(**switches), port=port
-    )
+    emulator = Emulator(book, Switches(**switches), port=port)
     signal.pthread_sigmask(signal.SIG_BLOCK, {DOWN, UP, signal.SIGTERM})
     heard = UP
     while heard == UP:
@@ -24,4 +30,8 @@ def main(port, book, switches):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3]))
+    match sys.argv[1:]:
+        case [book]:
+            sys.stdout.buffer.writelines(record + b"\n" for record in Emulator(book_of(book)).records())
+        case [port, book, switches]:
+            main(int(port), book_of(book), json.loads(switches))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
+import airflow
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
@@ -219,6 +220,8 @@ def test_a_wait_that_takes_too_long_ends_alike_in_every_mode(
     arguments: dict[str, Any],
     error: type[BaseException],
 ) -> None:
+    if mode == "reschedule" and airflow.__version__.startswith("2."):
+        pytest.skip("Airflow 2 reads when a task began from its database")
     with Emulator(Book(orders=ORDERS, days=3)) as kapture:
         for name, value in kapture.connection_uri_env().items():
             monkeypatch.setenv(name, value)
