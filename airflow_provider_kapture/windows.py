@@ -6,15 +6,16 @@ import datetime as dt
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from airflow_provider_kapture.client import settings
+from airflow_provider_kapture.client.account import nearest
 from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.schedules import last_period, partition_window
 
 _MOST_WINDOWS = 1000
 _MILLISECOND = dt.timedelta(milliseconds=1)
+_DAY = dt.timedelta(days=1)
 _WAYS = (
     "give window_start and window_end; or window (a timedelta, or 'day'); or let the DAG have a schedule, "
     "whose last complete period is then the window"
@@ -32,7 +33,7 @@ def plan_windows(
     :param timezone: IANA name
     :raises KaptureSettingsError: no window, a width that is none, or more than 1,000 windows
     """
-    zone = ZoneInfo(settings.READERS["timezone"]("timezone", timezone))
+    zone = _zone(timezone)
     whole = make_window(start, end, zone)
     if every == "day":
         edges = [whole.start_ms, *(part.end_ms for _, part in whole.days())]
@@ -51,10 +52,22 @@ def plan_windows(
     ]
 
 
+def _zone(timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (TypeError, ValueError, OSError, LookupError) as error:
+        hint = nearest(str(timezone), available_timezones())
+        raise KaptureSettingsError(
+            f"timezone is {timezone!r}: it must be an IANA time zone such as 'Asia/Kolkata'{hint}"
+        ) from error
+
+
 def _too_many(whole: Window) -> KaptureSettingsError:
-    days = -(-(whole.end_ms - whole.start_ms) // (_MOST_WINDOWS * 86_400_000))
+    width = dt.timedelta(milliseconds=whole.end_ms - whole.start_ms)
+    steps = (dt.timedelta(minutes=1), dt.timedelta(minutes=15), dt.timedelta(hours=1), dt.timedelta(hours=6), _DAY)
+    step = next((each for each in steps if width <= _MOST_WINDOWS * each), _DAY * -(-width // (_MOST_WINDOWS * _DAY)))
     return KaptureSettingsError(
-        f"That is more than {_MOST_WINDOWS:,} windows: take wider ones, such as every=timedelta(days={days + 1})"
+        f"That is more than {_MOST_WINDOWS:,} windows: take wider ones, such as every={step!r}".replace("datetime.", "")
     )
 
 

@@ -1,4 +1,5 @@
 import datetime as dt
+import re
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -31,9 +32,22 @@ def test_planned_windows_are_adjacent(days: int, every: dt.timedelta | str) -> N
     assert [each["window_start"] for each in windows[1:]] == [each["window_end"] for each in windows[:-1]]
 
 
-def test_too_many_windows_suggest_a_step() -> None:
-    with pytest.raises(KaptureSettingsError, match="timedelta"):
-        plan_windows("2020-01-01", "2026-01-01", dt.timedelta(minutes=1))
+@pytest.mark.parametrize(
+    ("end", "every", "step"),
+    [
+        ("2026-01-02", dt.timedelta(seconds=1), "timedelta(seconds=900)"),
+        ("2026-02-20", dt.timedelta(seconds=1), "timedelta(seconds=21600)"),
+        ("2031-01-01", "day", "timedelta(days=2)"),
+    ],
+)
+def test_too_many_windows_suggest_a_step(end: str, every: dt.timedelta | str, step: str) -> None:
+    with pytest.raises(KaptureSettingsError, match=re.escape(step)):
+        plan_windows("2026-01-01", end, every)
+
+
+def test_a_zone_that_is_none_is_named_as_the_argument_that_it_is() -> None:
+    with pytest.raises(KaptureSettingsError, match=r"^timezone is 'Asia/Kolkatta'.*'Asia/Kolkata'"):
+        plan_windows("2026-01-01", "2026-01-02", "day", timezone="Asia/Kolkatta")
 
 
 def run_of(schedule: Any, moment: dt.datetime | None = MOMENT, zone: str = "UTC", **more: Any) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class Pull:
         self._asked = asked
         self._tally = tally
         self._enough = enough
+        if enough is not None and (type(enough) is not int or enough < 1):
+            raise KaptureSettingsError(f"at_least is {enough!r}: it must be a whole number of at least 1")
         self._listings = deque(each for window in windows for each in self._listings_of(window))
         self._begun = False
         self._last_day_seen = False

@@ -199,6 +199,8 @@ class KapturePullOrdersOperator(BaseOperator):
             raise KaptureSettingsError("window_start and window_end came out as None: they have no value in this run")
         if self.on_empty not in _ON_EMPTY:
             raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
+        if type(self.max_xcom_bytes) is not int or self.max_xcom_bytes < 2:
+            raise KaptureSettingsError(f"max_xcom_bytes is {self.max_xcom_bytes!r}: it must be a whole number of bytes")
         if type(self.lookback) is not int or self.lookback < 0:
             raise KaptureSettingsError(f"lookback is {self.lookback!r}: it must be a whole number of days, 0 or more")
         if self.lookback and not str(self.destination or "").endswith("/"):
