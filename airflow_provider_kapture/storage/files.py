@@ -96,6 +96,8 @@ class FilePull:
         return {
             "account": account.host,
             "dialect": repr(account.dialect),
+            # Not in the dialect's repr: it may hold customers' names and numbers. Here it is only hashed.
+            "default_body": dict(account.dialect.default_body),
             "date_field": self.asked.date_field,
             "body": dict(self.asked.body),
             "destination": self.destination,

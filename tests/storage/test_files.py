@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.errors import KaptureDialectError
+from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureRefusedError
 from airflow_provider_kapture.client.protocol import question
 from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
@@ -25,10 +26,19 @@ def client_of(kapture: Emulator, **extra: Any) -> KaptureClient:
     )
 
 
-def pull(client: KaptureClient, folder: Path, tally: Tally, days: int = DAYS) -> list[dict[str, Any]]:
+def pull(
+    client: KaptureClient, folder: Path, tally: Tally, context: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     asked = question("create")
-    window = client.window("2024-05-08", f"2024-05-{8 + days:02d}")
-    return FilePull(client, asked, tally, f"{folder}/", "jsonl", "write", lambda: None).run(window, 0, {})
+    window = client.window("2024-05-08", f"2024-05-{8 + DAYS:02d}")
+    return FilePull(client, asked, tally, f"{folder}/", "jsonl", "write", lambda: None).run(window, 0, context or {})
+
+
+class Store(dict[str, Any]):
+    """A task's state between its tries."""
+
+    set = dict.__setitem__
+    delete = dict.__delitem__
 
 
 def test_days_overlap_and_each_is_whole_in_its_own_file(tmp_path: Path) -> None:
@@ -62,3 +72,17 @@ def test_empty_days_are_looked_at_twice_only_until_a_day_was_seen(tmp_path: Path
         pull(client, tmp_path, Tally())
         # Two requests for each of the two days with orders, and one for each of those without.
         assert kapture.stats()["requests"] == 2 * 2 + (DAYS - 2)
+
+
+def test_a_retry_takes_over_no_day_that_was_pulled_by_another_default_body(tmp_path: Path) -> None:
+    context = {"ti": object(), "task_state_store": Store()}
+    with Emulator(Book(orders=240, days=DAYS), Switches(status_every=9, status=400)) as kapture:
+        with client_of(kapture) as client, pytest.raises(KaptureRefusedError):
+            pull(client, tmp_path, Tally(), context)
+        kapture.set(status_every=None)
+        for body, is_resumed in (({"viewId": "3"}, False), ({"viewId": "2"}, True)):
+            kept = Store(json.loads(json.dumps(context["task_state_store"])))
+            tally = Tally()
+            with client_of(kapture, default_body=body) as client:
+                assert len(pull(client, tmp_path, tally, {**context, "task_state_store": kept})) == DAYS
+            assert bool(tally.resumed) is is_resumed
