@@ -30,19 +30,32 @@ def pulls(destination):
     ]
 
 
-def run(what, destination):
-    while True:
-        for each in pulls(destination):
-            each.execute({})
-            if what == "first":
+class Run:
+    """Pulls that SIGTERM ends as it ends a task: the operator is told, and an exception raised in the main thread.
+
+    The operator remembers, as that may be where an exception goes nowhere, such as in the end of an object.
+    """
+
+    def __init__(self):
+        self.operator = None
+        self.is_stopped = False
+        signal.signal(signal.SIGTERM, self.stop)
+
+    def __call__(self, what, destination):
+        while not self.is_stopped:
+            for self.operator in pulls(destination):
+                if not self.is_stopped:
+                    self.operator.execute({})
+                if what == "first":
+                    return
+            if what == "both":
                 return
-        if what == "both":
-            return
 
-
-def end(*_):
-    """As Airflow does: an exception in the main thread."""
-    raise SystemExit
+    def stop(self, *_):
+        self.is_stopped = True
+        if self.operator is not None:
+            self.operator.on_kill()
+        raise SystemExit
 
 
 def main():
@@ -56,10 +69,9 @@ def main():
         what, destination = line.split()
         child = os.fork()
         if not child:
-            signal.signal(signal.SIGTERM, end)
             status = 1
             try:
-                run(what, destination)
+                Run()(what, destination)
                 status = 0
             finally:
                 os._exit(status)
