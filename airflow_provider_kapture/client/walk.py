@@ -38,6 +38,8 @@ from airflow_provider_kapture.client.stride import Stride
 # Answers that bring nothing, between two that bring what comes next.
 _MOST_FRUITLESS = 24
 _MOST_RESTARTS = 3
+# Offsets that may all give the only row of a first page.
+_MOST_REPEATED = 16
 # Answers in a row that bring something, but get no farther.
 _MOST_STANDING = 64
 # Answers in a row that are the same, or full and no nearer to what comes next, before `offset` itself is looked at.
@@ -257,10 +259,13 @@ class Walk:
 
     def _alone(self, answer: Stretch) -> None:
         """One order that was read, and nothing behind it."""
-        if self._is_single and answer.offset:
-            self._ask_instead(max(self._limit, 64), Why.OFFSET)
-        elif self._is_single and not self._is_honest:
+        if self._is_single and (not answer.offset or answer.offset > _MOST_REPEATED):
             raise listing_error(_SINGLE)
+        if self._is_single and not self._is_honest:
+            self._ask_instead(max(self._limit, 64), Why.OFFSET)
+        elif self._is_single:
+            # It came again: rows repeat at the edges of pages, or one was inserted above. What is next is to come.
+            self._ask_instead(answer.offset + 1, Why.NOTHING)
         elif self._stride.has_any_length:
             # Where pages have had any length, one of one row may not be the last: nothing may lie beyond it.
             self._count_fruitless()
@@ -293,6 +298,8 @@ class Walk:
         if why is Why.OFFSET:
             if answer.in_common(previous):
                 raise listing_error(_IGNORED.format(answer.offset))
+            if self._is_single and answer.length:
+                raise listing_error(_SINGLE)
             self._is_honest = True
         elif why is Why.LITTLE and answer.length <= 1 and not answer.known:
             self._beyond = frozenset(answer.where)
@@ -301,7 +308,10 @@ class Walk:
         elif why is Why.NEAR and not answer.length:
             # What stands there throughout is no farther than that; what comes later need not be read.
             self._horizon = (self._brought + 2 * self._margin, self._ended[0] + self._margin)
-        self._go_on(self._ended[0], 0 if self._is_single else self._ended[0])
+        if self._is_single:
+            self._push(self._joined.offset + 1, Why.NOTHING)
+        else:
+            self._go_on(self._ended[0], self._ended[0])
 
     def _count_fruitless(self) -> None:
         self._fruitless += 1

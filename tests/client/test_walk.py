@@ -242,6 +242,16 @@ def test_rows_repeated_at_page_edges_come_out_once(rows: int, cap: int, repeat: 
     assert pull(listing, 40, 4) == list(range(rows))
 
 
+@pytest.mark.parametrize("repeat", [1, 3])
+@pytest.mark.parametrize("rows", [2, 3, 9, 900])
+def test_one_row_a_page_is_named_where_rows_repeat(rows: int, repeat: int) -> None:
+    listing = Listing(rows, 1)
+    original = listing.answer
+    listing.answer = lambda offset, limit: original(max(offset - repeat, 0), limit)  # type: ignore[method-assign]
+    with pytest.raises(KaptureListingError, match="single row"):
+        pull(listing, 40)
+
+
 def test_rows_that_stand_twice_in_a_row_come_out_once() -> None:
     listing = Listing(0, 7)
     listing.rows = [row // 2 for row in range(100)]
