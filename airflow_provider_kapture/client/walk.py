@@ -50,7 +50,7 @@ _MOST_CHASED = 4
 _TAIL, _UNEVEN_TAIL = 3, 12
 # A listing that grows as fast as it is read looks like a very long one of pages no longer than that: after how many
 # answers the end is looked for.
-_SHORT_PAGE, _MANY = 16, 256
+_SHORT_PAGE, _MANY = 16, 1024
 
 
 class Walk:
