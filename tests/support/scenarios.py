@@ -40,11 +40,15 @@ class Scenario:
         return any(name.startswith(("insert", "delete", "repeat")) for name in self.switches)
 
     def __and__(self, other: Scenario) -> Scenario:
-        # A listing that moves in one way is followed; in two, it may be too fast, and is then called so.
-        too_fast = _fails("Listing") if self.moves and other.moves else frozenset()
+        # A listing that moves in one way is followed; in two, or by more than a page while one is on its way, it may be
+        # too fast, and is then called so.
+        switches = {**self.switches, **other.switches}
+        moved = switches.get("insert_per_answer", 0) + switches.get("delete_per_answer", 0)
+        is_fast = (self.moves and other.moves) or moved * 4 > switches.get("page_cap", 250)
+        too_fast = _fails("Listing") if is_fast else frozenset()
         return Scenario(
             f"{self.name}; {other.name}",
-            {**self.switches, **other.switches},
+            switches,
             {**self.extra, **other.extra},
             self.fails | other.fails | too_fast,
             self.is_still and other.is_still,
