@@ -57,7 +57,9 @@ def transport_error(account: Account, error: BaseException) -> KaptureTransportE
 
 def _is_broken(error: ssl.SSLError) -> bool:
     reason = error.reason or ""
-    return isinstance(error, _BROKEN_TLS) or any(each in reason for each in _BROKEN_RECORDS)
+    # What is not of the TLS library's own telling comes from below it.
+    is_below = error.library != "SSL"
+    return is_below or isinstance(error, _BROKEN_TLS) or any(each in reason for each in _BROKEN_RECORDS)
 
 
 def _tls_error(account: Account, error: ssl.SSLError) -> KaptureTransportError:

@@ -142,6 +142,8 @@ def reset(connection: socket.socket, number: int) -> None:
         connection.close()
 
 
+# requests leaves a socket whose handshake broke to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("count", [count_sync, count_async])
 def test_a_handshake_that_breaks_off_is_tried_again(certificate: Path, count: Count) -> None:
     with Hostile(http(), tls=certificate, hello=reset) as server:
