@@ -201,8 +201,7 @@ class _Gate:
     """The one way to Kapture of all threads of a client, and the flow that it lets through."""
 
     def __init__(self, account: Account) -> None:
-        dialect = account.dialect
-        self._flow = Flow(dialect.max_concurrency, dialect.requests_per_second, dialect.retry_budget)
+        self._flow = Flow.of(account)
         self._changed = threading.Condition()
 
     @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
+from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 
 # Statuses that ask for fewer requests, not only for later ones.
@@ -28,6 +30,12 @@ class Flow:
         self._patience = patience
         self._next = -math.inf
         self._good = 0
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """The flow that an account's dialect asks for."""
+        dialect = account.dialect
+        return cls(dialect.max_concurrency, dialect.requests_per_second, dialect.retry_budget)
 
     def pause(self, now: float) -> float:
         """Seconds until one more page may start: 0 for now, infinity for not before another has ended."""

@@ -76,8 +76,8 @@ class Walk:
         self._latest: OrderKey | None = None  # the last order of the latest answer that brought any
         self._place = (0, 0)  # where it was seen last, and after how many answers
         self._shift = 0  # how far it moves from one answer to the next
-        self._ended = (0, 0)  # where the latest answer that joined ended, and after how many answers that was
-        self._joined = Stretch(0, 0, {}, {})  # and that answer
+        self._joined = Stretch(0, 0, {}, {})  # the latest answer that joined
+        self._joined_at = 0  # and after how many answers that was
         self._has_grown = False  # whether orders were inserted above the latest
         self._closing: int | None = None  # the strands there were when the top began to be looked at again
         self._last_answer = 0  # when that look must end
@@ -178,7 +178,7 @@ class Walk:
             self._alone(answer)
         else:
             self._repeat(answer, previous)
-        self._ended, self._joined = (answer.place, self.taken), answer
+        self._joined, self._joined_at = answer, self.taken
         self._tail = self._tail + 1 if self._stride.is_short(answer.length) else 0
         if self._tail >= (_UNEVEN_TAIL if self._stride.uneven else _TAIL) << self._looks:
             self._look_for_the_end(answer, 2 * answer.brought)
@@ -244,10 +244,9 @@ class Walk:
         self._is_single = False
         self._back = 0
         reach = answer.known[answer.last]
-        place, taken = self._ended
         shift = self._shift
         if answer.last != self._latest:
-            shift = min(round((answer.place - place) / (self.taken - taken)), 0)
+            shift = min(round((answer.place - self._joined.place) / (self.taken - self._joined_at)), 0)
         if reach > self._reach or self._prefix.strand(reach) != self._prefix.strand(self._reach):
             self._reach, self._chased = reach, 0
         else:
@@ -307,11 +306,11 @@ class Walk:
             return
         elif why is Why.NEAR and not answer.length:
             # What stands there throughout is no farther than that; what comes later need not be read.
-            self._horizon = (self._brought + 2 * self._margin, self._ended[0] + self._margin)
+            self._horizon = (self._brought + 2 * self._margin, self._joined.place + self._margin)
         if self._is_single:
             self._push(self._joined.offset + 1, Why.NOTHING)
         else:
-            self._go_on(self._ended[0], self._ended[0])
+            self._go_on(self._joined.place, self._joined.place)
 
     def _count_fruitless(self) -> None:
         self._fruitless += 1
