@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from hostile import Hostile, http, unfinished
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError, KaptureTransportError
+from airflow_provider_kapture.client.transport import transport_error
 
 DAY = ("2024-05-08", "2024-05-09")
 
@@ -149,6 +151,13 @@ def test_a_handshake_that_breaks_off_is_tried_again(certificate: Path, count: Co
     with Hostile(http(), tls=certificate, hello=reset) as server:
         assert count(account_of(server.origin, verify=str(certificate), retry_budget=30)) == 0
         assert server.connections == 2
+
+
+def test_what_breaks_below_tls_is_a_broken_connection():
+    raised = ssl.SSLError(1, "[SYS] unknown error")
+    raised.library, raised.reason = "SYS", "unknown error"
+    error = transport_error(account_of("https://127.0.0.1:1"), raised)
+    assert (error.reason, error.transient) == ("broken", True)
 
 
 def test_a_name_that_there_is_not_fails_at_once_and_one_that_is_not_told_now_is_asked_for_again(mocker) -> None:
