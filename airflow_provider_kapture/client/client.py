@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import math
-import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
-from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
-from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
-from airflow_provider_kapture.client.errors import (
-    KaptureError,
-    KaptureRefusedError,
-    KaptureShapeError,
-)
-from airflow_provider_kapture.client.flow import Flow
+from airflow_provider_kapture.client.dicts import as_dict
+from airflow_provider_kapture.client.errors import KaptureRefusedError
+from airflow_provider_kapture.client.lanes import Gate, Lanes
 from airflow_provider_kapture.client.protocol import (
     Answer,
     Page,
@@ -35,8 +25,6 @@ from airflow_provider_kapture.client.protocol import (
     request_body,
 )
 from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
-from airflow_provider_kapture.client.retry import policy
-from airflow_provider_kapture.client.transport import stopped_error
 
 if TYPE_CHECKING:
     from airflow_provider_kapture.client.wire import Line
@@ -55,8 +43,8 @@ class KaptureClient:
         self.account = account
         self._line: Line | None = None
         self._opening = threading.Lock()
-        self._gate = _Gate(account)
-        self._open_lanes: set[_Lanes] = set()
+        self._gate = Gate(account)
+        self._open_lanes: set[Lanes] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -139,16 +127,14 @@ class KaptureClient:
         tally = Tally() if tally is None else tally
         pull = Pull(self.account, asked, windows, tally, enough)
         lanes = self._open(asked, tally)
-        on_their_way: dict[tuple[int, int], Future[Page]] = {}
+        on_their_way: dict[Request, Future[Page]] = {}
         try:
             while not pull.done:
                 wanted = pull.requests()
                 for each in wanted:
-                    key = (id(each.listing), each.ask.number)
-                    if key not in on_their_way:
-                        on_their_way[key] = lanes.submit(each)
-                page = on_their_way.pop((id(wanted[0].listing), wanted[0].ask.number)).result()
-                batch = pull.take(page)
+                    if each not in on_their_way:
+                        on_their_way[each] = lanes.submit(each)
+                batch = pull.take(on_their_way.pop(wanted[0]).result())
                 if batch.ends is not None:
                     self._check_last_days(lanes, pull, batch.ends)
                 if batch.raws or batch.ends is not None:
@@ -157,10 +143,10 @@ class KaptureClient:
             pull.close()
             lanes.close()
 
-    def _open(self, asked: Question, tally: Tally) -> _Lanes:
+    def _open(self, asked: Question, tally: Tally) -> Lanes:
         now = time.monotonic()
         self._open_lanes -= {each for each in tuple(self._open_lanes) if each.is_closed and each.join(now)}
-        lanes = _Lanes(self, self._gate, asked, tally)
+        lanes = Lanes(self.account, self._gate, partial(self.fetch, asked), tally)
         self._open_lanes.add(lanes)
         return lanes
 
@@ -172,7 +158,7 @@ class KaptureClient:
         body = request_body(self.account, asked, days, offset, limit)
         return page_of(self.send(body), self.account, dt.datetime.now(dt.UTC))
 
-    def _check_last_days(self, lanes: _Lanes, pull: Pull, window: Window) -> None:
+    def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
         for days, wider in pull.empty_range_checks(window):
             try:
                 page = lanes.fetch(wider, 0)
@@ -195,134 +181,3 @@ class KaptureClient:
                 self._line = Line(self.account)
             line = self._line
         return line.send(body)
-
-
-class _Gate:
-    """The one way to Kapture of all threads of a client, and the flow that it lets through."""
-
-    def __init__(self, account: Account) -> None:
-        self._flow = Flow.of(account)
-        self._changed = threading.Condition()
-
-    @contextmanager
-    def passing(self, stop: threading.Event, tally: Tally, attempt: int) -> Iterator[None]:
-        """Wait for one's turn, and count as on the way until it is over.
-
-        :raises KaptureTransportError: ``stop`` was set
-        """
-        with self._changed:
-            while not stop.is_set() and (pause := self._flow.pause(time.monotonic())):
-                self._changed.wait(pause if math.isfinite(pause) else None)
-            if stop.is_set():
-                raise stopped_error()
-            self._flow.start(time.monotonic())
-            tally.requests += 1
-            tally.retries += attempt > 1
-        failure: KaptureError | None = None
-        try:
-            yield
-        except KaptureError as error:
-            failure = error
-            raise
-        finally:
-            with self._changed:
-                self._flow.end(time.monotonic(), failure)
-                self._changed.notify_all()
-
-    def wake(self) -> None:
-        """Have those that wait look whether they are to stop."""
-        with self._changed:
-            self._changed.notify_all()
-
-
-class _Lanes:
-    """The threads of one pull. Daemons: a pull that is given up holds nobody up."""
-
-    def __init__(self, client: KaptureClient, gate: _Gate, asked: Question, tally: Tally) -> None:
-        self._client = client
-        self._gate = gate
-        self._asked = asked
-        self._tally = tally
-        self._stop = threading.Event()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._most = client.account.dialect.max_concurrency
-
-    def submit(self, request: Request) -> Future[Page]:
-        future: Future[Page] = Future()
-
-        def job() -> None:
-            try:
-                future.set_result(self.fetch(request.days, request.ask.offset))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
-                future.set_exception(error)
-
-        self._jobs.put(job)
-        if len(self._threads) < self._most:
-            thread = threading.Thread(target=self._work, name="kapture-page", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        return future
-
-    def close(self) -> None:
-        self._stop.set()
-        for _ in self._threads:
-            self._jobs.put(None)
-        self._gate.wake()
-
-    @property
-    def is_closed(self) -> bool:
-        return self._stop.is_set()
-
-    def join(self, until: float) -> bool:
-        """Wait for the threads to end, until that moment at the latest; whether they have."""
-        for each in self._threads:
-            each.join(max(until - time.monotonic(), 0.0))
-        return not any(each.is_alive() for each in self._threads)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-
-    def fetch(self, days: DayRange, offset: int) -> Page:
-        for attempt in policy(self._client.account).copy(sleep=self._stop.wait):
-            number = attempt.retry_state.attempt_number
-            with attempt, self._gate.passing(self._stop, self._tally, number):
-                return self._client.fetch(self._asked, days, offset)
-        raise AssertionError  # the policy reraises
-
-
-def as_dict(raw: msgspec.Raw) -> dict[str, Any]:
-    """An order as a dict.
-
-    :raises KaptureShapeError: Python can't hold what it says; a file can
-    """
-    order = _decoded(raw)
-    if order is None:
-        raise KaptureShapeError(
-            "Kapture gave an order with a number of thousands of digits, or nested too deeply, which can't be held as "
-            "a dict; write the orders to a file instead",
-            path=orders.PATH,
-        )
-    return order
-
-
-def _decoded(raw: msgspec.Raw) -> dict[str, Any] | None:
-    try:
-        return _ORDER.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    try:  # a number beyond what a float holds
-        order = json.loads(bytes(raw), parse_float=_number)
-    except (ValueError, ArithmeticError, RecursionError):
-        return None
-    assert isinstance(order, dict)
-    return order
-
-
-_ORDER = msgspec.json.Decoder(dict[str, Any])
-
-
-def _number(text: str) -> float | Decimal:
-    number = float(text)
-    return number if math.isfinite(number) else Decimal(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Batch:
 
 @dataclass(eq=False, slots=True)
 class _Listing:
+    number: int
     window: Window
     days: DayRange
     walk: Walk
@@ -64,11 +66,14 @@ class _Listing:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of a pull: which days, and which page of them."""
+    """One request of a pull: which days, and which page of them.
 
+    :param listing: the how manieth of the pull's listings it belongs to
+    """
+
+    listing: int
     days: DayRange
     ask: Ask
-    listing: object = field(repr=False)
 
 
 class Pull:
@@ -93,20 +98,25 @@ class Pull:
         self._enough = enough
         if enough is not None and (type(enough) is not int or enough < 1):
             raise KaptureSettingsError(f"at_least is {enough!r}: it must be a whole number of at least 1")
-        self._listings = deque(each for window in windows for each in self._listings_of(window))
+        self._listings = deque(self._listings_of(windows))
         self._begun = False
         self._last_day_seen = False
 
-    def _listings_of(self, window: Window) -> Iterator[_Listing]:
+    def _listings_of(self, windows: Sequence[Window]) -> Iterator[_Listing]:
+        number = itertools.count()
+        for window in windows:
+            self._check_edges(window)
+            days = self._ranges(window)
+            for each in days:
+                yield _Listing(next(number), window, each, Walk(self._account.dialect.page_size), each is days[-1])
+
+    def _check_edges(self, window: Window) -> None:
         if self._asked.dates.cut_by is None and not window.is_whole_days():
             raise KaptureSettingsError(
                 f"A window by {self._asked.date_field!r} must be whole days of the account "
                 f"({self._account.dialect.timezone}): its orders carry no such instant to cut by; it is "
                 f"[{window.start.isoformat()}, {window.end.isoformat()})"
             )
-        days = self._ranges(window)
-        for each in days:
-            yield _Listing(window, each, Walk(self._account.dialect.page_size), each is days[-1])
 
     def _ranges(self, window: Window) -> list[DayRange]:
         return ranges(window.dates(), self._account.dialect.max_days_per_request)
@@ -125,7 +135,7 @@ class Pull:
         found: list[Request] = []
         for listing in self._listings:
             ahead = min(most, 1 + self._ahead(listing.walk)) if not found else 1
-            found += [Request(listing.days, each, listing) for each in listing.walk.ask(ahead)]
+            found += [Request(listing.number, listing.days, each) for each in listing.walk.ask(ahead)]
             if len(found) >= most:
                 break
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from airflow_provider_kapture.client.client import as_dict
+from airflow_provider_kapture.client.dicts import as_dict
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.pull import Batch
 

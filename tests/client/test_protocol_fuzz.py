@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.client import as_dict
+from airflow_provider_kapture.client.dicts import as_dict
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.protocol import Answer, Page, page_of
 

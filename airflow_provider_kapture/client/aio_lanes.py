@@ -1,0 +1,100 @@
+"""The tasks that bring the pages of a pull, and the one way to Kapture that they share."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.days import DayRange
+from airflow_provider_kapture.client.errors import KaptureError
+from airflow_provider_kapture.client.flow import Flow
+from airflow_provider_kapture.client.protocol import Page
+from airflow_provider_kapture.client.pull import Request, Tally
+from airflow_provider_kapture.client.retry import async_policy
+from airflow_provider_kapture.client.transport import stopped_error
+
+
+class Gate:
+    """The one way to Kapture of all tasks of a client, and the flow that it lets through."""
+
+    def __init__(self, account: Account) -> None:
+        self._flow = Flow.of(account)
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def passing(self, tally: Tally, attempt: int) -> AsyncGenerator[None, None]:
+        """Wait for one's turn, and count as on the way until it is over."""
+        clock = asyncio.get_running_loop().time
+        await self._turn(clock)
+        tally.requests += 1
+        tally.retries += attempt > 1
+        failure: KaptureError | None = None
+        try:
+            yield
+        except KaptureError as error:
+            failure = error
+            raise
+        finally:
+            self._flow.end(clock(), failure)
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _turn(self, clock: Callable[[], float]) -> None:
+        while True:
+            async with self._changed:
+                while math.isinf(pause := self._flow.pause(clock())):
+                    await self._changed.wait()
+                if not pause:
+                    self._flow.start(clock())
+                    return
+            await asyncio.sleep(pause)
+
+
+class Lanes:
+    """The tasks of one pull.
+
+    :param fetch: gets a page of some days, and does not try again
+    :param tally: counts requests and retries
+    """
+
+    def __init__(
+        self, account: Account, gate: Gate, fetch: Callable[[DayRange, int], Awaitable[Page]], tally: Tally
+    ) -> None:
+        self._account = account
+        self._gate = gate
+        self._fetch = fetch
+        self._tally = tally
+        self._is_closed = False
+        self._tasks: dict[Request, asyncio.Task[Page]] = {}
+
+    def submit(self, request: Request) -> None:
+        if request not in self._tasks and not self._is_closed:
+            self._tasks[request] = asyncio.create_task(
+                self.fetch(request.days, request.ask.offset), name="kapture-page"
+            )
+
+    async def result(self, request: Request) -> Page:
+        task = self._tasks.get(request)
+        if task is not None:
+            await asyncio.wait((task,))
+        if task is None or task.cancelled():
+            raise stopped_error()
+        del self._tasks[request]
+        return task.result()
+
+    async def close(self) -> None:
+        self._is_closed = True
+        tasks = tuple(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def fetch(self, days: DayRange, offset: int) -> Page:
+        async for attempt in async_policy(self._account):
+            with attempt:
+                async with self._gate.passing(self._tally, attempt.retry_state.attempt_number):
+                    return await self._fetch(days, offset)
+        raise AssertionError  # the policy reraises

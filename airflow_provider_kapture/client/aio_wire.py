@@ -1,0 +1,121 @@
+"""aiohttp on the way to one account: what it sends, whom it trusts, and how long it waits."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.protocol import Answer, request_headers
+from airflow_provider_kapture.client.transport import (
+    CHUNK,
+    READS,
+    EndlessError,
+    proxy_for,
+    transport_error,
+    trusted_by,
+)
+from airflow_provider_kapture.client.unpack import Unpacker
+
+if TYPE_CHECKING:
+    import aiohttp
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A session with one account, and the proxy on the way to it."""
+
+    account: Account
+    session: aiohttp.ClientSession
+    proxy: str | None
+
+    @classmethod
+    async def to(cls, account: Account) -> Self:
+        """A line to an account.
+
+        :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
+        """
+        if "aiohttp" not in sys.modules or account.origin.startswith("https://"):
+            # In a thread: what is imported or read for the first time would block the event loop.
+            trust, proxy = await asyncio.to_thread(_surroundings, account)
+        else:
+            trust, proxy = _surroundings(account)
+        import aiohttp
+
+        dialect = account.dialect
+        session = aiohttp.ClientSession(
+            # The pool sets no limit: the flow does. Names are resolved as requests has it, by the system.
+            connector=aiohttp.TCPConnector(limit=0, ssl=trust, resolver=aiohttp.ThreadedResolver()),
+            # Each request stands for itself: no session of the server's is kept.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=READS * dialect.read_timeout, connect=dialect.connect_timeout, sock_read=dialect.read_timeout
+            ),
+            auto_decompress=False,
+        )
+        return cls(account, session, proxy)
+
+    async def send(self, body: bytes) -> Answer:
+        """One request, and the whole answer to it.
+
+        :raises KaptureTransportError: no whole answer came
+        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        """
+        import aiohttp
+
+        dialect = self.account.dialect
+        try:
+            async with self.session.request(
+                dialect.http_method,
+                self.account.origin + orders.PATH,
+                data=body,
+                headers=request_headers(self.account),
+                proxy=self.proxy,
+                allow_redirects=False,
+            ) as response:
+                # As requests reads what comes twice: one value, with commas.
+                headers = {name: ", ".join(response.headers.getall(name)) for name in response.headers}
+                unpacker = Unpacker(headers.get("Content-Encoding", ""), dialect.max_response_bytes)
+                while chunk := await response.content.read(CHUNK):
+                    unpacker.feed(chunk)
+                return Answer(response.status, headers, unpacker.finish())
+        except (aiohttp.ClientError, OSError) as error:
+            # What aiohttp raises for a connection or a read that takes too long is a class of its own, and an OSError.
+            cause = EndlessError() if type(error) is TimeoutError else error
+            failure = transport_error(self.account, cause)
+        # Raised out here: an exception of the library's holds what was sent.
+        raise failure
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.session.close()
+
+
+def _surroundings(account: Account) -> tuple[ssl.SSLContext | bool, str | None]:
+    """What this machine says of whom to trust and of which proxy to take."""
+    import aiohttp  # noqa: F401 - so that it is there
+
+    return _trust(account), proxy_for(account)
+
+
+def _trust(account: Account) -> ssl.SSLContext | bool:
+    """The certificates that requests would trust: the same account must work in a worker and in a triggerer."""
+    if account.origin.startswith("http://"):
+        return True
+    trusted = trusted_by(account)
+    if isinstance(trusted, bool):
+        return trusted
+    path = Path(trusted)
+    return _trust_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _trust_of(path: Path, changed: int) -> ssl.SSLContext:  # noqa: ARG001 - what changed on disk is read again
+    """One for all clients: to read a bundle takes tens of milliseconds and megabytes, and a triggerer has many."""
+    return ssl.create_default_context(cafile=None if path.is_dir() else path, capath=path if path.is_dir() else None)
