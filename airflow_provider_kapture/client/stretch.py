@@ -39,12 +39,14 @@ class Ask:
 class Stretch:
     """A contiguous stretch of the listing, as an answer gave it.
 
+    :param number: the how manieth answer that is
     :param offset: where it was asked for
     :param length: how many rows came, with those that came twice
     :param where: the index of each row
     :param known: the label of each row that was read before
     """
 
+    number: int
     offset: int
     length: int
     where: Mapping[OrderKey, int]
