@@ -1,4 +1,5 @@
 import gzip
+import json
 import os
 import signal
 from pathlib import Path
@@ -122,6 +123,25 @@ def test_a_consumer_reads_the_files_that_the_asset_event_names(runs, kapture, or
     events = runs.airflow.call("GET", "assets/events", source_dag_id="producing")["asset_events"]
     assert {event["partition_key"] for event in events} == {*DAYS, None}
     assert [event["extra"] for event in events] == [receipt] * len(events)
+
+
+def test_openlineage_is_told_what_was_read_and_what_was_written(runs, kapture, told):
+    run_id = runs.trigger("lineage")
+    runs.task_in("success", "lineage", run_id)
+    receipt = runs.xcom("lineage", run_id)
+
+    def ask() -> dict | None:
+        events = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+        of_run = (each for each in events if each["job"]["name"] == "lineage.pull" and run_id in json.dumps(each))
+        return next((each for each in of_run if each["eventType"] == "COMPLETE"), None)
+
+    event = runs.airflow.wait_for("the event of a pull that is complete", ask)
+    [read] = event["inputs"]
+    assert (read["namespace"], read["name"]) == (f"kapture://{receipt['account']}", "orders")
+    written = {each["name"]: each["outputFacets"]["outputStatistics"] for each in event["outputs"]}
+    assert {name: (facet["rowCount"], facet["size"]) for name, facet in written.items()} == {
+        file["uri"].removeprefix("file://"): (file["rows"], file["bytes"]) for file in receipt["files"]
+    }
 
 
 def test_orders_are_waited_for_in_the_triggerer(runs, kapture, orders):

@@ -46,6 +46,9 @@ with DAG("producing", schedule=None):
         task_id="pull", destination=f"{ORDERS}/produced/", file_format="jsonl", outlets=[orders], **BOOK
     )
 
+with DAG("lineage", schedule=None):
+    KapturePullOrdersOperator(task_id="pull", destination=f"{ORDERS}/lineage/", **BOOK)
+
 with DAG("consuming", schedule=[orders]):
 
     @task
