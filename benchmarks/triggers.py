@@ -127,12 +127,12 @@ class Kapture:
 
 def watch_polls(seen: Seen, interval: float) -> None:
     """Note when polls are due and when their requests leave."""
-    from airflow_provider_kapture.client.aio import AsyncKaptureClient
+    from airflow_provider_kapture.client.aio_wire import Line
     from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
     current: ContextVar[Poll | None] = ContextVar("poll", default=None)
     due: dict[int, float | None] = {}
-    make, count, send = KaptureOrdersTrigger.__init__, KaptureOrdersTrigger._count, AsyncKaptureClient._send
+    make, count, send = KaptureOrdersTrigger.__init__, KaptureOrdersTrigger._count, Line.send
 
     def made(trigger: Any, **kwargs: Any) -> None:
         make(trigger, **kwargs)
@@ -148,16 +148,15 @@ def watch_polls(seen: Seen, interval: float) -> None:
         finally:
             due[id(trigger)] = asyncio.get_running_loop().time() + interval
 
-    async def sent(client: Any, body: bytes) -> Any:
+    async def sent(line: Any, body: bytes) -> Any:
         poll = current.get()
         if poll is not None and poll.asked is None:
-            await client._opened()
             poll.asked = asyncio.get_running_loop().time()
-        return await send(client, body)
+        return await send(line, body)
 
     KaptureOrdersTrigger.__init__ = made  # type: ignore[method-assign]
     KaptureOrdersTrigger._count = counted  # type: ignore[method-assign]
-    AsyncKaptureClient._send = sent  # type: ignore[method-assign]
+    Line.send = sent  # type: ignore[method-assign]
 
 
 # When the runner is told of the triggers.

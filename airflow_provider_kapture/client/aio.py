@@ -16,7 +16,7 @@ from airflow_provider_kapture.client.aio_wire import Line
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
 from airflow_provider_kapture.client.dicts import as_dict
 from airflow_provider_kapture.client.errors import KaptureRefusedError
-from airflow_provider_kapture.client.protocol import Page, Question, page_of, question, request_body
+from airflow_provider_kapture.client.protocol import Answer, Page, Question, page_of, question, request_body
 from airflow_provider_kapture.client.pull import Batch, Pull, Tally
 
 
@@ -131,7 +131,7 @@ class AsyncKaptureClient:
         :raises KaptureError: the error that the answer is instead
         """
         body = request_body(self.account, asked, days, offset, limit)
-        return page_of(await (await self._opened()).send(body), self.account, dt.datetime.now(dt.UTC))
+        return page_of(await self.send(body), self.account, dt.datetime.now(dt.UTC))
 
     async def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
         for days, wider in pull.empty_range_checks(window):
@@ -142,8 +142,15 @@ class AsyncKaptureClient:
             if pull.shows_last_day(days, page):
                 pull.check_last_day(days, await lanes.fetch(days, 0))
 
-    async def _opened(self) -> Line:
+    async def send(self, body: bytes) -> Answer:
+        """One request, and the whole answer to it, whatever it says: no retry.
+
+        :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
+        :raises KaptureTransportError: no whole answer came
+        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        """
         async with self._opening:
             if self._line is None:
                 self._line = await Line.to(self.account)
-            return self._line
+            line = self._line
+        return await line.send(body)

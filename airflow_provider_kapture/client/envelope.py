@@ -58,11 +58,22 @@ class _Listing(msgspec.Struct):
     order_details: list[msgspec.Raw]
 
 
-class _Key(msgspec.Struct):
-    """The few fields of an order that a pull looks at."""
+class _UsualKey(msgspec.Struct, gc=False):
+    """The few fields of an order that a pull looks at, as they usually are."""
+
+    id: int
+    createDate: int  # noqa: N815 - the vendor's name
+
+
+class _Key(msgspec.Struct, gc=False):
+    """The same, whatever they are."""
 
     id: Any = None
     createDate: Any = None  # noqa: N815 - the vendor's name
+
+
+class _UsualKeys(msgspec.Struct):
+    order_details: list[_UsualKey]
 
 
 class _Keys(msgspec.Struct):
@@ -70,6 +81,7 @@ class _Keys(msgspec.Struct):
 
 
 _LISTINGS = msgspec.json.Decoder(_Listing)
+_USUAL_KEYS = msgspec.json.Decoder(_UsualKeys)
 _KEYS = msgspec.json.Decoder(_Keys)
 _SPANS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What a decoder of bytes that anybody may have sent comes to grief with.
@@ -130,17 +142,26 @@ def _page_of_body(body: bytes, account: Account) -> Page:
         raise _no_list(envelope, message, account)
     if not raws:
         return Page()
-    keys = _KEYS.decode(body).order_details
-    return Page(raws, [order_key(each.id) for each in keys], [_instant(each.createDate) for each in keys])
+    return Page(raws, *_keys_and_instants(body))
+
+
+def _keys_and_instants(body: bytes) -> tuple[list[OrderKey], list[int | None]]:
+    try:
+        usual = _USUAL_KEYS.decode(body).order_details
+    except msgspec.ValidationError:
+        found = _KEYS.decode(body).order_details
+        return [order_key(each.id) for each in found], [_instant(each.createDate) for each in found]
+    return [each.id for each in usual], [each.createDate if each.createDate in _INSTANTS else None for each in usual]
 
 
 def _without_rows(body: bytes, raws: Sequence[msgspec.Raw]) -> bytes:
     """The answer with an empty list in place of its orders: what is left is small."""
     if not raws:
         return body
+    together = b",".join(raws)
     start = body.find(bytes(raws[0]))
-    end = start + sum(len(memoryview(each)) for each in raws) + len(raws) - 1
-    if body[start - 1 : start] == b"[" and body.startswith(b"]", end) and body.endswith(bytes(raws[-1]), start, end):
+    end = start + len(together)
+    if body[start - 1 : start] == b"[" and body.startswith(b"]", end) and body.startswith(together, start):
         return body[:start] + body[end:]
     # There is space between the orders, or the first stands elsewhere, too.
     rows = bytes(_SPANS.decode(body)["order_details"])

@@ -52,8 +52,8 @@ async def test_an_order_that_is_created_between_two_requests_says_nothing_of_the
             return answer
 
     class AsyncBusy(AsyncKaptureClient):
-        async def _send(self, body):
-            answer = await super()._send(body)
+        async def send(self, body):
+            answer = await super().send(body)
             await asyncio.to_thread(kapture.add_orders, 1, day="2024-06-08")
             return answer
 

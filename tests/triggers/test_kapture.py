@@ -84,13 +84,13 @@ def clock(monkeypatch: pytest.MonkeyPatch, kapture: Emulator) -> Clock:
 def asked_at(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> asyncio.Queue[float]:
     """When each request was sent, in seconds of the clock."""
     found: asyncio.Queue[float] = asyncio.Queue()
-    send = AsyncKaptureClient._send
+    send = AsyncKaptureClient.send
 
     async def noted(client: AsyncKaptureClient, body: bytes) -> Any:
         found.put_nowait(round(clock.now - clock.began, 3))
         return await send(client, body)
 
-    monkeypatch.setattr(AsyncKaptureClient, "_send", noted)
+    monkeypatch.setattr(AsyncKaptureClient, "send", noted)
     return found
 
 
