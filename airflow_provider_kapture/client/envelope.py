@@ -9,6 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,12 +147,12 @@ def _page_of_body(body: bytes, account: Account) -> Page:
 
 
 def _keys_and_instants(body: bytes) -> tuple[list[OrderKey], list[int | None]]:
-    try:
+    with suppress(msgspec.ValidationError):
         usual = _USUAL_KEYS.decode(body).order_details
-    except msgspec.ValidationError:
-        found = _KEYS.decode(body).order_details
-        return [order_key(each.id) for each in found], [_instant(each.createDate) for each in found]
-    return [each.id for each in usual], [each.createDate if each.createDate in _INSTANTS else None for each in usual]
+        instants = [each.createDate for each in usual]
+        return [each.id for each in usual], [each if each in _INSTANTS else None for each in instants]
+    found = _KEYS.decode(body).order_details
+    return [order_key(each.id) for each in found], [_instant(each.createDate) for each in found]
 
 
 def _without_rows(body: bytes, raws: Sequence[msgspec.Raw]) -> bytes:
