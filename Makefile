@@ -86,9 +86,14 @@ test-distributed: $(READY)-distributed servers ## a month of orders on Celery wo
 test-clouds: $(CLOUDS_READY) ## every object store, each by an emulator of its own (needs Node.js)
 	$(CLOUDS)/bin/pytest tests/storage/test_object_stores.py
 
-.PHONY: test-matrix
+# Each row of the matrix has a constraint file; two at once, as much of a row is spent waiting.
+ROWS := $(patsubst constraints/%.txt,row-%,$(wildcard constraints/airflow-*.txt))
+.PHONY: test-matrix $(ROWS)
 test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session tests
+	$(MAKE) --jobs=2 --output-sync=target $(ROWS)
+
+$(ROWS): row-%: $(READY)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session 'tests($*)'
 
 .PHONY: test-airflow
 test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, triggerer and API server

@@ -5,8 +5,10 @@ import hashlib
 import importlib.util
 import os
 
+import aiohttp
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
+from packaging.version import Version
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage import objects
@@ -63,6 +65,8 @@ def test_parts_are_no_more_than_s3_takes(size):
 def test_a_connection_that_breaks_during_the_upload_leaves_the_old_object(kapture, store, mocker, breaks_after):
     if breaks_after and store.takes_halves:
         pytest.skip("this emulator takes half a request for a whole one")
+    if breaks_after and Version(aiohttp.__version__) < Version("3.14.4"):
+        pytest.skip("this aiohttp sees a connection that broke while it sent only once its time is up, after minutes")
     destination = f"{store.url}/broken/one-{breaks_after}.jsonl"
     pull(destination, **DAY)
     before = ObjectStoragePath(destination).read_bytes()
