@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
@@ -62,7 +62,11 @@ class _Kapture:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        seen = SeenRequest(request.method, request.url.path, dict(request.headers), await request.body())
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return  # nobody asks any more: a pull that was given up
+        seen = SeenRequest(request.method, request.url.path, dict(request.headers), body)
         with self._service.traffic.counting(seen):
             if self._service.switches.latency:
                 await asyncio.sleep(self._service.switches.latency)

@@ -140,11 +140,17 @@ def start(*arguments, **options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
+def give_up_within_a_request(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: kapture\r\nContent-Length: 9\r\n\r\nhalf")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_says_how_to_connect_and_stops_on_a_signal(number):
     with start("--orders", "10", "--page-cap", "3", "--no-window-is-filter", "--password", "it's") as process:
         try:
             lines = [process.stdout.readline() for _ in range(8)]
+            give_up_within_a_request(port=int(re.search(r":(\d+)", "".join(lines))[1]))
             process.send_signal(number)
             assert process.wait(30) == 0
             assert process.stderr.read() == ""
