@@ -75,6 +75,21 @@ class Processes:
         process.wait()
         self._forget(name)
 
+    def pause(self, name):
+        """SIGSTOP for the program and all that it started; their ids."""
+        return self._signal_all(name, signal.SIGSTOP)
+
+    def resume(self, name):
+        """SIGCONT for them."""
+        self._signal_all(name, signal.SIGCONT)
+
+    def _signal_all(self, name, number):
+        found = self.of(name)
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(number)
+        return {process.pid for process in found}
+
     def stop(self, name, seconds=60):
         """SIGTERM, and the program's own time to end.
 

@@ -41,10 +41,16 @@ def test_a_month_is_whole_although_workers_broker_triggerer_and_kapture_go_down(
             cluster.start_worker(name, SLOTS // 2)
         job.begin()
 
-        until("worker-1 pulls: SIGKILL", lambda: cluster.is_pulling("worker-1"))
-        pids = {process.pid for process in cluster.processes.of("worker-1")}
+        def halted_in_a_pull(worker):
+            """The map indexes of the pulls that a worker is in the middle of; none where there are none yet."""
+            found = job.running_in(cluster.processes.pause(worker)) if cluster.is_pulling(worker) else []
+            if not found:
+                cluster.processes.resume(worker)
+            return found
+
+        cut_off = cluster.processes.wait_for("worker-1 pulls", lambda: halted_in_a_pull("worker-1"), 180)
+        diary.note(f"worker-1 pulls: SIGKILL; {len(cut_off)} days are cut off")
         cluster.processes.kill("worker-1")
-        cut_off = job.running_in(pids)
         cluster.start_worker("worker-3", SLOTS // 2)
 
         until("the sensor is deferred: SIGKILL for the triggerer", job.is_sensor_deferred)
