@@ -12,27 +12,14 @@ import msgspec
 
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.errors import KaptureError
-
-# The account's own attributes may hold anything.
-PERSONAL = frozenset(
-    {
-        "name",
-        "phone",
-        "email",
-        "customerIds",
-        "leadIdStr",
-        "enquiryIds",
-        "clientReferenceIds",
-        *(f"attr{number}" for number in range(1, 16)),
-    }
-)
+from airflow_provider_kapture.client.orders import PERSONAL_FILTERS
 
 
 def divided(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Those filters that tell nothing of a customer, and those that may."""
     return (
-        {name: value for name, value in filters.items() if name not in PERSONAL},
-        {name: value for name, value in filters.items() if name in PERSONAL},
+        {name: value for name, value in filters.items() if name not in PERSONAL_FILTERS},
+        {name: value for name, value in filters.items() if name in PERSONAL_FILTERS},
     )
 
 

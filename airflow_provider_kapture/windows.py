@@ -16,6 +16,7 @@ from airflow_provider_kapture.schedules import last_period, partition_window
 _MOST_WINDOWS = 1000
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _DAY = dt.timedelta(days=1)
+_LONGEST_DAY_MS = 25 * 3_600_000
 _WAYS = (
     "give window_start and window_end; or window (a timedelta, or 'day'); or let the DAG have a schedule, "
     "whose last complete period is then the window"
@@ -36,6 +37,8 @@ def plan_windows(
     zone = _zone(timezone)
     whole = make_window(start, end, zone)
     if every == "day":
+        if (whole.end_ms - whole.start_ms) // _LONGEST_DAY_MS > _MOST_WINDOWS:
+            raise _too_many(whole)
         edges = [whole.start_ms, *(part.end_ms for _, part in whole.days())]
     elif isinstance(every, dt.timedelta) and every >= _MILLISECOND:
         step = every // _MILLISECOND

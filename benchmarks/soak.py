@@ -9,7 +9,7 @@ runs of as many tasks that do nothing, in another process.
 
 A late run must leave as many sockets and temporary files as an early one. Threads and open files come and go, without
 Kapture too: those of Airflow's stand-in for a supervisor and its connections to SQLite. So what is compared is the
-least of a few runs in a row, which whatever leaks would raise as well; a thread and a few files may be more.
+least of fifty runs in a row, which whatever leaks would raise as well; a thread and a few files may be more.
 Memory may grow by a tenth more than Airflow's own does: an allocator does not give back every page.
 """
 
@@ -34,7 +34,7 @@ HERE = Path(__file__).resolve().parent
 FIRST_HOUR = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 ORDERS_AN_HOUR = 100
 # A sample is over so many runs up to it: the median of the memory, and the least of what is counted.
-RUNS_OF_A_SAMPLE = 10
+RUNS_OF_MEMORY, RUNS_OF_COUNTS = 10, 50
 MOST_GROWTH = 1.10
 # How many more than after the early run.
 MOST_MORE = {"threads": 1, "files": 3, "sockets": 0, "temporary": 0}
@@ -82,9 +82,9 @@ def main() -> int:
 
 def at(samples: list[Sample], run: int) -> Sample:
     """The runs up to one, as one."""
-    latest = samples[max(run - RUNS_OF_A_SAMPLE, 0) : run]
-    counted = {name: min(getattr(each, name) for each in latest) for name in MOST_MORE}
-    return Sample(run, statistics.median(each.megabytes for each in latest), **counted)
+    until = samples[:run]
+    counted = {name: min(getattr(each, name) for each in until[-RUNS_OF_COUNTS:]) for name in MOST_MORE}
+    return Sample(run, statistics.median(each.megabytes for each in until[-RUNS_OF_MEMORY:]), **counted)
 
 
 def show(samples: list[Sample]) -> None:

@@ -64,12 +64,14 @@ class Account:
     :param login: user name of the Basic credentials
     :param password: password of the Basic credentials
     :param dialect: the settings of the connection's extra
+    :param unsaid: what no message may repeat, although Kapture does
     """
 
     origin: str
     login: str = field(repr=False)
     password: str = field(repr=False)
     dialect: Dialect
+    unsaid: tuple[str, ...] = field(default=(), repr=False)
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -92,8 +92,8 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def fetch(self, days: DayRange, offset: int) -> Page:
-        async for attempt in async_policy(self._account):
+    async def fetch(self, days: DayRange, offset: int, *, is_optional: bool = False) -> Page:
+        async for attempt in async_policy(self._account, is_optional=is_optional):
             with attempt:
                 async with self._gate.passing(self._tally, attempt.retry_state.attempt_number):
                     return await self._fetch(days, offset)

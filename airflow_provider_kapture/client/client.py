@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
 from airflow_provider_kapture.client.dicts import as_dict
-from airflow_provider_kapture.client.errors import KaptureRefusedError
+from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.lanes import Gate, Lanes
 from airflow_provider_kapture.client.protocol import (
     Answer,
     Page,
     Question,
+    discreet,
     page_of,
     question,
     request_body,
 )
 from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
+from airflow_provider_kapture.client.retry import is_not_taken
 
 if TYPE_CHECKING:
     from airflow_provider_kapture.client.wire import Line
@@ -156,14 +158,16 @@ class KaptureClient:
         :raises KaptureError: the error that the answer is instead
         """
         body = request_body(self.account, asked, days, offset, limit)
-        return page_of(self.send(body), self.account, dt.datetime.now(dt.UTC))
+        return page_of(self.send(body), discreet(self.account, asked), dt.datetime.now(dt.UTC))
 
     def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
         for days, wider in pull.empty_range_checks(window):
             try:
-                page = lanes.fetch(wider, 0)
-            except KaptureRefusedError:
-                return  # an account that refuses the wider range tells nothing about the end date
+                page = lanes.fetch(wider, 0, is_optional=True)
+            except KaptureError as error:
+                if is_not_taken(error):
+                    return  # an account that does not take the wider range tells nothing about the end date
+                raise
             if pull.shows_last_day(days, page):
                 pull.check_last_day(days, lanes.fetch(days, 0))
 

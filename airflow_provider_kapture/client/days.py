@@ -142,6 +142,8 @@ def ranges(dates: list[dt.date], widest: int) -> list[DayRange]:
     return found
 
 
+# Those with a day before and a day after in each time zone.
+_YEARS = range(2, 9999)
 WindowEdge = dt.datetime | dt.date | str
 
 
@@ -164,14 +166,16 @@ def make_window(start: WindowEdge, end: WindowEdge, zone: ZoneInfo) -> Window:
 def _edge(name: str, value: WindowEdge, zone: ZoneInfo) -> int:
     if isinstance(value, str):
         value = _parsed(name, value)
+    if not isinstance(value, dt.date):
+        raise KaptureSettingsError(
+            f"{name} is a {type(value).__name__}: give a datetime, a date or an ISO 8601 string "
+            "such as '2026-01-05' or '2026-01-05T00:00:00+05:30'"
+        )
+    if value.year not in _YEARS:
+        raise KaptureSettingsError(f"{name} is {value!s}: its year must be one of {_YEARS[0]} to {_YEARS[-1]}")
     if isinstance(value, dt.datetime):
         return to_ms(value if value.tzinfo is not None else value.replace(tzinfo=zone))
-    if isinstance(value, dt.date):
-        return day_start(value, zone)
-    raise KaptureSettingsError(
-        f"{name} is a {type(value).__name__}: give a datetime, a date or an ISO 8601 string "
-        "such as '2026-01-05' or '2026-01-05T00:00:00+05:30'"
-    )
+    return day_start(value, zone)
 
 
 def _parsed(name: str, text: str) -> dt.datetime | dt.date:

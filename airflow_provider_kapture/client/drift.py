@@ -9,11 +9,11 @@ from airflow_provider_kapture.client.stretch import Stretch
 class Drift:
     """Where the order that was read last is seen again, and what that says.
 
-    :ivar has_grown: whether orders were inserted above it
+    :ivar has_moved: whether it was further down, or missing where others that were read stood
     """
 
     def __init__(self) -> None:
-        self.has_grown = False
+        self.has_moved = False
         self._order: OrderKey | None = None
         self._place = 0
         self._seen = 0
@@ -26,9 +26,11 @@ class Drift:
     def watch(self, answer: Stretch) -> None:
         """See where that order is in another answer."""
         index = None if self._order is None else answer.where.get(self._order)
-        if index is not None:
+        if index is None:
+            self.has_moved = self.has_moved or (self._order is not None and bool(answer.known))
+        else:
             place = answer.offset + index
-            self.has_grown = self.has_grown or place > self._place
+            self.has_moved = self.has_moved or place > self._place
             self._rate = round((place - self._place) / (answer.number - self._seen))
             self._place, self._seen = place, answer.number
 

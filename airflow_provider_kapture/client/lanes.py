@@ -111,8 +111,8 @@ class Lanes:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def fetch(self, days: DayRange, offset: int) -> Page:
-        for attempt in policy(self._account).copy(sleep=self._stop.wait):
+    def fetch(self, days: DayRange, offset: int, *, is_optional: bool = False) -> Page:
+        for attempt in policy(self._account, is_optional=is_optional).copy(sleep=self._stop.wait):
             number = attempt.retry_state.attempt_number
             with attempt, self._gate.passing(self._stop, self._tally, number):
                 return self._fetch(days, offset)

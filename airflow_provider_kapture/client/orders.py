@@ -57,8 +57,8 @@ DATE_FIELDS: Mapping[str, DateField] = MappingProxyType(
 # Keys that the pull itself sets: a filter or an account's own key can't have them.
 PULL_KEYS = frozenset({"cmId", "limit", "offset"})
 
-# Every key of the page's example body, and of its "at least one" note, but those the pull sets.
-FILTERS: tuple[str, ...] = (
+# Those that tell who a customer is. The account's own attributes may hold anything.
+PERSONAL_FILTERS: tuple[str, ...] = (
     "name",
     "phone",
     "email",
@@ -67,6 +67,11 @@ FILTERS: tuple[str, ...] = (
     "enquiryIds",
     "clientReferenceIds",
     *(f"attr{number}" for number in range(1, 16)),
+)
+
+# Every key of the page's example body, and of its "at least one" note, but those the pull sets.
+FILTERS: tuple[str, ...] = (
+    *PERSONAL_FILTERS,
     "viewId",
     "orderIds",
     "erpOrderId",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -26,6 +26,7 @@ __all__ = [
     "Page",
     "Question",
     "basic_token",
+    "discreet",
     "order_key",
     "page_of",
     "question",
@@ -88,6 +89,8 @@ def question(
 
 def _filter_value(name: str, value: Any) -> str:
     if isinstance(value, list | tuple | set | frozenset):
+        if not value:
+            raise KaptureSettingsError(f"Filter {name!r} is an empty list: leave it out to pull the orders of all")
         items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
         return ",".join(_filter_value(name, item) for item in items)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -123,6 +126,15 @@ def request_body(account: Account, asked: Question, days: DayRange, offset: int,
             "offset": str(offset),
         }
     )
+
+
+def discreet(account: Account, asked: Question) -> Account:
+    """The account, with the words in a request that tell who a customer is unsaid."""
+    sent = {**account.dialect.default_body, **asked.body}
+    values = [sent[name] for name in orders.PERSONAL_FILTERS if name in sent]
+    # Of a list, each item too; a single letter tells of nobody.
+    words = {word for value in values for word in (str(value), *str(value).split(",")) if len(word.strip()) > 1}
+    return replace(account, unsaid=tuple(sorted(words, key=len, reverse=True))) if words else account
 
 
 def page_of(answer: Answer, account: Account, now: dt.datetime) -> Page:

@@ -165,17 +165,28 @@ def _vendor_message(body: bytes) -> str:
 
 
 _EXCERPT = 120
+# Characters of a message that are looked at: more than are shown, and few, as the search takes their square in time.
+_LOOKED_AT = 1_000
 _PERSONAL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s().-]{5,}\d")
 
 
 def redacted(text: str, account: Account) -> str:
-    """A vendor's words as a message may show them: short, on one line, no credentials, no addresses, no numbers."""
-    return _short(_PERSONAL.sub("***", " ".join(_without_secrets(text, account).split())))
+    """A vendor's words as a message may show them: short, on one line, no credentials, no addresses, no numbers.
+
+    Nor what the request itself said of a customer.
+    """
+    words = " ".join(_without_secrets(text, account).split())
+    if len(words) > _LOOKED_AT:
+        # Not half a word: without its other half, an address may not look like one.
+        words = words[:_LOOKED_AT].rpartition(" ")[0] or words[:_LOOKED_AT]
+    return _short(_PERSONAL.sub("***", words))
 
 
 def _without_secrets(text: str, account: Account) -> str:
     for secret in (basic_token(account), account.password, account.login):
         text = text.replace(secret, "***")
+    for words in account.unsaid:
+        text = re.sub(re.escape(words), "***", text, flags=re.IGNORECASE)
     return text
 
 

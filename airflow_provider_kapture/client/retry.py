@@ -8,26 +8,44 @@ from typing import Any
 import tenacity
 
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.errors import KaptureAnswerError, KaptureBusyError, KaptureError
+from airflow_provider_kapture.client.errors import (
+    KaptureAnswerError,
+    KaptureBusyError,
+    KaptureError,
+    KaptureRefusedError,
+    KaptureShapeError,
+)
+from airflow_provider_kapture.client.flow import BUSY
 
 log = logging.getLogger(__name__)
 
 _jitter = tenacity.wait_random(0, 0.5)
+# Tries of a question that Kapture need not take, and does not.
+_MOST_OPTIONAL = 3
 _backoff = tenacity.wait_exponential(multiplier=0.5, max=60)
 
 
-def policy(account: Account) -> tenacity.Retrying:
-    """Try a page until it comes, fails for good, or ``retry_budget`` seconds have gone into trying it again."""
-    return tenacity.Retrying(**_arguments(account))
+def policy(account: Account, *, is_optional: bool = False) -> tenacity.Retrying:
+    """Try a page until it comes, fails for good, or ``retry_budget`` seconds have gone into trying it again.
+
+    :param is_optional: that Kapture need not take this question; where :func:`is_not_taken`, a few tries will do
+    """
+    return tenacity.Retrying(**_arguments(account, is_optional=is_optional))
 
 
-def async_policy(account: Account) -> tenacity.AsyncRetrying:
+def async_policy(account: Account, *, is_optional: bool = False) -> tenacity.AsyncRetrying:
     """The same as :func:`policy`, on an event loop."""
-    return tenacity.AsyncRetrying(**_arguments(account))
+    return tenacity.AsyncRetrying(**_arguments(account, is_optional=is_optional))
 
 
-def _arguments(account: Account) -> dict[str, Any]:
-    patience = _Patience(account.dialect.retry_budget)
+def is_not_taken(error: BaseException | None) -> bool:
+    """Whether it may be the question that Kapture does not take: it is there, not busy, and knows the credentials."""
+    kinds = (KaptureRefusedError, KaptureBusyError, KaptureShapeError)
+    return isinstance(error, kinds) and error.status not in BUSY
+
+
+def _arguments(account: Account, *, is_optional: bool) -> dict[str, Any]:
+    patience = _Patience(account.dialect.retry_budget, _MOST_OPTIONAL if is_optional else None)
     return {
         "retry": tenacity.retry_if_exception(_is_transient),
         "wait": patience.wait,
@@ -40,8 +58,9 @@ def _arguments(account: Account) -> dict[str, Any]:
 class _Patience:
     """How long one page is tried again: from its first failure on, however long it waited for its turn before that."""
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, most: int | None) -> None:
         self._budget = budget
+        self._most = most
         self._began: float | None = None
 
     def wait(self, state: tenacity.RetryCallState) -> float:
@@ -54,7 +73,9 @@ class _Patience:
         return min(seconds + float(_jitter(state)), self._left(state))
 
     def is_spent(self, state: tenacity.RetryCallState) -> bool:
-        return self._left(state) <= 0
+        error = state.outcome.exception() if state.outcome else None
+        is_in_vain = self._most is not None and state.attempt_number >= self._most and is_not_taken(error)
+        return is_in_vain or self._left(state) <= 0
 
     def _left(self, state: tenacity.RetryCallState) -> float:
         now = state.outcome_timestamp or 0.0

@@ -33,8 +33,13 @@ class Stride:
         return rows < (self._whole or self._limit)
 
     @property
+    def may_be_cut(self) -> bool:
+        """Whether a page that was not the last was shorter than another, so that one of one row may not be the last."""
+        return self.uneven > 0
+
+    @property
     def has_any_length(self) -> bool:
-        """Whether pages come in any length, so that one of one row may not be the last."""
+        """Whether pages come in any length."""
         return self.uneven >= _UNSTEADY
 
     @property

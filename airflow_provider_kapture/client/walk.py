@@ -21,8 +21,8 @@ stable order of all orders that ever stand in the listing:
 
 That the order is stable is checked as far as it shows: orders that were read may not change their relative order
 (:class:`~airflow_provider_kapture.client.prefix.Prefix`), two answers to the same question must have most orders in
-common, and after a walk that saw orders inserted above it the top is looked at once more, so that an order that moved
-there from below is not lost.
+common, and after a walk that saw the listing move, its latest order further down or missing, the top is looked at once
+more: for the order of what stands there, and so that an order that moved there from below is not lost.
 """
 
 from __future__ import annotations
@@ -208,8 +208,8 @@ class Walk:
         elif self._is_single:
             # It came again: rows repeat at the edges of pages, or one was inserted above. What is next is to come.
             self._asks.put_instead(answer.offset + 1, Why.NOTHING)
-        elif self._stride.has_any_length:
-            # Where pages have had any length, one of one row may not be the last: nothing may lie beyond it.
+        elif self._stride.may_be_cut:
+            # Nothing may lie beyond it.
             self._patience.fruitless()
             self._asks.put_instead(answer.offset + 1, Why.NOTHING)
         else:
@@ -255,7 +255,7 @@ class Walk:
 
     def _finish(self) -> None:
         self._asks.drop()
-        if self._drift.has_grown and self._closing is None:
+        if self._drift.has_moved and self._closing is None:
             self._closing = self._prefix.strands
             self._last_answer = 2 * self.taken
             self._asks.put_first(0, Why.TOP)

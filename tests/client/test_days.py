@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_kapture.client.days import day_end, day_start, from_ms, make_window, ranges
+from airflow_provider_kapture.client.days import WindowEdge, day_end, day_start, from_ms, make_window, ranges
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 ZONES = ["Asia/Kolkata", "UTC", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "America/St_Johns"]
@@ -66,6 +66,14 @@ def test_every_instant_of_a_window_is_asked_for_once(
 def test_a_window_that_is_none_is_an_error(start: str, end: str) -> None:
     with pytest.raises(KaptureSettingsError, match="window_start"):
         make_window(start, end, ZoneInfo("UTC"))
+
+
+@pytest.mark.parametrize("start", ["0001-01-01", dt.date.min, "0001-12-31T23:59:59+00:00"])
+def test_the_first_and_the_last_year_of_the_calendar_are_none(start: WindowEdge) -> None:
+    with pytest.raises(KaptureSettingsError, match=r"window_start is .*: its year must be one of 2 to 9998"):
+        make_window(start, "2026-01-05", ZoneInfo("Asia/Kolkata"))
+    with pytest.raises(KaptureSettingsError, match="window_end is 9999-12-31: its year"):
+        make_window("2026-01-05", "9999-12-31", ZoneInfo("Asia/Kolkata"))
 
 
 def test_what_carries_no_offset_is_in_the_accounts_zone() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import json
 
 import pytest
@@ -42,6 +43,20 @@ def test_an_empty_day_is_empty_where_a_wider_range_is_refused():
     with Emulator(Book(orders=60, days=3), Switches(max_days=1)) as kapture, client_of(kapture) as client:
         assert list(client.iter_orders("2024-06-08", "2024-06-09")) == []
         assert kapture.stats()["requests"] == 2
+
+
+@pytest.mark.parametrize(("status", "requests"), [(400, 2), (500, 4)])
+def test_an_empty_day_is_empty_where_a_wider_range_fails(status, requests):
+    class Narrow(KaptureClient):
+        def send(self, body):
+            asked = json.loads(body)
+            answer = super().send(body)
+            is_wide = asked["createStartDate"] != asked["createEndDate"]
+            return dataclasses.replace(answer, status=status, body=b"{}") if is_wide else answer
+
+    with Emulator(Book(orders=60, days=3)) as kapture, Narrow(account_of(kapture)) as client:
+        assert list(client.iter_orders("2024-06-08", "2024-06-09")) == []
+        assert kapture.stats()["requests"] == requests
 
 
 async def test_an_order_that_is_created_between_two_requests_says_nothing_of_the_end_date():

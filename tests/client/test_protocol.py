@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_kapture.client import errors
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.protocol import Answer, Page, page_of, question, retry_after
+from airflow_provider_kapture.client.protocol import Answer, Page, discreet, page_of, question, retry_after
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 ACCOUNT = Account.of("acme", "reader", "hush-hush", {"cm_id": 1, "empty_messages": ["No orders found"]})
@@ -165,6 +165,31 @@ def test_a_message_that_means_none_is_an_empty_page() -> None:
 )
 def test_retry_after(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-after": value}, NOW) == seconds
+
+
+@pytest.mark.parametrize("empty", [[], (), set()])
+def test_a_filter_that_came_out_empty_does_not_mean_all_orders(empty: object) -> None:
+    with pytest.raises(errors.KaptureSettingsError, match="'orderIds' is an empty list"):
+        question("create", {"orderIds": empty})
+
+
+def test_what_a_request_says_of_a_customer_is_not_repeated() -> None:
+    account = discreet(ACCOUNT, question("create", {"name": "Quillfeather", "customerIds": [4711, 12]}))
+    said = b'{"message": "No customer QUILLFEATHER (4711, 12) in 2024"}'
+    for status in (200, 400, 403, 500):
+        with pytest.raises(errors.KaptureAnswerError) as caught:
+            page_of(Answer(status, {}, said), account, NOW)
+        assert "No customer *** (***, ***) in 2024" in str(caught.value)
+        assert caught.value.excerpt == "No customer *** (***, ***) in 2024"
+
+
+def test_a_long_message_is_looked_at_as_far_as_it_is_shown() -> None:
+    mail = b"a" * 18 + b"@example.com "
+    for message in (b"x" * 4_000_000, mail * 100_000):
+        with pytest.raises(errors.KaptureRefusedError) as caught:
+            page_of(Answer(400, {}, b'{"message": "' + message + b'"}'), ACCOUNT, NOW)
+        assert "aaa" not in str(caught.value)
+        assert len(caught.value.excerpt) <= 120
 
 
 def test_an_unknown_filter_is_told_the_nearest() -> None:

@@ -232,6 +232,17 @@ def test_an_order_that_is_not_stable_is_an_error(rows: int, seed: int, flight: i
     assert listing.requests <= 20
 
 
+@pytest.mark.parametrize("flight", [1, 4])
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("rows", [11, 41, 45])
+def test_an_order_that_is_not_stable_is_an_error_where_the_first_page_holds_nearly_all(
+    rows: int, seed: int, flight: int
+) -> None:
+    rng = random.Random(seed)
+    with pytest.raises(KaptureListingError):
+        pull(Listing(rows, 10 if rows < 40 else 40, rng.shuffle), 40, flight)
+
+
 @pytest.mark.parametrize("repeat", [1, 3])
 @pytest.mark.parametrize("cap", [3, 7, 40])
 @pytest.mark.parametrize("rows", [1, 2, 3, 39, 500])
@@ -256,6 +267,19 @@ def test_rows_that_stand_twice_in_a_row_come_out_once() -> None:
     listing = Listing(0, 7)
     listing.rows = [row // 2 for row in range(100)]
     assert pull(listing, 40, 4) == list(range(50))
+
+
+def test_a_page_of_one_row_is_not_the_end_where_pages_were_cut() -> None:
+    lengths = [10, 6, 10]
+
+    class Cut(Listing):
+        def answer(self, offset: int, limit: int) -> list[int]:
+            self.cap = lengths[self.requests] if self.requests < len(lengths) else 10
+            page = super().answer(offset, limit)
+            # The next order takes a page for itself.
+            return page[:1] if offset == 23 else page
+
+    assert pull(Cut(60, 10), 40) == list(range(60))
 
 
 @settings(max_examples=300)
