@@ -282,5 +282,5 @@ _SINGLE = (
 )
 _LITTLE_IN_COMMON = (
     "two answers to the same question had little in common: the listing's order is not stable, or changes by more than "
-    "half a page between two requests; ask for a stable one with `sortParam` in `default_body`"
+    "half a page within a few requests; ask for a stable one with `sortParam` in `default_body`, or for larger pages"
 )
