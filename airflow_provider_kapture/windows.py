@@ -69,9 +69,9 @@ def _too_many(whole: Window) -> KaptureSettingsError:
     width = dt.timedelta(milliseconds=whole.end_ms - whole.start_ms)
     steps = (dt.timedelta(minutes=1), dt.timedelta(minutes=15), dt.timedelta(hours=1), dt.timedelta(hours=6), _DAY)
     step = next((each for each in steps if width <= _MOST_WINDOWS * each), _DAY * -(-width // (_MOST_WINDOWS * _DAY)))
-    return KaptureSettingsError(
-        f"That is more than {_MOST_WINDOWS:,} windows: take wider ones, such as every={step!r}".replace("datetime.", "")
-    )
+    units = (("days", _DAY), ("hours", dt.timedelta(hours=1)), ("minutes", dt.timedelta(minutes=1)))
+    wider = next(f"timedelta({unit}={step // size})" for unit, size in units if not step % size)
+    return KaptureSettingsError(f"That is more than {_MOST_WINDOWS:,} windows: take wider ones, such as every={wider}")
 
 
 def window_of_run(

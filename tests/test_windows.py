@@ -35,10 +35,10 @@ def test_planned_windows_are_adjacent(days: int, every: dt.timedelta | str) -> N
 @pytest.mark.parametrize(
     ("end", "every", "step"),
     [
-        ("2026-01-02", dt.timedelta(seconds=1), "timedelta(seconds=900)"),
-        ("2026-02-20", dt.timedelta(seconds=1), "timedelta(seconds=21600)"),
-        ("2031-01-01", "day", "timedelta(days=2)"),
-        ("9998-01-01", "day", "timedelta(days=2912)"),
+        ("2026-01-02", dt.timedelta(seconds=1), "every=timedelta(minutes=15)"),
+        ("2026-02-20", dt.timedelta(seconds=1), "every=timedelta(hours=6)"),
+        ("2031-01-01", "day", "every=timedelta(days=2)"),
+        ("9998-01-01", "day", "every=timedelta(days=2912)"),
     ],
 )
 def test_too_many_windows_suggest_a_step(end: str, every: dt.timedelta | str, step: str) -> None:
