@@ -22,6 +22,7 @@ from airflow_provider_kapture.client.errors import (
     KaptureRefusedError,
     KaptureShapeError,
 )
+from airflow_provider_kapture.client.flow import BUSY
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ _HINTS: Mapping[int, str] = {
     404: "check the connection's host (the subdomain); the account may want another `http_method`",
     405: "the account wants another `http_method`",
 }
-_BUSY = frozenset({408, 425, 429})
+_ASK_LATER = frozenset({408, 425, 429})
+_BUSY_HINT = "ask for less at once with `max_concurrency` and `requests_per_second`, or longer with `retry_budget`"
+_DOWN_HINT = "a fault of its own; it is asked again for as long as `retry_budget` says, and by the task's retries"
 
 
 def error_of_status(answer: Answer, account: Account, now: dt.datetime) -> KaptureAnswerError:
@@ -94,9 +97,9 @@ def error_of_status(answer: Answer, account: Account, now: dt.datetime) -> Kaptu
             path=orders.PATH,
             excerpt=excerpt,
         )
-    if status in _BUSY or status >= 500:
+    if status in _ASK_LATER or status >= 500:
         return KaptureBusyError(
-            f"Kapture answered {status}{quoted}",
+            f"Kapture answered {status}{quoted}: {_BUSY_HINT if status in BUSY else _DOWN_HINT}",
             status=status,
             path=orders.PATH,
             excerpt=excerpt,
