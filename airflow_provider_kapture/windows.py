@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from airflow_provider_kapture.client.account import nearest
 from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.settings import time_zone
 from airflow_provider_kapture.schedules import last_period, partition_window
 
 _MOST_WINDOWS = 1000
@@ -34,7 +34,10 @@ def plan_windows(
     :param timezone: IANA name
     :raises KaptureSettingsError: no window, a width that is none, or more than 1,000 windows
     """
-    zone = _zone(timezone)
+    try:
+        zone = time_zone(timezone)
+    except ValueError as error:
+        raise KaptureSettingsError(f"timezone is {timezone!r}: it must be {error}") from error
     whole = make_window(start, end, zone)
     if every == "day":
         if (whole.end_ms - whole.start_ms) // _LONGEST_DAY_MS > _MOST_WINDOWS:
@@ -53,16 +56,6 @@ def plan_windows(
         {"window_start": from_ms(first, zone).isoformat(), "window_end": from_ms(after, zone).isoformat()}
         for first, after in pairwise(edges)
     ]
-
-
-def _zone(timezone: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(timezone)
-    except (TypeError, ValueError, OSError, LookupError) as error:
-        hint = nearest(str(timezone), available_timezones())
-        raise KaptureSettingsError(
-            f"timezone is {timezone!r}: it must be an IANA time zone such as 'Asia/Kolkata'{hint}"
-        ) from error
 
 
 def _too_many(whole: Window) -> KaptureSettingsError:

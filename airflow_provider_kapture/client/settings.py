@@ -21,6 +21,18 @@ def _wrong(key: str, value: object, wanted: str) -> KaptureSettingsError:
     return KaptureSettingsError(f"Connection extra `{key}` is {value!r:.80}: it must be {wanted}")
 
 
+def time_zone(name: Any) -> ZoneInfo:
+    """The time zone of an IANA name.
+
+    :raises ValueError: there is none; says what there must be, and the nearest
+    """
+    try:
+        return ZoneInfo(name)
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
+        hint = nearest(name, available_timezones()) if isinstance(name, str) else ""
+        raise ValueError(f"an IANA time zone such as 'Asia/Kolkata'{hint}") from error
+
+
 def _integer(low: int, high: float = math.inf) -> Reader:
     wanted = f"a whole number from {low} to {high}" if high < math.inf else f"a whole number of at least {low}"
 
@@ -60,10 +72,9 @@ def _one_of(*choices: str) -> Reader:
 
 def _timezone(key: str, value: Any) -> str:
     try:
-        return ZoneInfo(value).key
-    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
-        hint = nearest(value, available_timezones()) if isinstance(value, str) else ""
-        raise _wrong(key, value, f"an IANA time zone such as 'Asia/Kolkata'{hint}") from error
+        return time_zone(value).key
+    except ValueError as error:
+        raise _wrong(key, value, str(error)) from error
 
 
 def _date_format(key: str, value: Any) -> str:

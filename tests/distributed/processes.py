@@ -85,9 +85,7 @@ class Processes:
 
     def _signal_all(self, name, number):
         found = self.of(name)
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.send_signal(number)
+        send(found, number)
         return {process.pid for process in found}
 
     def stop(self, name, seconds=60):
@@ -163,13 +161,18 @@ def session(leader):
     return found
 
 
+def send(processes, number):
+    """Send a signal to those of the processes that still run."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
 def end_session(leader):
     """SIGKILL for every process of a session, so that none starts another in between."""
     while found := session(leader):
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for process in found:
-                with contextlib.suppress(psutil.Error):
-                    process.send_signal(number)
+        send(found, signal.SIGSTOP)
+        send(found, signal.SIGKILL)
         psutil.wait_procs(found, timeout=1)
 
 
