@@ -124,4 +124,6 @@ def sweep(folder: Path) -> None:
             if not left.name.startswith(own) and time.time() - os.fstat(spool.fileno()).st_mtime < _SILENCE_SECONDS:
                 continue
             fcntl.flock(spool, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+            # Another sweep may have taken this file since it was opened: under its name there is then a living one.
+            if os.fstat(spool.fileno()).st_nlink:
+                left.unlink()

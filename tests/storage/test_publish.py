@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import resource
@@ -179,6 +180,20 @@ def test_sweeps_take_no_living_spool(tmp_path):
         each.join()
     assert not failed
     assert names(tmp_path) == [f"{number}.jsonl" for number in range(8)]
+
+
+def test_a_sweep_that_comes_late_leaves_the_living_spool_that_took_the_name(tmp_path, mocker):
+    dead = left_over(f"{tmp_path}/orders.jsonl")
+    lock = fcntl.flock
+
+    def lock_late(handle, how):
+        dead.unlink()
+        dead.write_text("of a living one")
+        lock(handle, how)
+
+    mocker.patch("fcntl.flock", lock_late)
+    publish.check_destination(f"{tmp_path}/orders.jsonl")
+    assert dead.read_text() == "of a living one"
 
 
 def test_a_link_is_followed(tmp_path):
