@@ -67,6 +67,7 @@ class Walk:
         self._is_single = False  # whether the first page had one row
         self._is_honest = False  # whether another offset was seen to give another answer
         self._same = 0  # answers in a row that were the same
+        self._is_doubtful = False  # whether the latest two answers to the same question had little in common
         self._reach = -1  # the label of the farthest order seen since what comes next was found, or missed
         self._chased = 0  # full answers that got no farther than that
         self._closing: int | None = None  # the strands there were when the top began to be looked at again
@@ -111,7 +112,9 @@ class Walk:
             self._look(answer, asked.why, previous)
             return []
         if asked.why is Why.SAME and 2 * answer.in_common(previous) < min(len(where), len(previous.where)):
-            raise listing_error(_LITTLE_IN_COMMON)
+            self._doubt(asked)
+            return []
+        self._is_doubtful = False
         if not answer.known and asked.offset and asked.why is not Why.TOP and not self._is_end(answer, asked.why):
             self._miss(answer)
             return []
@@ -234,6 +237,16 @@ class Walk:
         self._same = self._same + 1 if is_same else 0
         if (self._same >= _SAME_ANSWERS or self._chased >= _MOST_CHASED) and not self._is_honest:
             self._asks.put_instead(answer.offset + max(self._limit, 64), Why.OFFSET)
+
+    def _doubt(self, asked: Ask) -> None:
+        """An answer had little in common with the one before it to the same question.
+
+        A listing may have moved that far while pages were read ahead: for the next one, none are.
+        """
+        if self._is_doubtful:
+            raise listing_error(_LITTLE_IN_COMMON)
+        self._is_doubtful = True
+        self._asks.put_first(asked.offset, Why.SAME)
 
     def _look(self, answer: Stretch, why: Why, previous: Stretch) -> None:
         """Something ahead of what comes next was asked for; then go on where the walk was."""

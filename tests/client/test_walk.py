@@ -140,6 +140,12 @@ def test_many_moves_after_every_answer_are_followed(insert: int, delete: int, wh
     assert len(out) == len(set(out))
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_pages_that_lose_half_their_rows_while_others_are_on_their_way_are_followed(seed: int) -> None:
+    listing = Listing(833, 6, mover(0, 1, "random", seed))
+    assert listing.always <= set(pull(listing, 250, flight=4, shuffle=random.Random(seed)))
+
+
 def once(after: int, change: Change) -> Change:
     """One change, after so many answers."""
     answers = iter(range(1, after + 1))
