@@ -26,6 +26,7 @@ class Scenario:
 
     :param fails: names of the errors that may come of it; none where every order must come
     :param is_still: whether the listing stands still and every answer is orders, so that requests are known
+    :param passing: names of the errors that no pull fails of, but which may come last where one is given up
     """
 
     name: str
@@ -33,6 +34,7 @@ class Scenario:
     extra: Mapping[str, Any] = field(default_factory=dict)
     fails: frozenset[str] = frozenset()
     is_still: bool = True
+    passing: frozenset[str] = frozenset()
 
     @property
     def moves(self) -> bool:
@@ -46,12 +48,14 @@ class Scenario:
         moved = switches.get("insert_per_answer", 0) + switches.get("delete_per_answer", 0)
         is_fast = (self.moves and other.moves) or moved * 4 > switches.get("page_cap", 250)
         too_fast = _fails("Listing") if is_fast else frozenset()
+        fails, passing = self.fails | other.fails, self.passing | other.passing
         return Scenario(
             f"{self.name}; {other.name}",
             switches,
             {**self.extra, **other.extra},
-            self.fails | other.fails | too_fast,
+            fails | too_fast | (passing if fails else frozenset()),
             self.is_still and other.is_still,
+            passing,
         )
 
     def goes_with(self, other: Scenario) -> bool:
@@ -67,8 +71,8 @@ def _still(name: str, extra: Mapping[str, Any] | None = None, *, fails: str = ""
     return Scenario(name, switches, extra or {}, _fails(*fails.split()))
 
 
-def _moving(name: str, *, fails: str = "", **switches: Any) -> Scenario:
-    return Scenario(name, switches, {}, _fails(*fails.split()), is_still=False)
+def _moving(name: str, *, fails: str = "", passing: str = "", **switches: Any) -> Scenario:
+    return Scenario(name, switches, {}, _fails(*fails.split()), is_still=False, passing=_fails(*passing.split()))
 
 
 SINGLES = [
@@ -104,15 +108,15 @@ SINGLES = [
     _still("missing fields", missing_fields=True),
     _moving("late", latency=0.02),
     _moving("a redirect", fails="Refused", redirect="https://elsewhere.example/"),
-    _moving("every 7th 503", status_every=7, status=503),
-    _moving("every 7th 429, come at once", status_every=7, status=429, retry_after="0"),
+    _moving("every 7th 503", passing="Busy", status_every=7, status=503),
+    _moving("every 7th 429, come at once", passing="Busy", status_every=7, status=429, retry_after="0"),
     _moving("every 7th 401", fails="Auth", status_every=7, status=401),
     _moving("every 7th a failure under 200", fails="Refused", status_every=7, status=200),
-    _moving("two at once", max_in_flight=2),
-    _moving("every 5th HTML", html_every=5),
+    _moving("two at once", passing="Busy", max_in_flight=2),
+    _moving("every 5th HTML", passing="Shape", html_every=5),
     _moving("foreign JSON", fails="Shape", verbatim='{"ok": 1}'),
-    _moving("every 5th dropped", drop_every=5),
-    _moving("every 5th cut short", truncate_every=5),
+    _moving("every 5th dropped", passing="Transport", drop_every=5),
+    _moving("every 5th cut short", passing="Transport", truncate_every=5),
     _moving("a bomb", fails="Oversize", bomb=True),
     _moving("offset ignored", fails="Listing", offset_ignored=True),
     _moving("shuffled", fails="Listing", shuffle=True),
