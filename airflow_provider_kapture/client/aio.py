@@ -114,9 +114,10 @@ class AsyncKaptureClient:
         try:
             while not pull.done:
                 wanted = pull.requests()
-                for each in wanted:
-                    lanes.submit(each)
-                batch = pull.take(await lanes.result(wanted[0]))
+                lanes.want(wanted)
+                page = await lanes.result(wanted[0])
+                pull.foresee(lanes.arrived())
+                batch = pull.take(page)
                 if batch.ends is not None:
                     await self._check_last_days(lanes, pull, batch.ends)
                 if batch.raws or batch.ends is not None:
@@ -135,15 +136,15 @@ class AsyncKaptureClient:
         return page_of(await self.send(body), discreet(self.account, asked), dt.datetime.now(dt.UTC))
 
     async def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
-        for days, wider in pull.empty_range_checks(window):
+        for days, wider in pull.last_days.questions(window):
             try:
                 page = await lanes.fetch(wider, 0, is_optional=True)
             except KaptureError as error:
                 if is_not_taken(error):
                     return  # an account that does not take the wider range tells nothing about the end date
                 raise
-            if pull.shows_last_day(days, page):
-                pull.check_last_day(days, await lanes.fetch(days, 0))
+            if pull.last_days.shows(days, page):
+                pull.last_days.check(days, await lanes.fetch(days, 0))
 
     async def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it, whatever it says: no retry.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from airflow_provider_kapture.client.account import Account
@@ -68,26 +68,41 @@ class Lanes:
         self._fetch = fetch
         self._tally = tally
         self._is_closed = False
-        self._tasks: dict[Request, asyncio.Task[Page]] = {}
+        self._on_their_way: dict[Request, asyncio.Task[Page]] = {}
 
-    def submit(self, request: Request) -> None:
-        if request not in self._tasks and not self._is_closed:
-            self._tasks[request] = asyncio.create_task(
-                self.fetch(request.days, request.ask.offset), name="kapture-page"
-            )
+    def want(self, wanted: Sequence[Request]) -> None:
+        """Ask for pages that were not asked for yet. Answers to listings that are over are not held."""
+        if self._is_closed:
+            return
+        held = self._on_their_way.items()
+        in_vain = [each for each, page in held if page.done() and each.listing < wanted[0].listing]
+        for each in in_vain:
+            del self._on_their_way[each]
+        for request in wanted:
+            if request not in self._on_their_way:
+                page = self.fetch(request.days, request.ask.offset)
+                task = self._on_their_way[request] = asyncio.create_task(page, name="kapture-page")
+                # Of one that is wanted no more nobody takes the failure.
+                task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     async def result(self, request: Request) -> Page:
-        task = self._tasks.get(request)
+        """Wait for a page that was asked for, and hold it no longer."""
+        task = self._on_their_way.get(request)
         if task is not None:
             await asyncio.wait((task,))
         if task is None or task.cancelled():
             raise stopped_error()
-        del self._tasks[request]
+        del self._on_their_way[request]
         return task.result()
+
+    def arrived(self) -> dict[Request, Page]:
+        """The pages that are there."""
+        done = {each: page for each, page in self._on_their_way.items() if page.done() and not page.cancelled()}
+        return {each: page.result() for each, page in done.items() if page.exception() is None}
 
     async def close(self) -> None:
         self._is_closed = True
-        tasks = tuple(self._tasks.values())
+        tasks = tuple(self._on_their_way.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

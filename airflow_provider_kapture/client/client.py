@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +24,7 @@ from airflow_provider_kapture.client.protocol import (
     question,
     request_body,
 )
-from airflow_provider_kapture.client.pull import Batch, Pull, Request, Tally
+from airflow_provider_kapture.client.pull import Batch, Pull, Tally
 from airflow_provider_kapture.client.retry import is_not_taken
 
 if TYPE_CHECKING:
@@ -129,14 +128,13 @@ class KaptureClient:
         tally = Tally() if tally is None else tally
         pull = Pull(self.account, asked, windows, tally, enough)
         lanes = self._open(asked, tally)
-        on_their_way: dict[Request, Future[Page]] = {}
         try:
             while not pull.done:
                 wanted = pull.requests()
-                for each in wanted:
-                    if each not in on_their_way:
-                        on_their_way[each] = lanes.submit(each)
-                batch = pull.take(on_their_way.pop(wanted[0]).result())
+                lanes.want(wanted)
+                page = lanes.result(wanted[0])
+                pull.foresee(lanes.arrived())
+                batch = pull.take(page)
                 if batch.ends is not None:
                     self._check_last_days(lanes, pull, batch.ends)
                 if batch.raws or batch.ends is not None:
@@ -161,15 +159,15 @@ class KaptureClient:
         return page_of(self.send(body), discreet(self.account, asked), dt.datetime.now(dt.UTC))
 
     def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
-        for days, wider in pull.empty_range_checks(window):
+        for days, wider in pull.last_days.questions(window):
             try:
                 page = lanes.fetch(wider, 0, is_optional=True)
             except KaptureError as error:
                 if is_not_taken(error):
                     return  # an account that does not take the wider range tells nothing about the end date
                 raise
-            if pull.shows_last_day(days, page):
-                pull.check_last_day(days, lanes.fetch(days, 0))
+            if pull.last_days.shows(days, page):
+                pull.last_days.check(days, lanes.fetch(days, 0))
 
     def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it, whatever it says: no retry.

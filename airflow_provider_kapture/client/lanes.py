@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -73,9 +73,29 @@ class Lanes:
         self._stop = threading.Event()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._on_their_way: dict[Request, Future[Page]] = {}
         self._most = account.dialect.max_concurrency
 
-    def submit(self, request: Request) -> Future[Page]:
+    def want(self, wanted: Sequence[Request]) -> None:
+        """Ask for pages that were not asked for yet. Answers to listings that are over are not held."""
+        held = self._on_their_way.items()
+        in_vain = [each for each, page in held if page.done() and each.listing < wanted[0].listing]
+        for each in in_vain:
+            del self._on_their_way[each]
+        for request in wanted:
+            if request not in self._on_their_way:
+                self._on_their_way[request] = self._submit(request)
+
+    def result(self, request: Request) -> Page:
+        """Wait for a page that was asked for, and hold it no longer."""
+        return self._on_their_way.pop(request).result()
+
+    def arrived(self) -> dict[Request, Page]:
+        """The pages that are there."""
+        done = {each: page for each, page in self._on_their_way.items() if page.done() and page.exception() is None}
+        return {each: page.result() for each, page in done.items()}
+
+    def _submit(self, request: Request) -> Future[Page]:
         future: Future[Page] = Future()
 
         def job() -> None:

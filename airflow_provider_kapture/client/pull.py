@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
-from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
-from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.days import DayRange, Window, ranges
+from airflow_provider_kapture.client.errors import KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.misfit import LastDays, outside_error
 from airflow_provider_kapture.client.protocol import Page, Question
 from airflow_provider_kapture.client.stretch import Ask
 from airflow_provider_kapture.client.walk import Walk
@@ -55,15 +55,6 @@ class Batch:
     ends: Window | None = None
 
 
-@dataclass(eq=False, slots=True)
-class _Listing:
-    number: int
-    window: Window
-    days: DayRange
-    walk: Walk
-    is_last: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request of a pull: which days, and which page of them.
@@ -76,11 +67,40 @@ class Request:
     ask: Ask
 
 
+@dataclass(eq=False, slots=True)
+class _Listing:
+    """The listing of some days.
+
+    :ivar early: its first request and what comes out of the answer, where the walk took that before its turn
+    """
+
+    number: int
+    window: Window
+    days: DayRange
+    walk: Walk
+    is_last: bool
+    early: tuple[Request, list[int]] | None = None
+
+    def requests(self, most: int) -> list[Request]:
+        """The requests that may be on their way, beside an early one: at most so many."""
+        if self.walk.done:
+            return []
+        return [Request(self.number, self.days, each) for each in self.walk.ask(most)]
+
+    def fresh(self, page: Page) -> list[int]:
+        """What comes out of the page whose turn it is."""
+        if self.early is None:
+            return self.walk.take(page.keys)
+        fresh, self.early = self.early[1], None
+        return fresh
+
+
 class Pull:
     """Drive it with :meth:`requests` and :meth:`take` until :attr:`done`.
 
     :param windows: what is pulled, one after another
     :param enough: how many orders will do: no more pages are on their way than may be needed for them
+    :ivar last_days: whether the end date is what the account says
     :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
     """
 
@@ -100,13 +120,13 @@ class Pull:
             raise KaptureSettingsError(f"at_least is {enough!r}: it must be a whole number of at least 1")
         self._listings = deque(self._listings_of(windows))
         self._begun = False
-        self._last_day_seen = False
+        self.last_days = LastDays(account, asked)
 
     def _listings_of(self, windows: Sequence[Window]) -> Iterator[_Listing]:
         number = itertools.count()
         for window in windows:
             self._check_edges(window)
-            days = self._ranges(window)
+            days = ranges(window.dates(), self._account.dialect.max_days_per_request)
             for each in days:
                 yield _Listing(next(number), window, each, Walk(self._account.dialect.page_size), each is days[-1])
 
@@ -117,9 +137,6 @@ class Pull:
                 f"({self._account.dialect.timezone}): its orders carry no such instant to cut by; it is "
                 f"[{window.start.isoformat()}, {window.end.isoformat()})"
             )
-
-    def _ranges(self, window: Window) -> list[DayRange]:
-        return ranges(window.dates(), self._account.dialect.max_days_per_request)
 
     @property
     def done(self) -> bool:
@@ -133,11 +150,14 @@ class Pull:
         if self._enough is not None:
             most = min(most, max(-(-(self._enough - self._tally.rows) // self._account.dialect.page_size), 1))
         found: list[Request] = []
+        waiting = 0
         for listing in self._listings:
-            ahead = min(most, 1 + self._ahead(listing.walk)) if not found else 1
-            found += [Request(listing.number, listing.days, each) for each in listing.walk.ask(ahead)]
-            if len(found) >= most:
+            if waiting >= most:
                 break
+            ahead = min(most, 1 + self._ahead(listing.walk)) if not found else 1
+            asked = listing.requests(ahead)
+            waiting += len(asked)
+            found += asked if listing.early is None else [listing.early[0], *asked]
         return found
 
     def _ahead(self, walk: Walk) -> int:
@@ -151,6 +171,22 @@ class Pull:
         likely = (min(self._tally.answers, default=1) - 1) * 3 // 4 - walk.taken
         return max(spare, likely, 0)
 
+    def foresee(self, arrived: Mapping[Request, Page]) -> None:
+        """Have listings ask for their end before their turn, where the first page may be all there is.
+
+        So days of a page are read side by side. What comes out of such a page is still taken in its turn.
+
+        :param arrived: answers that are there already
+        """
+        for request, page in arrived.items():
+            place = request.listing - self._listings[0].number
+            # That of the head is about to be taken; of one before it, it came in vain.
+            if place <= 0 or len(page.keys) >= self._account.dialect.page_size:
+                continue
+            listing = self._listings[place]
+            if not listing.walk.taken:
+                listing.early = (request, listing.walk.take(page.keys))
+
     def take(self, page: Page) -> Batch:
         """Take the page of the first request.
 
@@ -161,7 +197,7 @@ class Pull:
         self._begun = True
         listing = self._listings[0]
         restarts = listing.walk.restarts
-        fresh = listing.walk.take(page.keys)
+        fresh = listing.fresh(page)
         self._tally.restarts += listing.walk.restarts - restarts
         if self._asked.dates.cut_by is not None:
             fresh = self._cut(listing, page, fresh)
@@ -180,36 +216,6 @@ class Pull:
         for listing in self._listings:
             listing.walk.close()
 
-    def empty_range_checks(self, window: Window) -> Iterator[tuple[DayRange, DayRange]]:
-        """Ranges that tell whether the end date is exclusive after all, where no listing has shown its last day.
-
-        :param window: one that has ended
-        :return: days that were asked for, and their last one with the day after
-        """
-        if self._asked.dates.cut_by is None or self._last_day_seen or self._account.dialect.end_date == "exclusive":
-            return
-        for days in self._ranges(window):
-            # From the last day only: an account that takes no wider range takes this one, if its end date is exclusive.
-            yield days, DayRange(days.last, from_ms(days.span(self._account.zone)[1], self._account.zone).date())
-
-    def shows_last_day(self, days: DayRange, page: Page) -> bool:
-        """Whether a page has an order of the last of these days."""
-        last = DayRange(days.last, days.last)
-        return any(instant is not None and last.holds(instant, self._account.zone) for instant in page.instants)
-
-    def check_last_day(self, days: DayRange, again: Page) -> None:
-        """Orders of the last day that only a wider range shows are of an exclusive end date.
-
-        :param again: the days asked for once more: the orders may have been created since the listing was read
-        :raises KaptureDialectError: that is so
-        """
-        if not self.shows_last_day(days, again):
-            raise KaptureDialectError(
-                f"Kapture showed no order of {days.last} when asked up to that day, and some when asked up to the day "
-                "after: the account's end date is exclusive; set `end_date` to 'exclusive' in the connection's extra",
-                path=orders.PATH,
-            )
-
     def _cut(self, listing: _Listing, page: Page, fresh: list[int]) -> list[int]:
         zone, days = self._account.zone, listing.days
         low, high = days.span(zone)
@@ -225,15 +231,14 @@ class Pull:
             return fresh
         first, last = min(found), max(found)
         if not low <= first <= last < high and not all(days.holds(each, zone) for each in found):
-            raise self._outside(days, page)
+            raise outside_error(self._account, days, page)
+        self.last_days.see(days, found)
         kept = fresh
         if not start <= first <= last < end:
             kept = [index for index, instant in zip(fresh, found, strict=True) if start <= instant < end]
             self._tally.trimmed += len(fresh) - len(kept)
             found = [each for each in found if start <= each < end]
         self._note(found)
-        if not self._last_day_seen:
-            self._last_day_seen = any(DayRange(days.last, days.last).holds(each, zone) for each in instants if each)
         return kept
 
     def _note(self, kept: Sequence[int]) -> None:
@@ -242,31 +247,3 @@ class Pull:
             first, last = min(kept), max(kept)
             tally.first_ms = first if tally.first_ms is None else min(tally.first_ms, first)
             tally.last_ms = last if tally.last_ms is None else max(tally.last_ms, last)
-
-    def _outside(self, days: DayRange, page: Page) -> KaptureDialectError:
-        zone, dialect = self._account.zone, self._account.dialect
-        instants = [each for each in page.instants if each is not None]
-        stray = next(each for each in instants if not days.holds(each, zone))
-        after = from_ms(days.span(zone)[1], zone).date()
-        if dialect.end_date == "exclusive" and all(DayRange(days.first, after).holds(each, zone) for each in instants):
-            hint = "; the answer fits an inclusive end date: set `end_date` to 'inclusive'"
-        else:
-            fitting = _zone_that_fits(days, instants)
-            hint = f"; the answer fits the zone {fitting!r}" if fitting else ""
-        return KaptureDialectError(
-            f"Asked for {days.first} to {days.last}, Kapture gave an order created {from_ms(stray, zone).isoformat()}: "
-            f"`timezone` ({dialect.timezone}) or `end_date` ({dialect.end_date}) in the connection's extra is not "
-            f"the account's{hint}",
-            path=orders.PATH,
-        )
-
-
-_LIKELY_ZONES = ("UTC", "Asia/Kolkata", "Asia/Dubai", "Asia/Singapore", "Europe/London", "Europe/Berlin")
-
-
-def _zone_that_fits(days: DayRange, instants: Sequence[int]) -> str | None:
-    edges = (min(instants), max(instants))
-    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
-        if all(days.holds(each, ZoneInfo(name)) for each in edges):
-            return name
-    return None

@@ -110,6 +110,53 @@ def test_the_odd_days_themselves_partition_their_orders(zone, moment):
     assert sorted(found) == [key for key, at in server.orders if whole.start_ms <= at < whole.end_ms]
 
 
+def rounds(server: Server, windows: Sequence[Window]) -> tuple[int, int, list[int]]:
+    """How often a transport waits that is answered all it may ask at once, its requests, and the orders that come."""
+    pull = Pull(server.account, Question(), windows, Tally())
+    answered: dict[Request, Page] = {}
+    count, asked, found = 0, 0, []
+    while not pull.done:
+        wanted = pull.requests()
+        assert len(set(wanted)) == len(wanted)
+        if wanted[0] not in answered:
+            sent = [each for each in wanted if each not in answered]
+            assert len(sent) <= server.account.dialect.max_concurrency
+            answered |= {each: server.page(each) for each in sent}
+            count, asked = count + 1, asked + len(sent)
+        page = answered.pop(wanted[0])
+        pull.foresee(answered)
+        batch = pull.take(page)
+        found += [msgspec.json.decode(raw)["id"] for raw in batch.raws]
+    return count, asked, found
+
+
+@pytest.mark.parametrize(("at_once", "most_rounds"), [(1, 41), (4, 12), (8, 7), (32, 4)])
+def test_days_of_a_page_are_read_side_by_side(at_once, most_rounds):
+    account = account_of("Asia/Kolkata", max_concurrency=at_once)
+    window = make_window("2026-01-01", "2026-01-21", account.zone)
+    server = Server(account, [window.start_ms + hour * HOUR for hour in range(0, 20 * 24, 8)], account.zone)
+    count, asked, found = rounds(server, [part for _, part in window.days()])
+    assert found == [key for key, _ in server.orders]
+    assert count <= most_rounds
+    assert asked == 2 * 20
+
+
+@settings(max_examples=200)
+@given(
+    sizes=st.lists(st.integers(0, 13), min_size=1, max_size=8),
+    at_once=st.integers(1, 9),
+    cuts=st.lists(st.floats(0, 1), max_size=4),
+)
+def test_days_that_are_read_side_by_side_come_in_their_order_each_order_once(sizes, at_once, cuts):
+    account = account_of("Asia/Kolkata", max_concurrency=at_once)
+    window = make_window("2026-01-01", "2026-01-09", account.zone)
+    instants = [window.start_ms + (24 * day + hour) * HOUR for day, size in enumerate(sizes) for hour in range(size)]
+    edges = sorted({window.start_ms, window.end_ms, *(window.start_ms + int(each * 8 * 24) * HOUR for each in cuts)})
+    windows = [Window(low, high, account.zone) for low, high in itertools.pairwise(edges) if low < high]
+    server = Server(account, instants, account.zone)
+    assert rounds(server, windows)[2] == [key for key, _ in server.orders]
+
+
 @pytest.mark.parametrize("theirs", ["UTC", "America/New_York", "Asia/Tokyo"])
 def test_the_wrong_zone_is_noticed_and_one_that_fits_is_named(theirs):
     account = account_of("Asia/Kolkata")

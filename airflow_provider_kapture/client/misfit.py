@@ -1,0 +1,92 @@
+"""Answers that show that the account's `timezone` or `end_date` is not what the connection says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo, available_timezones
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
+from airflow_provider_kapture.client.errors import KaptureDialectError
+from airflow_provider_kapture.client.protocol import Page, Question
+
+_LIKELY_ZONES = ("UTC", "Asia/Kolkata", "Asia/Dubai", "Asia/Singapore", "Europe/London", "Europe/Berlin")
+
+
+def outside_error(account: Account, days: DayRange, page: Page) -> KaptureDialectError:
+    """The error for a page with an order created outside the days that were asked for."""
+    zone, dialect = account.zone, account.dialect
+    instants = [each for each in page.instants if each is not None]
+    stray = next(each for each in instants if not days.holds(each, zone))
+    after = _day_after(days, account)
+    if dialect.end_date == "exclusive" and all(DayRange(days.first, after).holds(each, zone) for each in instants):
+        hint = "; the answer fits an inclusive end date: set `end_date` to 'inclusive'"
+    else:
+        fitting = _zone_that_fits(days, instants)
+        hint = f"; the answer fits the zone {fitting!r}" if fitting else ""
+    return KaptureDialectError(
+        f"Asked for {days.first} to {days.last}, Kapture gave an order created {from_ms(stray, zone).isoformat()}: "
+        f"`timezone` ({dialect.timezone}) or `end_date` ({dialect.end_date}) in the connection's extra is not "
+        f"the account's{hint}",
+        path=orders.PATH,
+    )
+
+
+def _day_after(days: DayRange, account: Account) -> dt.date:
+    return from_ms(days.span(account.zone)[1], account.zone).date()
+
+
+def _zone_that_fits(days: DayRange, instants: Sequence[int]) -> str | None:
+    edges = (min(instants), max(instants))
+    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
+        if all(days.holds(each, ZoneInfo(name)) for each in edges):
+            return name
+    return None
+
+
+class LastDays:
+    """Whether the last days that are asked for come too, which alone tells an end date that is exclusive after all."""
+
+    def __init__(self, account: Account, asked: Question) -> None:
+        self._account = account
+        self._has_instants = asked.dates.cut_by is not None
+        self._seen = False
+
+    def see(self, days: DayRange, instants: Sequence[int]) -> None:
+        """Take note of orders that came when these days were asked for."""
+        self._seen = self._seen or self._shows(days, instants)
+
+    def questions(self, window: Window) -> Iterator[tuple[DayRange, DayRange]]:
+        """What to ask where no listing has shown its last day.
+
+        :param window: one that has ended
+        :return: days that were asked for, and their last one with the day after
+        """
+        if self._seen or not self._has_instants or self._account.dialect.end_date == "exclusive":
+            return
+        for days in ranges(window.dates(), self._account.dialect.max_days_per_request):
+            # From the last day only: an account that takes no wider range takes this one, if its end date is exclusive.
+            yield days, DayRange(days.last, _day_after(days, self._account))
+
+    def shows(self, days: DayRange, page: Page) -> bool:
+        """Whether a page has an order of the last of these days."""
+        return self._shows(days, [each for each in page.instants if each is not None])
+
+    def check(self, days: DayRange, again: Page) -> None:
+        """Orders of the last day that only a wider range shows are of an exclusive end date.
+
+        :param again: the days asked for once more: the orders may have been created since the listing was read
+        :raises KaptureDialectError: that is so
+        """
+        if not self.shows(days, again):
+            raise KaptureDialectError(
+                f"Kapture showed no order of {days.last} when asked up to that day, and some when asked up to the day "
+                "after: the account's end date is exclusive; set `end_date` to 'exclusive' in the connection's extra",
+                path=orders.PATH,
+            )
+
+    def _shows(self, days: DayRange, instants: Sequence[int]) -> bool:
+        last = DayRange(days.last, days.last)
+        return any(last.holds(each, self._account.zone) for each in instants)
