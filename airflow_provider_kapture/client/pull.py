@@ -13,7 +13,7 @@ import msgspec
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, ranges
-from airflow_provider_kapture.client.errors import KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.errors import KaptureListingError, KaptureSettingsError, KaptureShapeError
 from airflow_provider_kapture.client.misfit import LastDays, outside_error
 from airflow_provider_kapture.client.protocol import Page, Question
 from airflow_provider_kapture.client.stretch import Ask
@@ -71,7 +71,8 @@ class Request:
 class _Listing:
     """The listing of some days.
 
-    :ivar early: its first request and what comes out of the answer, where the walk took that before its turn
+    :ivar early: requests whose answers the walk took before their turn, each with what comes of it
+    :ivar restarts: those that are counted
     """
 
     number: int
@@ -79,19 +80,44 @@ class _Listing:
     days: DayRange
     walk: Walk
     is_last: bool
-    early: tuple[Request, list[int]] | None = None
+    early: deque[tuple[Request, list[int] | KaptureListingError]] = field(default_factory=deque)
+    is_broken: bool = False
+    restarts: int = 0
+
+    @property
+    def is_read(self) -> bool:
+        return self.walk.done or self.is_broken
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is read and taken."""
+        return self.is_read and not self.early
 
     def requests(self, most: int) -> list[Request]:
-        """The requests that may be on their way, beside an early one: at most so many."""
-        if self.walk.done:
-            return []
-        return [Request(self.number, self.days, each) for each in self.walk.ask(most)]
+        """The requests that may be on their way, at most so many."""
+        return [] if self.is_read else [Request(self.number, self.days, each) for each in self.walk.ask(most)]
 
-    def fresh(self, page: Page) -> list[int]:
-        """What comes out of the page whose turn it is."""
-        if self.early is None:
+    def foresee(self, arrived: Mapping[Request, Page]) -> None:
+        """Take answers that are there before their turn."""
+        while not self.is_read:
+            request = Request(self.number, self.days, self.walk.head)
+            page = arrived.get(request)
+            if page is None:
+                return
+            try:
+                self.early.append((request, self.walk.take(page.keys)))
+            except KaptureListingError as error:
+                # What comes before it is to come out first.
+                self.early.append((request, error))
+                self.is_broken = True
+
+    def take(self, page: Page) -> list[int]:
+        """What comes of the page whose turn it is."""
+        if not self.early:
             return self.walk.take(page.keys)
-        fresh, self.early = self.early[1], None
+        _, fresh = self.early.popleft()
+        if isinstance(fresh, KaptureListingError):
+            raise fresh
         return fresh
 
 
@@ -152,12 +178,12 @@ class Pull:
         found: list[Request] = []
         waiting = 0
         for listing in self._listings:
-            if waiting >= most:
+            # As many again may have arrived before their turn: that is what bounds the memory.
+            if waiting >= most or len(found) >= 2 * most:
                 break
-            ahead = min(most, 1 + self._ahead(listing.walk)) if not found else 1
-            asked = listing.requests(ahead)
+            asked = listing.requests(1 if found else min(most, 1 + self._ahead(listing.walk)))
             waiting += len(asked)
-            found += asked if listing.early is None else [listing.early[0], *asked]
+            found += [*(request for request, _ in listing.early), *asked]
         return found
 
     def _ahead(self, walk: Walk) -> int:
@@ -172,20 +198,12 @@ class Pull:
         return max(spare, likely, 0)
 
     def foresee(self, arrived: Mapping[Request, Page]) -> None:
-        """Have listings ask for their end before their turn, where the first page may be all there is.
-
-        So days of a page are read side by side. What comes out of such a page is still taken in its turn.
+        """Have the later listings go on: days are read side by side. What comes of their answers is taken in its turn.
 
         :param arrived: answers that are there already
         """
-        for request, page in arrived.items():
-            place = request.listing - self._listings[0].number
-            # That of the head is about to be taken; of one before it, it came in vain.
-            if place <= 0 or len(page.keys) >= self._account.dialect.page_size:
-                continue
-            listing = self._listings[place]
-            if not listing.walk.taken:
-                listing.early = (request, listing.walk.take(page.keys))
+        for listing in itertools.islice(self._listings, 1, None):
+            listing.foresee(arrived)
 
     def take(self, page: Page) -> Batch:
         """Take the page of the first request.
@@ -196,20 +214,20 @@ class Pull:
         """
         self._begun = True
         listing = self._listings[0]
-        restarts = listing.walk.restarts
-        fresh = listing.fresh(page)
-        self._tally.restarts += listing.walk.restarts - restarts
+        fresh = listing.take(page)
+        self._tally.restarts += listing.walk.restarts - listing.restarts
+        listing.restarts = listing.walk.restarts
         if self._asked.dates.cut_by is not None:
             fresh = self._cut(listing, page, fresh)
         self._tally.rows += len(fresh)
-        if listing.walk.done:
+        if listing.is_over:
             self._tally.overshoot += listing.walk.overshoot
             self._tally.answers.append(listing.walk.taken)
             self._tally.days += (listing.days.last - listing.days.first).days + 1
             listing.walk.close()
             self._listings.popleft()
         raws = page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh]
-        return Batch(raws, listing.window if listing.walk.done and listing.is_last else None)
+        return Batch(raws, listing.window if listing.is_over and listing.is_last else None)
 
     def close(self) -> None:
         """Give back what the walks hold."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.days import Window, from_ms, make_window, to_ms
-from airflow_provider_kapture.client.errors import KaptureDialectError
+from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureListingError
 from airflow_provider_kapture.client.protocol import Page, Question, request_body
 from airflow_provider_kapture.client.pull import Pull, Request, Tally
 
@@ -110,35 +110,67 @@ def test_the_odd_days_themselves_partition_their_orders(zone, moment):
     assert sorted(found) == [key for key, at in server.orders if whole.start_ms <= at < whole.end_ms]
 
 
-def rounds(server: Server, windows: Sequence[Window]) -> tuple[int, int, list[int]]:
-    """How often a transport waits that is answered all it may ask at once, its requests, and the orders that come."""
-    pull = Pull(server.account, Question(), windows, Tally())
-    answered: dict[Request, Page] = {}
-    count, asked, found = 0, 0, []
-    while not pull.done:
-        wanted = pull.requests()
-        assert len(set(wanted)) == len(wanted)
-        if wanted[0] not in answered:
-            sent = [each for each in wanted if each not in answered]
-            assert len(sent) <= server.account.dialect.max_concurrency
-            answered |= {each: server.page(each) for each in sent}
-            count, asked = count + 1, asked + len(sent)
-        page = answered.pop(wanted[0])
-        pull.foresee(answered)
-        batch = pull.take(page)
-        found += [msgspec.json.decode(raw)["id"] for raw in batch.raws]
-    return count, asked, found
+class Rounds:
+    """A transport that is answered all that it may ask at once.
+
+    :ivar count: how often it waited
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.count = 0
+        self.requests = 0
+        self.found: list[int] = []
+
+    def pull(self, windows: Sequence[Window]) -> None:
+        pull = Pull(self.server.account, Question(), windows, Tally())
+        answered: dict[Request, Page] = {}
+        while not pull.done:
+            wanted = pull.requests()
+            sent = set(wanted) - answered.keys()
+            assert len(wanted) == len(set(wanted))
+            assert len(sent) <= self.server.account.dialect.max_concurrency
+            if wanted[0] in sent:
+                answered |= {each: self.server.page(each) for each in sent}
+                self.count += 1
+                self.requests += len(sent)
+            page = answered.pop(wanted[0])
+            pull.foresee(answered)
+            batch = pull.take(page)
+            self.found += [msgspec.json.decode(raw)["id"] for raw in batch.raws]
 
 
-@pytest.mark.parametrize(("at_once", "most_rounds"), [(1, 41), (4, 12), (8, 7), (32, 4)])
-def test_days_of_a_page_are_read_side_by_side(at_once, most_rounds):
+@pytest.mark.parametrize(
+    ("at_once", "a_day", "most_rounds"),
+    [(1, 3, 40), (4, 3, 12), (8, 3, 7), (32, 3, 4), (4, 8, 24), (8, 8, 16), (32, 8, 9)],
+)
+def test_short_days_are_read_side_by_side(at_once, a_day, most_rounds):
     account = account_of("Asia/Kolkata", max_concurrency=at_once)
     window = make_window("2026-01-01", "2026-01-21", account.zone)
-    server = Server(account, [window.start_ms + hour * HOUR for hour in range(0, 20 * 24, 8)], account.zone)
-    count, asked, found = rounds(server, [part for _, part in window.days()])
-    assert found == [key for key, _ in server.orders]
-    assert count <= most_rounds
-    assert asked == 2 * 20
+    instants = [window.start_ms + (24 * day + hour) * HOUR for day in range(20) for hour in range(a_day)]
+    transport = Rounds(Server(account, instants, account.zone))
+    transport.pull([part for _, part in window.days()])
+    assert transport.found == [key for key, _ in transport.server.orders]
+    assert transport.count <= most_rounds
+    pages = -(-(a_day - 1) // 3)
+    assert transport.requests <= 20 * (pages + 1) + at_once
+
+
+def test_what_comes_before_a_listing_that_fails_comes_out_first():
+    account = account_of("Asia/Kolkata", max_concurrency=8)
+    window = make_window("2026-01-01", "2026-01-09", account.zone)
+
+    class Broken(Server):
+        def page(self, request: Request) -> Page:
+            whole = super().page(request)
+            rows = 1 if request.days.first == dt.date(2026, 1, 6) else 4
+            return Page(whole.raws[:rows], whole.keys[:rows], whole.instants[:rows])
+
+    transport = Rounds(Broken(account, [window.start_ms + hour * HOUR for hour in range(0, 8 * 24, 4)], account.zone))
+    with pytest.raises(KaptureListingError, match="single row"):
+        transport.pull([part for _, part in window.days()])
+    # And the only row that its first page had.
+    assert transport.found == list(range(5 * 6 + 1))
 
 
 @settings(max_examples=200)
@@ -154,7 +186,9 @@ def test_days_that_are_read_side_by_side_come_in_their_order_each_order_once(siz
     edges = sorted({window.start_ms, window.end_ms, *(window.start_ms + int(each * 8 * 24) * HOUR for each in cuts)})
     windows = [Window(low, high, account.zone) for low, high in itertools.pairwise(edges) if low < high]
     server = Server(account, instants, account.zone)
-    assert rounds(server, windows)[2] == [key for key, _ in server.orders]
+    transport = Rounds(server)
+    transport.pull(windows)
+    assert transport.found == [key for key, _ in server.orders]
 
 
 @pytest.mark.parametrize("theirs", ["UTC", "America/New_York", "Asia/Tokyo"])
