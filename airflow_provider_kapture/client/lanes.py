@@ -14,8 +14,9 @@ from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.flow import Flow
+from airflow_provider_kapture.client.listing import Request
 from airflow_provider_kapture.client.protocol import Page
-from airflow_provider_kapture.client.pull import Request, Tally
+from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.client.retry import policy
 from airflow_provider_kapture.client.transport import stopped_error
 

@@ -12,11 +12,11 @@ import msgspec
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.days import DayRange, Window, ranges
-from airflow_provider_kapture.client.errors import KaptureListingError, KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.days import Window, ranges
+from airflow_provider_kapture.client.errors import KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.listing import Listing, Request
 from airflow_provider_kapture.client.misfit import LastDays, outside_error
 from airflow_provider_kapture.client.protocol import Page, Question
-from airflow_provider_kapture.client.stretch import Ask
 from airflow_provider_kapture.client.walk import Walk
 
 
@@ -55,72 +55,6 @@ class Batch:
     ends: Window | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request of a pull: which days, and which page of them.
-
-    :param listing: the how manieth of the pull's listings it belongs to
-    """
-
-    listing: int
-    days: DayRange
-    ask: Ask
-
-
-@dataclass(eq=False, slots=True)
-class _Listing:
-    """The listing of some days.
-
-    :ivar early: requests whose answers the walk took before their turn, each with what comes of it
-    :ivar restarts: those that are counted
-    """
-
-    number: int
-    window: Window
-    days: DayRange
-    walk: Walk
-    is_last: bool
-    early: deque[tuple[Request, list[int] | KaptureListingError]] = field(default_factory=deque)
-    is_broken: bool = False
-    restarts: int = 0
-
-    @property
-    def is_read(self) -> bool:
-        return self.walk.done or self.is_broken
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is read and taken."""
-        return self.is_read and not self.early
-
-    def requests(self, most: int) -> list[Request]:
-        """The requests that may be on their way, at most so many."""
-        return [] if self.is_read else [Request(self.number, self.days, each) for each in self.walk.ask(most)]
-
-    def foresee(self, arrived: Mapping[Request, Page]) -> None:
-        """Take answers that are there before their turn."""
-        while not self.is_read:
-            request = Request(self.number, self.days, self.walk.head)
-            page = arrived.get(request)
-            if page is None:
-                return
-            try:
-                self.early.append((request, self.walk.take(page.keys)))
-            except KaptureListingError as error:
-                # What comes before it is to come out first.
-                self.early.append((request, error))
-                self.is_broken = True
-
-    def take(self, page: Page) -> list[int]:
-        """What comes of the page whose turn it is."""
-        if not self.early:
-            return self.walk.take(page.keys)
-        _, fresh = self.early.popleft()
-        if isinstance(fresh, KaptureListingError):
-            raise fresh
-        return fresh
-
-
 class Pull:
     """Drive it with :meth:`requests` and :meth:`take` until :attr:`done`.
 
@@ -148,13 +82,13 @@ class Pull:
         self._begun = False
         self.last_days = LastDays(account, asked)
 
-    def _listings_of(self, windows: Sequence[Window]) -> Iterator[_Listing]:
+    def _listings_of(self, windows: Sequence[Window]) -> Iterator[Listing]:
         number = itertools.count()
         for window in windows:
             self._check_edges(window)
             days = ranges(window.dates(), self._account.dialect.max_days_per_request)
             for each in days:
-                yield _Listing(next(number), window, each, Walk(self._account.dialect.page_size), each is days[-1])
+                yield Listing(next(number), window, each, Walk(self._account.dialect.page_size), each is days[-1])
 
     def _check_edges(self, window: Window) -> None:
         if self._asked.dates.cut_by is None and not window.is_whole_days():
@@ -234,7 +168,7 @@ class Pull:
         for listing in self._listings:
             listing.walk.close()
 
-    def _cut(self, listing: _Listing, page: Page, fresh: list[int]) -> list[int]:
+    def _cut(self, listing: Listing, page: Page, fresh: list[int]) -> list[int]:
         zone, days = self._account.zone, listing.days
         low, high = days.span(zone)
         start, end = listing.window.start_ms, listing.window.end_ms

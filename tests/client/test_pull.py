@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.days import Window, from_ms, make_window, to_ms
 from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureListingError
+from airflow_provider_kapture.client.listing import Request
 from airflow_provider_kapture.client.protocol import Page, Question, request_body
-from airflow_provider_kapture.client.pull import Pull, Request, Tally
+from airflow_provider_kapture.client.pull import Pull, Tally
 
 HOUR = 3_600_000
 # Zones, each with a moment around which its days are odd.
