@@ -51,6 +51,9 @@ class Page:
 # An answer's text is looked at in pieces: as one, an answer with an emoji in it takes four times its size. They are
 # small: large ones leave gaps in the heap of each thread that add up to many answers.
 _PIECE = 1 << 11
+# Orders that are put together at once, for much the same reason: what is as large as an answer is taken from the system
+# and given back each time, which costs more than all that is done with it.
+_FEW = 32
 
 
 class _Listing(msgspec.Struct):
@@ -159,15 +162,25 @@ def _without_rows(body: bytes, raws: Sequence[msgspec.Raw]) -> bytes:
     """The answer with an empty list in place of its orders: what is left is small."""
     if not raws:
         return body
-    together = b",".join(raws)
     start = body.find(bytes(raws[0]))
-    end = start + len(together)
-    if body[start - 1 : start] == b"[" and body.startswith(b"]", end) and body.startswith(together, start):
+    end = _end_of(raws, body, start)
+    if end is not None and body[start - 1 : start] == b"[" and body.startswith(b"]", end):
         return body[:start] + body[end:]
     # There is space between the orders, or the first stands elsewhere, too.
     rows = bytes(_SPANS.decode(body)["order_details"])
     start = body.find(rows)
     return body[:start] + b"[]" + body[start + len(rows) :]
+
+
+def _end_of(raws: Sequence[msgspec.Raw], body: bytes, start: int) -> int | None:
+    """Where orders end that stand one behind another from ``start`` on; none where they do not."""
+    end = start + len(raws[0])
+    for at in range(1, len(raws), _FEW):
+        few = b",".join((b"", *raws[at : at + _FEW]))
+        if not body.startswith(few, end):
+            return None
+        end += len(few)
+    return end
 
 
 _UNKNOWN = "Kapture answered 200, but not with the success that its API promises:"

@@ -224,3 +224,13 @@ def test_two_lists_of_orders_are_an_error_whatever_they_hold() -> None:
             details = b'"order_details":%s,"order_details":%s' % (first, second.replace(b"{", b"%b{" % space))
             with pytest.raises(errors.KaptureShapeError):
                 read(b'{"success":"true",%s}' % details)
+
+
+@pytest.mark.parametrize("spaced", [1, 40, 99])
+def test_what_stands_behind_many_orders_is_read_however_they_are_set_apart(spaced: int) -> None:
+    orders = [b'{"id":%d}' % number for number in range(100)]
+    rows = b",".join(orders[:spaced]) + b", " + b",".join(orders[spaced:])
+    page = read(b'{"order_details":[%s],"success":"true"}' % rows)
+    assert list(page.keys) == list(range(100))
+    with pytest.raises(errors.KaptureRefusedError):
+        read(b'{"success":"true","order_details":[%s],"status":"failed"}' % rows)
