@@ -13,10 +13,10 @@ def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
 
     Line breaks between the tokens of one, as an indented answer has them, are left out; within a string there are none.
     """
-    lines = b"\n".join((*raws, b""))
-    if lines.count(b"\n") == len(raws) and b"\r" not in lines:
-        return lines
-    return b"".join(msgspec.json.format(bytes(raw), indent=-1) + b"\n" for raw in raws)
+    whole = b"".join(raws)
+    if b"\n" in whole or b"\r" in whole:
+        raws = [msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1)) for raw in raws]
+    return b"\n".join((*raws, b""))
 
 
 # Orders that are written at once: memory as large as an answer is taken from the system and given back each time.
