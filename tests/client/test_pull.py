@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import random
 from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
@@ -112,13 +113,14 @@ def test_the_odd_days_themselves_partition_their_orders(zone, moment):
 
 
 class Rounds:
-    """A transport that is answered all that it may ask at once.
+    """A transport that is answered all that it may ask at once; or some of it, by chance.
 
     :ivar count: how often it waited
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, chance: random.Random | None = None) -> None:
         self.server = server
+        self.chance = chance
         self.count = 0
         self.requests = 0
         self.found: list[int] = []
@@ -128,17 +130,21 @@ class Rounds:
         answered: dict[Request, Page] = {}
         while not pull.done:
             wanted = pull.requests()
-            sent = set(wanted) - answered.keys()
             assert len(wanted) == len(set(wanted))
-            assert len(sent) <= self.server.account.dialect.max_concurrency
-            if wanted[0] in sent:
-                answered |= {each: self.server.page(each) for each in sent}
-                self.count += 1
-                self.requests += len(sent)
+            while wanted[0] not in answered:
+                self._answer([each for each in wanted if each not in answered], answered)
             page = answered.pop(wanted[0])
             pull.foresee(answered)
             batch = pull.take(page)
             self.found += [msgspec.json.decode(raw)["id"] for raw in batch.raws]
+
+    def _answer(self, sent: list[Request], answered: dict[Request, Page]) -> None:
+        assert len(sent) <= self.server.account.dialect.max_concurrency
+        if self.chance is not None:
+            sent = self.chance.sample(sent, self.chance.randint(1, len(sent)))
+        answered |= {each: self.server.page(each) for each in sent}
+        self.count += 1
+        self.requests += len(sent)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +196,37 @@ def test_days_that_are_read_side_by_side_come_in_their_order_each_order_once(siz
     transport = Rounds(server)
     transport.pull(windows)
     assert transport.found == [key for key, _ in server.orders]
+
+
+class Moving(Server):
+    """Kapture that gains and loses orders of any day after each answer, and keeps them in one order."""
+
+    def __init__(self, account: Account, instants: Sequence[int], chance: random.Random) -> None:
+        super().__init__(account, instants, account.zone)
+        self.chance = chance
+        self.always = {key for key, _ in self.orders}
+
+    def page(self, request: Request) -> Page:
+        page = super().page(request)
+        if self.chance.random() < 0.4:
+            at = self.chance.randrange(len(self.orders))
+            self.orders.insert(at, (10_000 + self.chance.randrange(10**9), self.orders[at][1]))
+        if self.chance.random() < 0.4:
+            self.always.discard(self.orders.pop(self.chance.randrange(len(self.orders)))[0])
+        return page
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_moving_days_that_are_read_side_by_side_lose_nothing_that_stayed(seed):
+    chance = random.Random(seed)
+    account = account_of("Asia/Kolkata", max_concurrency=chance.randint(1, 9), page_size=10)
+    window = make_window("2026-01-01", "2026-01-13", account.zone)
+    hours = sorted(chance.choices(range(12 * 24), k=chance.randint(100, 400)))
+    server = Moving(account, [window.start_ms + hour * HOUR for hour in hours], chance)
+    transport = Rounds(server, chance)
+    transport.pull([part for _, part in window.days()])
+    assert server.always <= set(transport.found)
+    assert len(transport.found) == len(set(transport.found))
 
 
 @pytest.mark.parametrize("theirs", ["UTC", "America/New_York", "Asia/Tokyo"])
