@@ -238,8 +238,8 @@ class _Server:
 
     async def _break_off(self) -> None:
         """Close everything at once: uvicorn's own way waits for clients to leave."""
-        for server in getattr(self._uvicorn, "servers", ()):
-            server.close()
+        # Of a server that was stopped while it started uvicorn does not know, and it would accept on and on.
+        self._loop.remove_reader(self._socket)
         # A connection that was accepted a moment ago is known to uvicorn only some turns of the loop later.
         for _ in range(_TURNS_TO_CONNECT):
             await asyncio.sleep(0)
