@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -25,51 +23,55 @@ class Encoder(Protocol):
         """Write what is left; the file stays open."""
 
 
-@dataclass(eq=False)
-class _Work:
-    encoder: Encoder
-    waiting: queue.Queue[Sequence[msgspec.Raw] | None] = field(default_factory=lambda: queue.Queue(_MOST_WAITING))
-    error: BaseException | None = None
-
-    def run(self) -> None:
-        while (batch := self.waiting.get()) is not None:
-            if self.error is None:
-                try:
-                    self.encoder.write(batch)
-                except BaseException as error:  # noqa: BLE001 - it is raised where the next orders come from
-                    self.error = error
-
-
 class Background:
     """Another encoder, on a thread of its own: compression and Arrow work beside the interpreter.
 
-    What goes wrong there is raised by the next :meth:`write`, or by :meth:`close`. The thread of an encoder that is
-    given up ends with it.
+    What goes wrong there is raised by the next :meth:`write`, or by :meth:`close`. One of :meth:`close` and
+    :meth:`give_up` ends the thread.
 
     :param encoder: does the work
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        self._work = _Work(encoder)
+        self._encoder = encoder
+        self._waiting: queue.Queue[Sequence[msgspec.Raw] | None] = queue.Queue(_MOST_WAITING)
+        self._error: BaseException | None = None
+        self._is_given_up = False
         self._thread: threading.Thread | None = None
 
     def write(self, raws: Sequence[msgspec.Raw]) -> None:
         """Add orders; waits while others wait."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work.run, name="kapture-encoder", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="kapture-encoder", daemon=True)
             self._thread.start()
-            self._end = weakref.finalize(self, self._work.waiting.put, None)
         self._raise_error()
-        self._work.waiting.put(raws)
+        self._waiting.put(raws)
 
     def close(self) -> None:
         """Write what is left; the file stays open."""
-        if self._thread is not None:
-            self._end()
-            self._thread.join()
+        self._end()
         self._raise_error()
-        self._work.encoder.close()
+        self._encoder.close()
+
+    def give_up(self) -> None:
+        """End: what waits is not written. After :meth:`close` there is nothing to end."""
+        self._is_given_up = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while (batch := self._waiting.get()) is not None:
+            if self._error is None and not self._is_given_up:
+                try:
+                    self._encoder.write(batch)
+                except BaseException as error:  # noqa: BLE001 - it is raised where the next orders come from
+                    self._error = error
 
     def _raise_error(self) -> None:
-        if self._work.error is not None:
-            raise self._work.error
+        if self._error is not None:
+            raise self._error

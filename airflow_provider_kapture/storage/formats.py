@@ -100,11 +100,11 @@ _ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
 )
 
 
-def _in_background(make: Callable[[BinaryIO], Encoder]) -> Callable[[BinaryIO], Encoder]:
+def _in_background(make: Callable[[BinaryIO], Encoder]) -> Callable[[BinaryIO], Background]:
     return lambda sink: Background(make(sink))
 
 
-ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
+ENCODERS: Mapping[str, Callable[[BinaryIO], Background]] = MappingProxyType(
     {name: _in_background(make) for name, make in _ENCODERS.items()}
 )
 

@@ -146,6 +146,7 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._encoder.give_up()
         self._spool.discard()
 
     def write(self, raws: Iterable[msgspec.Raw]) -> None:

@@ -1,6 +1,7 @@
 import datetime as dt
 import gzip
 import json
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,6 +66,15 @@ def test_a_failed_pull_leaves_the_file_that_was_there(kapture: Emulator, tmp_pat
         run(destination=str(target))
     assert target.read_text() == "as it was"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_pull_leaves_no_thread_while_its_error_is_looked_at(kapture: Emulator, tmp_path: Path) -> None:
+    # Of the first days whose pages come, some are encoded by the time that one fails.
+    kapture.set(page_cap=20, status_every=12, status=401)
+    with pytest.raises(AirflowFailException) as caught:
+        run(destination=f"{tmp_path}/", file_format="parquet")
+    assert caught.traceback
+    assert not {"kapture-page", "kapture-encoder"} & {each.name for each in threading.enumerate()}
 
 
 def test_an_indented_answer_becomes_a_line_an_order(kapture: Emulator, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import threading
 
@@ -71,14 +70,45 @@ def test_what_goes_wrong_with_the_last_orders_is_raised_by_close():
     assert not failing.closed
 
 
-def test_the_thread_of_an_encoder_that_is_given_up_ends():
+class Held:
+    """An encoder that writes once it is let go."""
+
+    def __init__(self):
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.written = 0
+
+    def write(self, raws):
+        self.begun.set()
+        self.go.wait(30)
+        self.written += 1
+
+    def close(self):
+        raise AssertionError
+
+
+def test_an_encoder_that_is_given_up_writes_no_more_and_ends():
+    held = Held()
+    encoder = Background(held)
+    for raws in RAWS[:2]:
+        encoder.write(raws)
+    assert held.begun.wait(30)
+    ending = threading.Thread(target=encoder.give_up)
+    ending.start()
+    while not encoder._is_given_up:
+        pass
+    held.go.set()
+    ending.join(30)
+    assert held.written == 1
+    assert not encoders()
+    encoder.give_up()
+
+
+def test_there_is_nothing_to_give_up_after_the_end():
     encoder = Background(JsonLines(io.BytesIO()))
-    encoder.write(RAWS[0])
-    [thread] = encoders()
-    del encoder
-    gc.collect()
-    thread.join(30)
-    assert not thread.is_alive()
+    write_all(encoder)
+    encoder.close()
+    encoder.give_up()
+    assert not encoders()
 
 
 def test_without_orders_there_is_no_thread():

@@ -262,6 +262,7 @@ def test_a_file_given_up_is_given_up_quietly(file_format, tmp_path):
     with (tmp_path / "orders").open("wb") as sink:
         encoder = ENCODERS[file_format](sink)
         encoder.write([raw({"id": str(number)}) for number in range(40_000)])
+        encoder.give_up()
     del encoder
 
 
