@@ -121,7 +121,7 @@ class Walk:
         strands = self._prefix.strands
         fresh = self._prefix.add(rows, answer.known)
         if asked.why is Why.TOP:
-            self._close_up(answer)
+            self._close_up(answer, has_fresh=bool(fresh))
         elif self._is_end(answer, asked.why):
             self._finish()
         else:
@@ -275,11 +275,15 @@ class Walk:
         else:
             self.done = True
 
-    def _close_up(self, answer: Stretch) -> None:
-        """Read on from the top as far as there are orders that the walk did not see."""
+    def _close_up(self, answer: Stretch, *, has_fresh: bool) -> None:
+        """Read on from the top as far as there are orders that the walk did not see.
+
+        The last of an answer must be one that it saw: one further up may have moved there itself.
+        """
         assert self._closing is not None
-        has_met = any(self._prefix.strand(label) < self._closing for label in answer.known.values())
-        if has_met or not answer.length or self.taken > self._last_answer:
+        label = answer.known.get(answer.last) if answer.length else None
+        has_met = label is not None and self._prefix.strand(label) < self._closing
+        if has_met or not has_fresh or self.taken > self._last_answer:
             self._finish()
         else:
             self._asks.put_first(answer.place if answer.known else 0, Why.TOP)

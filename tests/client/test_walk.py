@@ -184,6 +184,25 @@ def test_an_order_that_moves_to_the_top_before_it_is_read_is_not_lost(flight: in
     assert set(pull(listing, 100, flight)) == set(range(700))
 
 
+@pytest.mark.parametrize("flight", [1, 4])
+@pytest.mark.parametrize("between", [1, 38, 39, 45, 90])
+def test_an_order_that_moves_to_the_top_is_not_lost_below_others_and_one_that_was_read(
+    between: int, flight: int
+) -> None:
+    def change(listing: list[int]) -> None:
+        listing.insert(0, listing.pop(listing.index(350)))
+        listing[:0] = range(10_000, 10_000 + between)
+        listing.insert(0, listing.pop(listing.index(20)))
+
+    listing = Listing(400, 40, once(4, change))
+    try:
+        out = pull(listing, 40, flight)
+    except KaptureListingError:
+        return
+    assert listing.always <= set(out)
+    assert len(out) == len(set(out))
+
+
 def test_an_order_that_was_read_and_moves_is_an_order_that_is_not_stable() -> None:
     listing = Listing(700, 40, once(6, lambda rows: rows.insert(600, rows.pop(50))))
     with pytest.raises(KaptureListingError, match="another order"):
