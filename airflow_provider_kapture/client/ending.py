@@ -12,6 +12,8 @@ _TAIL, _UNEVEN_TAIL = 3, 12
 # A listing that grows as fast as it is read looks like a very long one of pages no longer than that: after how many
 # answers the end is looked for.
 _SHORT_PAGE, _MANY = 16, 1024
+# Answers that are the same order alone, each time further down, after which nothing is behind it.
+_PUSHED = 3
 
 
 class Ending:
@@ -23,6 +25,8 @@ class Ending:
     def __init__(self) -> None:
         self.beyond: frozenset[OrderKey] = frozenset()
         self._short = 0  # answers in a row
+        self._alone = Stretch(0, 0, 0, {}, {})  # the latest answer of one order that was read
+        self._pushed = 0  # how often in a row it was the same, further down
         self._many = _MANY
         self._looks = 0
         self._margin = 0  # how near the end is looked for
@@ -64,6 +68,13 @@ class Ending:
         """Count what an answer brought; whether the listing is read to where its end was."""
         self._brought += answer.brought
         return self._horizon is not None and self._brought >= self._horizon[0] and answer.place >= self._horizon[1]
+
+    def is_pushed(self, answer: Stretch) -> bool:
+        """Take note of one order alone; whether it only moves down, as others come in above: nothing is behind it."""
+        is_same = answer.where.keys() == self._alone.where.keys() and answer.place > self._alone.place
+        self._pushed = self._pushed + 1 if is_same else 0
+        self._alone = answer
+        return self._pushed >= _PUSHED
 
     def forget(self) -> None:
         """What was seen does not hold: the listing is read on from its top."""

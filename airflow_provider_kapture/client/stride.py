@@ -12,12 +12,14 @@ class Stride:
     :param limit: the rows that a page is asked for
     :ivar page: the most rows that a page brought
     :ivar overlap: rows that a page starts before what comes next: its anchor, and more where rows leave the listing
+    :ivar may_be_cut: whether a page that was not the last was shorter than another: one of one row may not be the last
     :ivar uneven: pages that were not the last, and of another length than those before
     """
 
     def __init__(self, limit: int) -> None:
         self.page = 0
         self.overlap = 1
+        self.may_be_cut = False
         self.uneven = 0
         self._limit = limit
         self._whole = 0  # the length of pages that are not the last
@@ -31,11 +33,6 @@ class Stride:
     def is_short(self, rows: int) -> bool:
         """Whether a page is shorter than those that are not the last."""
         return rows < (self._whole or self._limit)
-
-    @property
-    def may_be_cut(self) -> bool:
-        """Whether a page that was not the last was shorter than another, so that one of one row may not be the last."""
-        return self.uneven > 0
 
     @property
     def has_any_length(self) -> bool:
@@ -53,6 +50,7 @@ class Stride:
         :param rows: its length
         :param brought: how many of them were new behind all that was read
         """
+        self.may_be_cut = self.may_be_cut or (0 < self._latest < self._whole and brought > 0)
         if brought > self._trickle:
             self._note_whole(self._latest)  # the page before was not the last
         if rows == self._limit:
@@ -77,4 +75,5 @@ class Stride:
     def _note_whole(self, rows: int) -> None:
         if rows:
             self.uneven += rows != (self._whole or rows)
+            self.may_be_cut = self.uneven > 0 or self.may_be_cut
             self._whole = max(self._whole, rows)

@@ -1,5 +1,5 @@
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +23,7 @@ class Listing:
         self.change = change
         self.requests = 0
         self.uneven = uneven
+        self.is_steady = not (change or uneven)
 
     def answer(self, offset: int, limit: int) -> list[int]:
         self.requests += 1
@@ -37,7 +38,6 @@ class Listing:
 def pull(listing: Listing, limit: int, flight: int = 1, shuffle: random.Random | None = None) -> list[int]:
     """Drive a walk, with answers that arrive in any order and are taken in theirs."""
     walk = Walk(limit)
-    is_steady = not (listing.change or listing.uneven)
     answers: dict[Ask, list[int]] = {}
     out: list[int] = []
     while not walk.done:
@@ -49,7 +49,7 @@ def pull(listing: Listing, limit: int, flight: int = 1, shuffle: random.Random |
         page = answers.pop(walk.head)
         out += [page[index] for index in walk.take(page)]
         assert listing.requests < 5000
-    assert walk.overshoot < flight or not is_steady
+    assert walk.overshoot < flight or not listing.is_steady
     return out
 
 
@@ -297,17 +297,42 @@ def test_rows_that_stand_twice_in_a_row_come_out_once() -> None:
     assert pull(listing, 40, 4) == list(range(50))
 
 
-def test_a_page_of_one_row_is_not_the_end_where_pages_were_cut() -> None:
-    lengths = [10, 6, 10]
+class Cut(Listing):
+    """A server that cuts the pages at some offsets short."""
 
-    class Cut(Listing):
-        def answer(self, offset: int, limit: int) -> list[int]:
-            self.cap = lengths[self.requests] if self.requests < len(lengths) else 10
-            page = super().answer(offset, limit)
-            # The next order takes a page for itself.
-            return page[:1] if offset == 23 else page
+    def __init__(self, rows: int, cap: int, lengths: Mapping[int, int]) -> None:
+        super().__init__(rows, cap)
+        self.lengths = lengths
+        self.is_steady = False
 
-    assert pull(Cut(60, 10), 40) == list(range(60))
+    def answer(self, offset: int, limit: int) -> list[int]:
+        return super().answer(offset, limit)[: self.lengths.get(offset, limit)]
+
+
+@pytest.mark.parametrize("flight", [1, 4])
+def test_a_page_of_one_row_is_not_the_end_where_pages_were_cut(flight: int) -> None:
+    assert pull(Cut(60, 10, {9: 6, 14: 10, 23: 1}), 40, flight) == list(range(60))
+
+
+@pytest.mark.parametrize("lengths", [{19: 2, 20: 2, 21: 1}, {76: 2, 77: 2, 78: 2, 79: 1}])
+@pytest.mark.parametrize("flight", [1, 4])
+def test_a_page_of_one_row_is_not_the_end_where_one_before_was_short_and_not_the_last(
+    lengths: Mapping[int, int], flight: int
+) -> None:
+    with pytest.raises(KaptureListingError):
+        pull(Cut(100, 20, lengths), 20, flight)
+
+
+@pytest.mark.parametrize("flight", [3, 4, 8, 32])
+@pytest.mark.parametrize("at", [38, 57, 95])
+def test_a_page_of_one_row_is_not_the_end_where_a_page_beyond_it_has_come(at: int, flight: int) -> None:
+    assert pull(Cut(400, 20, {at: 1}), 20, flight) == list(range(400))
+
+
+@pytest.mark.parametrize("flight", [3, 4, 8])
+def test_pages_that_shrink_to_one_row_are_an_error_where_pages_beyond_have_come(flight: int) -> None:
+    with pytest.raises(KaptureListingError):
+        pull(Cut(400, 20, dict.fromkeys(range(38, 400), 1)), 20, flight)
 
 
 @settings(max_examples=300)
