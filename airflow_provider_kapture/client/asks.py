@@ -54,11 +54,6 @@ class Asks:
         self.overshoot += sum(each.number <= self._sent for each in self._waiting)
         self._waiting.clear()
 
-    def drop_unsent(self) -> bool:
-        """Ask nothing that is not on its way; whether anything is."""
-        self._waiting = deque(each for each in self._waiting if each.number <= self._sent)
-        return bool(self._waiting)
-
     def drop_first_unsent(self) -> None:
         """Ask nothing before what is on its way."""
         while self._waiting and self._waiting[0].number > self._sent:

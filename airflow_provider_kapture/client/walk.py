@@ -12,13 +12,13 @@ stable order of all orders that ever stand in the listing:
 3. An answer that holds nothing that was read does not join: orders above it left the listing. The walk steps back,
    twice as far each time, until an answer joins, at the latest at the top. Where even the top holds nothing that was
    read, more than a page was inserted there: the walk reads on from it, and what came out does not come out again.
-4. An answer that is one order that was read has nothing behind it: the end, all is covered. Where the server cuts pages
-   short, or what is farther on is on its way, nothing may be there either. A short page is not the end, nor is an empty
-   one (but at the top), nor a page that ends on its anchor: it was cut there, or orders were inserted above. Where the
-   end moves, it is asked for where it will be by then. Where it grows with every answer, no order is ever seen alone:
-   the end is then where several answers in a row joined and were shorter than any page that was not the last, at most
-   one order stood behind them, and that stretch had not moved when it was asked for again. Where more come with each
-   answer, it is as many orders on as there were when the end was looked at.
+4. An answer that is one order that was read has nothing behind it: the end, all is covered. Where the server cuts
+   pages short, nothing may be there either. A short page is not the end, nor is an empty one (but at the top), nor a
+   page that ends on its anchor: it was cut there, or orders were inserted above. Where the end moves, it is asked for
+   where it will be by then. Where it grows with every answer, no order is ever seen alone: the end is then where
+   several answers in a row joined and were shorter than any page that was not the last, at most one order stood
+   behind them, and that stretch had not moved when it was asked for again. Where more come with each answer, it is as
+   many orders on as there were when the end was looked at.
 
 That the order is stable is checked as far as it shows: orders that were read may not change their relative order
 (:class:`~airflow_provider_kapture.client.prefix.Prefix`), two answers to the same question must have most orders in
@@ -68,7 +68,6 @@ class Walk:
         self._is_single = False  # whether the first page had one row
         self._is_honest = False  # whether another offset was seen to give another answer
         self._same = 0  # answers in a row that were the same
-        self._may_be_over = False  # whether the latest answer was one order that was read; an answer beyond is to come
         self._is_doubtful = False  # whether the latest two answers to the same question had little in common
         self._reach = -1  # the label of the farthest order seen since what comes next was found, or missed
         self._chased = 0  # full answers that got no farther than that
@@ -93,7 +92,7 @@ class Walk:
 
     def ask(self, most: int) -> Sequence[Ask]:
         """The requests that may be on their way now, at most ``most``, the head first."""
-        if self._stride.reads_ahead and not self._back and not self._may_be_over and self.head.why is Why.NEXT:
+        if self._stride.reads_ahead and not self._back and self.head.why is Why.NEXT:
             self._asks.read_ahead(most, max(self._stride.page - self._stride.overlap, 1))
         return self._asks.send(most)
 
@@ -110,7 +109,6 @@ class Walk:
         rows = list(where)
         answer = Stretch(self.taken, asked.offset, len(keys), where, self._prefix.known(rows))
         previous, self._previous = self._previous, answer
-        was_over, self._may_be_over = self._may_be_over, False
         if asked.why in (Why.OFFSET, Why.NEAR, Why.LITTLE):
             self._look(answer, asked.why, previous)
             return []
@@ -118,11 +116,6 @@ class Walk:
             self._doubt(asked)
             return []
         self._is_doubtful = False
-        if was_over and not answer.length:
-            self._asks.overshoot += 1
-            self._finish()
-            return []
-        self._stride.may_be_cut = self._stride.may_be_cut or was_over
         if not answer.known and asked.offset and asked.why is not Why.TOP and not self._is_end(answer, asked.why):
             self._miss(answer)
             return []
@@ -223,9 +216,6 @@ class Walk:
             # Nothing may lie beyond it.
             self._patience.fruitless()
             self._asks.put_instead(answer.offset + 1, Why.NOTHING)
-        elif self._asks.drop_unsent():
-            # Pages beyond are on their way already: were there one, this answer was cut.
-            self._may_be_over = True
         else:
             self._finish()
 

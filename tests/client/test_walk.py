@@ -323,18 +323,6 @@ def test_a_page_of_one_row_is_not_the_end_where_one_before_was_short_and_not_the
         pull(Cut(100, 20, lengths), 20, flight)
 
 
-@pytest.mark.parametrize("flight", [3, 4, 8, 32])
-@pytest.mark.parametrize("at", [38, 57, 95])
-def test_a_page_of_one_row_is_not_the_end_where_a_page_beyond_it_has_come(at: int, flight: int) -> None:
-    assert pull(Cut(400, 20, {at: 1}), 20, flight) == list(range(400))
-
-
-@pytest.mark.parametrize("flight", [3, 4, 8])
-def test_pages_that_shrink_to_one_row_are_an_error_where_pages_beyond_have_come(flight: int) -> None:
-    with pytest.raises(KaptureListingError):
-        pull(Cut(400, 20, dict.fromkeys(range(38, 400), 1)), 20, flight)
-
-
 @settings(max_examples=300)
 @given(st.integers(0, 200), st.integers(2, 40), st.integers(0, 2**32))
 def test_pages_of_any_length_lose_nothing(rows: int, cap: int, seed: int) -> None:
