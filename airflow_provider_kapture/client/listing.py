@@ -73,10 +73,17 @@ class Listing:
                 self.early.append((request, error))
                 self.is_broken = True
 
-    def take(self, page: Page) -> list[int]:
+    def goes_on(self, arrived: Mapping[Request, Page]) -> bool:
+        """Whether there is an answer from farther on than what is next, with orders."""
+        place = self.walk.head.offset
+        return any(
+            each.listing == self.number and each.ask.offset > place and page.keys for each, page in arrived.items()
+        )
+
+    def take(self, page: Page, *, goes_on: bool) -> list[int]:
         """What comes of the page whose turn it is."""
         if not self.early:
-            return self.walk.take(page.keys)
+            return self.walk.take(page.keys, goes_on=goes_on)
         _, fresh = self.early.popleft()
         if isinstance(fresh, KaptureListingError):
             raise fresh

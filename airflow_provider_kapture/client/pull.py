@@ -80,6 +80,7 @@ class Pull:
             raise KaptureSettingsError(f"at_least is {enough!r}: it must be a whole number of at least 1")
         self._listings = deque(self._listings_of(windows))
         self._begun = False
+        self._goes_on = False  # whether answers that are there show that the first listing is not at its end
         self.last_days = LastDays(account, asked)
 
     def _listings_of(self, windows: Sequence[Window]) -> Iterator[Listing]:
@@ -136,6 +137,8 @@ class Pull:
 
         :param arrived: answers that are there already
         """
+        head = self._listings[0]
+        self._goes_on = not head.is_read and head.goes_on(arrived)
         for listing in itertools.islice(self._listings, 1, None):
             listing.foresee(arrived)
 
@@ -148,7 +151,7 @@ class Pull:
         """
         self._begun = True
         listing = self._listings[0]
-        fresh = listing.take(page)
+        fresh = listing.take(page, goes_on=self._goes_on)
         self._tally.restarts += listing.walk.restarts - listing.restarts
         listing.restarts = listing.walk.restarts
         if self._asked.dates.cut_by is not None:

@@ -96,13 +96,16 @@ class Walk:
             self._asks.read_ahead(most, max(self._stride.page - self._stride.overlap, 1))
         return self._asks.send(most)
 
-    def take(self, keys: Sequence[OrderKey]) -> list[int]:
+    def take(self, keys: Sequence[OrderKey], *, goes_on: bool = False) -> list[int]:
         """Take the answer to the head; the indices of the orders in it that come out.
 
+        :param goes_on: whether an answer from farther on, which is there already, holds orders
         :raises KaptureListingError: the order is not stable, ``offset`` is ignored, or the listing kept moving
         """
         asked = self._asks.take()
         self.taken += 1
+        # One order alone before others that were seen: that is a page that was cut.
+        self._stride.may_be_cut = self._stride.may_be_cut or (goes_on and len(keys) == 1)
         where: dict[OrderKey, int] = {}
         for index, key in enumerate(keys):
             where.setdefault(key, index)

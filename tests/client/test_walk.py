@@ -46,8 +46,10 @@ def pull(listing: Listing, limit: int, flight: int = 1, shuffle: random.Random |
             shuffle.shuffle(asks)
         for each in asks:
             answers[each] = listing.answer(each.offset, limit)
-        page = answers.pop(walk.head)
-        out += [page[index] for index in walk.take(page)]
+        head = walk.head
+        page = answers.pop(head)
+        goes_on = any(rows for each, rows in answers.items() if each.offset > head.offset)
+        out += [page[index] for index in walk.take(page, goes_on=goes_on)]
         assert listing.requests < 5000
     assert walk.overshoot < flight or not listing.is_steady
     return out
@@ -321,6 +323,18 @@ def test_a_page_of_one_row_is_not_the_end_where_one_before_was_short_and_not_the
 ) -> None:
     with pytest.raises(KaptureListingError):
         pull(Cut(100, 20, lengths), 20, flight)
+
+
+@pytest.mark.parametrize("flight", [3, 4, 8, 32])
+@pytest.mark.parametrize("at", [38, 57, 95])
+def test_a_page_of_one_row_is_not_the_end_where_a_page_beyond_it_has_come(at: int, flight: int) -> None:
+    assert pull(Cut(400, 20, {at: 1}), 20, flight) == list(range(400))
+
+
+@pytest.mark.parametrize("flight", [3, 4, 8])
+def test_pages_that_shrink_to_one_row_are_an_error_where_pages_beyond_have_come(flight: int) -> None:
+    with pytest.raises(KaptureListingError):
+        pull(Cut(400, 20, dict.fromkeys(range(38, 400), 1)), 20, flight)
 
 
 @settings(max_examples=300)
