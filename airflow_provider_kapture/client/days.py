@@ -122,6 +122,11 @@ class DayRange:
     first: dt.date
     last: dt.date
 
+    @property
+    def count(self) -> int:
+        """How many dates."""
+        return (self.last - self.first).days + 1
+
     def span(self, zone: ZoneInfo) -> tuple[int, int]:
         """First instant of the first date, and the first instant after the last one, in epoch milliseconds."""
         return day_start(self.first, zone), day_end(self.last, zone)

@@ -27,7 +27,7 @@ class Tally:
     :ivar days: the account's days that are read
     :ivar resumed: those of the rows that an earlier try has pulled
     :ivar overshoot: requests beyond the end of a listing
-    :ivar answers: how many answers the latest listings took
+    :ivar pages: how many pages a day the latest listings had
     """
 
     rows: int = 0
@@ -40,7 +40,7 @@ class Tally:
     first_ms: int | None = None
     last_ms: int | None = None
     overshoot: int = 0
-    answers: deque[int] = field(default_factory=lambda: deque(maxlen=3))
+    pages: deque[float] = field(default_factory=lambda: deque(maxlen=3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +116,23 @@ class Pull:
             # As many again may have arrived before their turn: that is what bounds the memory.
             if waiting >= most or len(found) >= 2 * most:
                 break
-            asked = listing.requests(1 if found else min(most, 1 + self._ahead(listing.walk)))
+            asked = listing.requests(1 if found else min(most, 1 + self._ahead(listing)))
             waiting += len(asked)
             found += [*(request for request, _ in listing.early), *asked]
         return found
 
-    def _ahead(self, walk: Walk) -> int:
+    def _ahead(self, listing: Listing) -> int:
         """How far the first listing reads ahead of itself.
 
-        What a pull asks for in vain is at most what one listing may, so after that only pages that are likely to be
-        there are read ahead: three quarters of what the latest listings had.
+        What a pull asks for in vain is at most what one listing may. So only pages that are likely to be there are read
+        ahead, three quarters of what the latest listings had, unless this one has more than any of them. That is also
+        why it does not matter how much of it was read before its turn, and a pull is as many requests each time.
         """
+        taken = listing.walk.taken
+        pages = [each * listing.days.count for each in self._tally.pages]
+        likely = int(min(pages, default=0) * 3 / 4) - taken
         spare = self._account.dialect.max_concurrency - 1 - self._tally.overshoot
-        # The last answer of a listing is its end.
-        likely = (min(self._tally.answers, default=1) - 1) * 3 // 4 - walk.taken
-        return max(spare, likely, 0)
+        return max(likely, spare if taken > max(pages, default=0) else 0, 0)
 
     def foresee(self, arrived: Mapping[Request, Page]) -> None:
         """Have the later listings go on: days are read side by side. What comes of their answers is taken in its turn.
@@ -159,8 +161,9 @@ class Pull:
         self._tally.rows += len(fresh)
         if listing.is_over:
             self._tally.overshoot += listing.walk.overshoot
-            self._tally.answers.append(listing.walk.taken)
-            self._tally.days += (listing.days.last - listing.days.first).days + 1
+            # The last answer of a listing is its end.
+            self._tally.pages.append((listing.walk.taken - 1) / listing.days.count)
+            self._tally.days += listing.days.count
             listing.walk.close()
             self._listings.popleft()
         raws = page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh]

@@ -122,7 +122,7 @@ class Rounds:
         self.server = server
         self.chance = chance
         self.count = 0
-        self.requests = 0
+        self.asked: set[Request] = set()
         self.found: list[int] = []
 
     def pull(self, windows: Sequence[Window]) -> None:
@@ -131,6 +131,7 @@ class Rounds:
         while not pull.done:
             wanted = pull.requests()
             assert len(wanted) == len(set(wanted))
+            self.asked |= set(wanted)
             while wanted[0] not in answered:
                 self._answer([each for each in wanted if each not in answered], answered)
             page = answered.pop(wanted[0])
@@ -144,7 +145,6 @@ class Rounds:
             sent = self.chance.sample(sent, self.chance.randint(1, len(sent)))
         answered |= {each: self.server.page(each) for each in sent}
         self.count += 1
-        self.requests += len(sent)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,21 @@ def test_short_days_are_read_side_by_side(at_once, a_day, most_rounds):
     assert transport.found == [key for key, _ in transport.server.orders]
     assert transport.count <= most_rounds
     pages = -(-(a_day - 1) // 3)
-    assert transport.requests <= 20 * (pages + 1) + at_once
+    assert len(transport.asked) <= 20 * (pages + 1) + at_once
+
+
+@pytest.mark.parametrize(("a_day", "at_once"), [(2, 4), (5, 4), (6, 4), (9, 8), (24, 4), (24, 8)])
+@pytest.mark.parametrize("widest", [1, 2])
+def test_a_pull_is_as_many_requests_whenever_answers_arrive(a_day, at_once, widest):
+    account = account_of("Asia/Kolkata", max_concurrency=at_once, max_days_per_request=widest)
+    window = make_window("2026-01-01", "2026-01-08", account.zone)
+    instants = [window.start_ms + (24 * day + hour) * HOUR for day in range(7) for hour in range(a_day)]
+    requests = set()
+    for seed in range(20):
+        transport = Rounds(Server(account, instants, account.zone), random.Random(seed))
+        transport.pull([window])
+        requests.add(len(transport.asked))
+    assert len(requests) == 1
 
 
 def test_what_comes_before_a_listing_that_fails_comes_out_first():
