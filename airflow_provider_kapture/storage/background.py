@@ -61,7 +61,9 @@ class Background:
     def _end(self) -> None:
         if self._thread is not None:
             self._waiting.put(None)
-            self._thread.join()
+            # A signal may have interrupted the start: a thread that has not started yet can't be joined, and ends alone.
+            if self._thread.is_alive():
+                self._thread.join()
             self._thread = None
 
     def _run(self) -> None:

@@ -146,8 +146,10 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._encoder.give_up()
-        self._spool.discard()
+        try:
+            self._encoder.give_up()
+        finally:
+            self._spool.discard()
 
     def write(self, raws: Iterable[msgspec.Raw]) -> None:
         """Add orders.

@@ -117,3 +117,16 @@ def test_without_orders_there_is_no_thread():
     assert not encoders()
     encoder.close()
     assert sink.getvalue() == b""
+
+
+def test_an_interrupted_start_of_the_thread_still_ends(monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    encoder = Background(JsonLines(io.BytesIO()))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            encoder.write(RAWS[0])
+    encoder.give_up()
+    assert not encoders()

@@ -17,6 +17,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage import publish
+from airflow_provider_kapture.storage.background import Background
 from airflow_provider_kapture.storage.formats import ENCODERS
 
 ORDERS = [msgspec.Raw(b'{"id":%d,"name":"%s"}' % (number, os.urandom(200).hex().encode())) for number in range(2_000)]
@@ -52,6 +53,13 @@ def test_what_it_says_is_what_is_there(tmp_path):
     assert (told["rows"], told["bytes"]) == (len(ORDERS), target.stat().st_size)
     assert told["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
     assert names(tmp_path) == ["orders.jsonl"]
+
+
+def test_an_encoder_that_can_not_be_ended_leaves_no_spool(tmp_path, mocker):
+    mocker.patch.object(Background, "give_up", side_effect=RuntimeError)
+    with pytest.raises(RuntimeError), publish.spooled(str(tmp_path / "orders.jsonl"), "jsonl"):
+        pass
+    assert not names(tmp_path)
 
 
 @pytest.mark.parametrize("file_format", ENCODERS)
