@@ -59,11 +59,11 @@ lint: $(READY) ## style and types
 
 .PHONY: test
 test: lint ## style, types and every quick test
-	$(PYTEST) -m '$(QUICK)'
+	$(PYTEST) --numprocesses=2 --dist=loadfile -m '$(QUICK)'
 
 .PHONY: test-slow
 test-slow: $(READY) ## the tests that take longer
-	$(PYTEST) -m slow
+	$(PYTEST) --numprocesses=2 --dist=worksteal -m slow
 
 $(READY)-distributed: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group distributed
