@@ -61,7 +61,7 @@ class Background:
     def _end(self) -> None:
         if self._thread is not None:
             self._waiting.put(None)
-            # A signal may have interrupted the start: a thread that has not started yet can't be joined, and ends alone.
+            # A thread whose start was interrupted by a signal can't be joined yet; it ends by itself.
             if self._thread.is_alive():
                 self._thread.join()
             self._thread = None
