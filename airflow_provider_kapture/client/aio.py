@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -13,15 +12,14 @@ from typing import Any, Self
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.aio_lanes import Gate, Lanes
 from airflow_provider_kapture.client.aio_wire import Line
-from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
+from airflow_provider_kapture.client.base import BaseClient
+from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge
 from airflow_provider_kapture.client.dicts import as_dict
-from airflow_provider_kapture.client.errors import KaptureError
-from airflow_provider_kapture.client.protocol import Answer, Page, Question, discreet, page_of, question, request_body
-from airflow_provider_kapture.client.pull import Batch, Pull, Tally
-from airflow_provider_kapture.client.retry import is_not_taken
+from airflow_provider_kapture.client.protocol import Answer, Page, Question
+from airflow_provider_kapture.client.pull import Batch, Fetched, Tally, next_step
 
 
-class AsyncKaptureClient:
+class AsyncKaptureClient(BaseClient):
     """Pulls of orders from one account, on an event loop. An asynchronous context manager.
 
     The connections are pooled for as long as it is open.
@@ -30,7 +28,7 @@ class AsyncKaptureClient:
     """
 
     def __init__(self, account: Account) -> None:
-        self.account = account
+        super().__init__(account)
         self._line: Line | None = None
         self._opening = asyncio.Lock()
         self._gate = Gate(account)
@@ -52,13 +50,6 @@ class AsyncKaptureClient:
         if line is not None:
             await line.close()
 
-    def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
-        """The half-open window between two edges, in the account's zone.
-
-        :raises KaptureSettingsError: an edge that can't be read, or a start that is not before the end
-        """
-        return make_window(window_start, window_end, self.account.zone)
-
     async def iter_orders(
         self,
         window_start: WindowEdge,
@@ -71,8 +62,8 @@ class AsyncKaptureClient:
 
         :raises KaptureError: the pull is not complete
         """
-        asked = question(date_field, filters)
-        async with aclosing(self.pull(asked, [self.window(window_start, window_end)])) as batches:
+        asked, windows = self._window_query(window_start, window_end, date_field, filters)
+        async with aclosing(self.pull(asked, windows)) as batches:
             async for batch in batches:
                 for raw in batch.raws:
                     yield as_dict(raw)
@@ -90,9 +81,9 @@ class AsyncKaptureClient:
 
         :raises KaptureError: the pull is not complete
         """
-        asked = question(date_field, filters)
+        asked, windows = self._window_query(window_start, window_end, date_field, filters)
         tally = Tally()
-        async with aclosing(self.pull(asked, [self.window(window_start, window_end)], tally, at_least)) as batches:
+        async with aclosing(self.pull(asked, windows, tally, at_least)) as batches:
             async for _ in batches:
                 if at_least is not None and tally.rows >= at_least:
                     break
@@ -108,22 +99,18 @@ class AsyncKaptureClient:
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         tally = Tally() if tally is None else tally
-        pull = Pull(self.account, asked, windows, tally, enough)
         lanes = Lanes(self.account, self._gate, partial(self.fetch, asked), tally)
         self._open_lanes.add(lanes)
+        fetched: Fetched | None = None
         try:
-            while not pull.done:
-                wanted = pull.requests()
-                lanes.want(wanted)
-                page = await lanes.result(wanted[0])
-                pull.foresee(lanes.arrived())
-                batch = pull.take(page)
-                if batch.ends is not None:
-                    await self._check_last_days(lanes, pull, batch.ends)
-                if batch.raws or batch.ends is not None:
-                    yield batch
+            with closing(self._steps(asked, windows, tally, enough)) as steps:
+                while (step := next_step(steps, fetched)) is not None:
+                    if isinstance(step, Batch):
+                        yield step
+                        fetched = None
+                    else:
+                        fetched = await lanes.carry_out(step)
         finally:
-            pull.close()
             await lanes.close()
             self._open_lanes.discard(lanes)
 
@@ -132,19 +119,7 @@ class AsyncKaptureClient:
 
         :raises KaptureError: the error that the answer is instead
         """
-        body = request_body(self.account, asked, days, offset, limit)
-        return page_of(await self.send(body), discreet(self.account, asked), dt.datetime.now(dt.UTC))
-
-    async def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
-        for days, wider in pull.last_days.questions(window):
-            try:
-                page = await lanes.fetch(wider, 0, is_optional=True)
-            except KaptureError as error:
-                if is_not_taken(error):
-                    return  # an account that does not take the wider range tells nothing about the end date
-                raise
-            if pull.last_days.shows(days, page):
-                pull.last_days.check(days, await lanes.fetch(days, 0))
+        return self._page(asked, await self.send(self._body(asked, days, offset, limit)))
 
     async def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it, whatever it says: no retry.

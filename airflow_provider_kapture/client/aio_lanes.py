@@ -13,7 +13,7 @@ from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.flow import Flow
 from airflow_provider_kapture.client.listing import Request
 from airflow_provider_kapture.client.protocol import Page
-from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.client.pull import CheckPage, Fetched, FetchPages, Tally
 from airflow_provider_kapture.client.retry import async_policy
 from airflow_provider_kapture.client.transport import stopped_error
 
@@ -85,6 +85,16 @@ class Lanes:
                 task = self._on_their_way[request] = asyncio.create_task(page, name="kapture-page")
                 # Of one that is wanted no more nobody takes the failure.
                 task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+
+    async def carry_out(self, step: FetchPages | CheckPage) -> Fetched:
+        """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
+        try:
+            if isinstance(step, CheckPage):
+                return Fetched(await self.fetch(step.days, 0, is_optional=step.is_optional))
+            self.want(step.requests)
+            return Fetched(await self.result(step.requests[0]), completed=self.arrived())
+        except KaptureError as error:
+            return Fetched(error=error)
 
     async def result(self, request: Request) -> Page:
         """Wait for a page that was asked for, and hold it no longer."""

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
+from airflow_provider_kapture.client.base import BaseClient
+from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge
 from airflow_provider_kapture.client.dicts import as_dict
-from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.lanes import Gate, Lanes
-from airflow_provider_kapture.client.protocol import (
-    Answer,
-    Page,
-    Question,
-    discreet,
-    page_of,
-    question,
-    request_body,
-)
-from airflow_provider_kapture.client.pull import Batch, Pull, Tally
-from airflow_provider_kapture.client.retry import is_not_taken
+from airflow_provider_kapture.client.protocol import Answer, Page, Question
+from airflow_provider_kapture.client.pull import Batch, Fetched, Tally, next_step
 
 if TYPE_CHECKING:
     from airflow_provider_kapture.client.wire import Line
@@ -34,14 +25,14 @@ if TYPE_CHECKING:
 _FAREWELL = 1.0
 
 
-class KaptureClient:
+class KaptureClient(BaseClient):
     """Pulls of orders from one account. A context manager; the connections are pooled for as long as it is open.
 
     :param account: where, who and the account's dialect
     """
 
     def __init__(self, account: Account) -> None:
-        self.account = account
+        super().__init__(account)
         self._line: Line | None = None
         self._opening = threading.Lock()
         self._gate = Gate(account)
@@ -69,13 +60,6 @@ class KaptureClient:
             if each.join(until):
                 self._open_lanes.discard(each)
 
-    def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
-        """The half-open window between two edges, in the account's zone.
-
-        :raises KaptureSettingsError: an edge that can't be read, or a start that is not before the end
-        """
-        return make_window(window_start, window_end, self.account.zone)
-
     def iter_orders(
         self,
         window_start: WindowEdge,
@@ -88,8 +72,7 @@ class KaptureClient:
 
         :raises KaptureError: the pull is not complete
         """
-        asked = question(date_field, filters)
-        windows = [self.window(window_start, window_end)]
+        asked, windows = self._window_query(window_start, window_end, date_field, filters)
         return (as_dict(raw) for batch in self.pull(asked, windows) for raw in batch.raws)
 
     def count_orders(
@@ -105,9 +88,9 @@ class KaptureClient:
 
         :raises KaptureError: the pull is not complete
         """
-        asked = question(date_field, filters)
+        asked, windows = self._window_query(window_start, window_end, date_field, filters)
         tally = Tally()
-        batches = self.pull(asked, [self.window(window_start, window_end)], tally, at_least)
+        batches = self.pull(asked, windows, tally, at_least)
         try:
             for _ in batches:
                 if at_least is not None and tally.rows >= at_least:
@@ -126,22 +109,15 @@ class KaptureClient:
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         tally = Tally() if tally is None else tally
-        pull = Pull(self.account, asked, windows, tally, enough)
         lanes = self._open(asked, tally)
-        try:
-            while not pull.done:
-                wanted = pull.requests()
-                lanes.want(wanted)
-                page = lanes.result(wanted[0])
-                pull.foresee(lanes.arrived())
-                batch = pull.take(page)
-                if batch.ends is not None:
-                    self._check_last_days(lanes, pull, batch.ends)
-                if batch.raws or batch.ends is not None:
-                    yield batch
-        finally:
-            pull.close()
-            lanes.close()
+        fetched: Fetched | None = None
+        with closing(lanes), closing(self._steps(asked, windows, tally, enough)) as steps:
+            while (step := next_step(steps, fetched)) is not None:
+                if isinstance(step, Batch):
+                    yield step
+                    fetched = None
+                else:
+                    fetched = lanes.carry_out(step)
 
     def _open(self, asked: Question, tally: Tally) -> Lanes:
         now = time.monotonic()
@@ -155,19 +131,7 @@ class KaptureClient:
 
         :raises KaptureError: the error that the answer is instead
         """
-        body = request_body(self.account, asked, days, offset, limit)
-        return page_of(self.send(body), discreet(self.account, asked), dt.datetime.now(dt.UTC))
-
-    def _check_last_days(self, lanes: Lanes, pull: Pull, window: Window) -> None:
-        for days, wider in pull.last_days.questions(window):
-            try:
-                page = lanes.fetch(wider, 0, is_optional=True)
-            except KaptureError as error:
-                if is_not_taken(error):
-                    return  # an account that does not take the wider range tells nothing about the end date
-                raise
-            if pull.last_days.shows(days, page):
-                pull.last_days.check(days, lanes.fetch(days, 0))
+        return self._page(asked, self.send(self._body(asked, days, offset, limit)))
 
     def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it, whatever it says: no retry.

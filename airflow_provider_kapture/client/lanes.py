@@ -16,7 +16,7 @@ from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.flow import Flow
 from airflow_provider_kapture.client.listing import Request
 from airflow_provider_kapture.client.protocol import Page
-from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.client.pull import CheckPage, Fetched, FetchPages, Tally
 from airflow_provider_kapture.client.retry import policy
 from airflow_provider_kapture.client.transport import stopped_error
 
@@ -86,6 +86,16 @@ class Lanes:
         for request in wanted:
             if request not in self._on_their_way:
                 self._on_their_way[request] = self._submit(request)
+
+    def carry_out(self, step: FetchPages | CheckPage) -> Fetched:
+        """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
+        try:
+            if isinstance(step, CheckPage):
+                return Fetched(self.fetch(step.days, 0, is_optional=step.is_optional))
+            self.want(step.requests)
+            return Fetched(self.result(step.requests[0]), completed=self.arrived())
+        except KaptureError as error:
+            return Fetched(error=error)
 
     def result(self, request: Request) -> Page:
         """Wait for a page that was asked for, and hold it no longer."""

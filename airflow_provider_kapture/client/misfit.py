@@ -12,7 +12,26 @@ from airflow_provider_kapture.client.days import DayRange, Window, from_ms, rang
 from airflow_provider_kapture.client.errors import KaptureDialectError
 from airflow_provider_kapture.client.protocol import Page, Question
 
-_LIKELY_ZONES = ("UTC", "Asia/Kolkata", "Asia/Dubai", "Asia/Singapore", "Europe/London", "Europe/Berlin")
+# Zones that accounts are likely to be in, the likeliest first: tried before all others.
+LIKELY_ZONES = (
+    "Asia/Kolkata",
+    "UTC",
+    "Asia/Dubai",
+    "Asia/Singapore",
+    "Europe/London",
+    "Europe/Berlin",
+    "Asia/Riyadh",
+    "Asia/Jakarta",
+    "Asia/Dhaka",
+    "Asia/Karachi",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+)
 
 
 def outside_error(account: Account, days: DayRange, page: Page) -> KaptureDialectError:
@@ -40,7 +59,7 @@ def _day_after(days: DayRange, account: Account) -> dt.date:
 
 def _zone_that_fits(days: DayRange, instants: Sequence[int]) -> str | None:
     edges = (min(instants), max(instants))
-    for name in (*_LIKELY_ZONES, *sorted(available_timezones())):
+    for name in (*LIKELY_ZONES, *sorted(available_timezones())):
         if all(days.holds(each, ZoneInfo(name)) for each in edges):
             return name
     return None

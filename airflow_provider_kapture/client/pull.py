@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeAlias, cast
 
 import msgspec
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.days import Window, ranges
-from airflow_provider_kapture.client.errors import KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.days import DayRange, Window, ranges
+from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError, KaptureShapeError
 from airflow_provider_kapture.client.listing import Listing, Request
 from airflow_provider_kapture.client.misfit import LastDays, outside_error
 from airflow_provider_kapture.client.protocol import Page, Question
+from airflow_provider_kapture.client.retry import is_not_taken
 from airflow_provider_kapture.client.walk import Walk
 
 
@@ -55,8 +56,74 @@ class Batch:
     ends: Window | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FetchPages:
+    """What a pull needs to go on: the page of the first request. The others are fetched meanwhile.
+
+    :ivar requests: every request that may be in flight now
+    """
+
+    requests: Sequence[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPage:
+    """One request of a check that a pull makes between its pages.
+
+    :ivar is_optional: whether Kapture may reject the query: then it is tried a few times only
+    """
+
+    days: DayRange
+    is_optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a step of a pull is answered with.
+
+    :ivar page: the page of the first request; none if it failed
+    :ivar error: why it failed
+    :ivar completed: the requests of the step that are complete already
+    """
+
+    page: Page | None = None
+    error: KaptureError | None = None
+    completed: Mapping[Request, Page] = field(default_factory=dict)
+
+    def result(self) -> Page:
+        """Return the page.
+
+        :raises KaptureError: there is none
+        """
+        if self.error is not None:
+            raise self.error
+        return cast("Page", self.page)
+
+
+PullStep: TypeAlias = FetchPages | CheckPage | Batch
+PullSteps: TypeAlias = Generator[PullStep, Fetched | None, None]
+
+
+def next_step(steps: PullSteps, fetched: Fetched | None) -> PullStep | None:
+    """Return the next step of a pull; None once it is complete.
+
+    :param fetched: what came of the step before; None for the first, and after a batch
+    :raises KaptureError: the pull is not complete
+    """
+    try:
+        return steps.send(fetched)
+    except StopIteration:
+        return None
+
+
+def _fetch(step: FetchPages | CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
+    fetched = yield step
+    assert fetched is not None
+    return fetched
+
+
 class Pull:
-    """Drive it with :meth:`requests` and :meth:`take` until :attr:`done`.
+    """Drive it by :meth:`steps`, each of which the clients carry out in their own way.
 
     :param windows: what is pulled, one after another
     :param enough: how many orders will do: no more pages are on their way than may be needed for them
@@ -168,6 +235,35 @@ class Pull:
             self._listings.popleft()
         raws = page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh]
         return Batch(raws, listing.window if listing.is_over and listing.is_last else None)
+
+    def steps(self) -> PullSteps:
+        """Yield what to fetch next, and the orders as they become known.
+
+        A :class:`FetchPages` and a :class:`CheckPage` are answered with a :class:`Fetched`; a :class:`Batch` is not.
+
+        :raises KaptureError: the pull is not complete
+        """
+        try:
+            while not self.done:
+                fetched = yield from _fetch(FetchPages(self.requests()))
+                page = fetched.result()
+                self.foresee(fetched.completed)
+                batch = self.take(page)
+                if batch.ends is not None:
+                    yield from self._check_last_days(batch.ends)
+                if batch.raws or batch.ends is not None:
+                    yield batch
+        finally:
+            self.close()
+
+    def _check_last_days(self, window: Window) -> PullSteps:
+        for days, wider in self.last_days.questions(window):
+            fetched = yield from _fetch(CheckPage(wider, is_optional=True))
+            if is_not_taken(fetched.error):
+                return  # an account that rejects the wider range shows nothing about the end date
+            if self.last_days.shows(days, fetched.result()):
+                again = yield from _fetch(CheckPage(days))
+                self.last_days.check(days, again.result())
 
     def close(self) -> None:
         """Give back what the walks hold."""

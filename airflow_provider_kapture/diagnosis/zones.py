@@ -9,6 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from airflow_provider_kapture.client.days import DayRange, from_ms
+from airflow_provider_kapture.client.misfit import LIKELY_ZONES
 from airflow_provider_kapture.diagnosis.conclude import Finding
 
 
@@ -29,30 +30,9 @@ class Day:
         return all(only.holds(each, zone) for each in (min(self.instants), max(self.instants)))
 
 
-_LIKELY_ZONES = (
-    "Asia/Kolkata",
-    "UTC",
-    "Asia/Dubai",
-    "Asia/Singapore",
-    "Europe/London",
-    "Europe/Berlin",
-    "Asia/Riyadh",
-    "Asia/Jakarta",
-    "Asia/Dhaka",
-    "Asia/Karachi",
-    "Asia/Kathmandu",
-    "Asia/Tokyo",
-    "Australia/Sydney",
-    "Pacific/Auckland",
-    "America/New_York",
-    "America/Chicago",
-    "America/Los_Angeles",
-)
-
-
 @cache
 def _all_zones() -> Mapping[str, ZoneInfo]:
-    return {name: ZoneInfo(name) for name in (*_LIKELY_ZONES, *sorted(available_timezones()))}
+    return {name: ZoneInfo(name) for name in (*LIKELY_ZONES, *sorted(available_timezones()))}
 
 
 def fitting_zones(days: Sequence[Day], configured: str) -> list[str]:
@@ -86,7 +66,7 @@ def zone_finding(days: Sequence[Day], configured: str) -> Finding:
     kept = "; it is the connection's own, and" if fitting[0] == configured else ";"
     others = f"{kept} {len(fitting) - 1} other offset(s) fit as well: {', '.join(fitting[1:5])}" if fitting[1:] else ""
     # A likely zone among unlikely ones is no guess; an unlikely one among others is.
-    is_open = len(fitting) > 1 and (fitting[0] not in _LIKELY_ZONES or fitting[1] in _LIKELY_ZONES)
+    is_open = len(fitting) > 1 and (fitting[0] not in LIKELY_ZONES or fitting[1] in LIKELY_ZONES)
     return Finding(
         "time zone",
         f"perhaps {fitting[0]}" if is_open else fitting[0],
