@@ -96,8 +96,10 @@ $(ROWS): row-%: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session 'tests($*)'
 
 .PHONY: test-airflow
-test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, triggerer and API server
+test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, triggerer, API server; asset events on 3.2 too
 	$(PYTEST) -m airflow tests/airflow
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session 'tests(airflow-3.2-py3.12)' -- -m airflow \
+		$(abspath tests/airflow/test_asset_events.py)
 
 $(READY)-browser: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group browser

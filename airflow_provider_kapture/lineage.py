@@ -1,12 +1,10 @@
-"""What Airflow learns of a pull from its receipt: asset events, hook lineage, OpenLineage."""
+"""Lineage of a pull from its receipt: hook lineage and OpenLineage. Asset events are in ``operators.asset_events``."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-from airflow_provider_kapture.client.days import Window
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -14,42 +12,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ORDERS = "orders"
-
-
-def account_days(window: Window, files: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The account's days that a pull has brought up to date: its window's, and those that it looked back on."""
-    days = {day.isoformat() for day, _ in window.days()}
-    return sorted(days | {file["window_start"][:10] for file in files})
-
-
-def tell_outlets(context: Mapping[str, Any], outlets: Iterable[Any], receipt: dict[str, Any], days: list[str]) -> None:
-    """Have each outlet's asset event carry the receipt, and the days as its partition keys where Airflow has them.
-
-    :param days: ISO 8601 dates
-    """
-    from airflow.providers.common.compat.sdk import AssetAlias
-
-    events = context.get("outlet_events")
-    if events is None:
-        return
-    for outlet in outlets:
-        # Which assets an alias stands for is for the DAG's author to say; what has no URI and no name is no asset.
-        if isinstance(outlet, AssetAlias) or not (hasattr(outlet, "uri") or hasattr(outlet, "name")):
-            continue
-        event = events[outlet]
-        event.extra = receipt
-        if hasattr(event, "add_partitions"):
-            event.add_partitions(days)
-            _also_without_partition(context, event)
-
-
-def _also_without_partition(context: Mapping[str, Any], event: Any) -> None:
-    """One more event that is of no partition.
-
-    Airflow runs a DAG that is scheduled on the asset, and not on partitions of it, for such an event and no other.
-    """
-    if not context.get("partition_key") and isinstance(event.partition_keys, set):
-        event.partition_keys.add(None)
 
 
 def tell_hook_lineage(hook: Any, receipt: Mapping[str, Any]) -> None:

@@ -36,11 +36,12 @@ with DAG(
 
     @task
     def count_by_status(**context: Any) -> dict[str, int]:
-        """How many orders of each status the new files have."""
-        # The second name is Airflow 2's. The events' extra is the receipt of the pull.
+        """Count the orders of each status in the files of the pulls since the last run."""
+        # Airflow 2 has the second name. Each pull has one event, whose extra is its receipt.
         events = context.get("triggering_asset_events") or context["triggering_dataset_events"]
         receipts = [event.extra for of_asset in events.values() for event in of_asset]
         statuses: Counter[str] = Counter()
+        # A pull that was repeated names the same file again: read it once.
         for uri in sorted({file["uri"] for receipt in receipts for file in receipt["files"]}):
             lines = gzip.decompress(ObjectStoragePath(uri).read_bytes()).splitlines()
             statuses.update(json.loads(line)["deliveryStatus"] for line in lines)

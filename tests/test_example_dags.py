@@ -82,7 +82,7 @@ def test_hourly_files_are_adjacent_and_the_consumer_reads_them(kapture: Emulator
     edges = [dt.datetime(2024, 5, 9, hour, tzinfo=dt.UTC) for hour in (6, 7, 8, 9)]
     for name, wanted in (("window_start", edges[:-1]), ("window_end", edges[1:])):
         assert [dt.datetime.fromisoformat(receipt[name]) for receipt in pulled] == wanted
-    # The events of the runs since the consumer's last one, one of them twice, as where partitions have their own.
+    # The events of the runs since the consumer's last one, one of which was repeated.
     events = [SimpleNamespace(extra=receipt) for receipt in (*pulled, pulled[-1])]
     context = {"triggering_asset_events": SimpleNamespace(values=lambda: [events])}
     found = module.consumer.get_task("count_by_status").python_callable(**context)

@@ -23,6 +23,7 @@ from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.discretion import mask
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.mapped import check_own_destination
+from airflow_provider_kapture.operators import asset_events
 from airflow_provider_kapture.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
 from airflow_provider_kapture.windows import window_of_run
@@ -37,8 +38,8 @@ class KapturePullOrdersOperator(BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
     Source: Pull Order API. Returns the orders, or, with a ``destination``, the receipt; the receipt is pushed under the
-    XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets it as its event's ``extra``, and the
-    account's days as partition keys where Airflow has them.
+    XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its
+    ``extra``; in a run whose partition is a day, one event for each changed day instead.
 
     :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string; what carries no offset
         is in the account's time zone, a bare date is that day's first instant there (templated)
@@ -58,6 +59,8 @@ class KapturePullOrdersOperator(BaseOperator):
     :param lookback: this many whole days before the window are pulled again, each into its own object; needs a ``/``
         destination and a window of whole days; left out in backfill runs
     :param max_xcom_bytes: the most that the orders may take in XCom
+    :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
+        the whole pull; always so in a run whose partition is a day. Airflow 3.3 and later
     :param kapture_conn_id: the connection (templated)
     """
 
@@ -88,6 +91,7 @@ class KapturePullOrdersOperator(BaseOperator):
         on_empty: str = "write",
         lookback: int = 0,
         max_xcom_bytes: int = 49152,
+        partition_events: bool = False,
         kapture_conn_id: str = KaptureHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
@@ -105,6 +109,7 @@ class KapturePullOrdersOperator(BaseOperator):
         self.on_empty = on_empty
         self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
+        self.partition_events = partition_events
         self.kapture_conn_id = kapture_conn_id
 
     def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
@@ -170,6 +175,7 @@ class KapturePullOrdersOperator(BaseOperator):
                 window=self.window,
             )
             self.log.info("Window [%s, %s) from %s", window.start.isoformat(), window.end.isoformat(), source)
+            asset_events.check_partition_events(context, window, self.destination, self.partition_events)
             back = self._days_back(window, context)
             tally, began = Tally(), dt.datetime.now(dt.UTC)
             watch = self._watch(tally, back + sum(1 for _ in window.days()))
@@ -244,7 +250,11 @@ class KapturePullOrdersOperator(BaseOperator):
         if context.get("ti") is not None:
             context["ti"].xcom_push(key="receipt", value=receipt)
         lineage.tell_hook_lineage(self, receipt)
-        lineage.tell_outlets(context, self.outlets, receipt, lineage.account_days(window, receipt["files"]))
+        extra, days = receipt, []
+        if asset_events.has_events_by_day(context, window, self.destination, self.partition_events):
+            extra = asset_events.extra_by_day(receipt, window, self.destination)
+            days = extra["changed_days"]
+        asset_events.attach_receipt_to_outlets(context, self.outlets, extra, days)
 
 
 def _rows(receipt: Mapping[str, Any], window: Window) -> int:

@@ -99,7 +99,7 @@ def airflow(account: Emulator, orders: Path, told: Path, tmp_path_factory: pytes
         "ORDERS": orders.as_uri(),
     }
     with Standalone(tmp_path_factory.mktemp("airflow"), HERE / "dags", environment) as running:
-        running.wait_for("the DAGs", lambda: running.call("GET", "dags")["total_entries"] >= 9)
+        running.wait_for("the DAGs", lambda: running.call("GET", "dags")["total_entries"] >= 16)
         yield running
 
 

@@ -85,6 +85,7 @@ def operator() -> None:
         on_empty="skip",
         lookback=0,
         max_xcom_bytes=1,
+        partition_events=True,
         kapture_conn_id="kapture_default",
         retries=3,
         pool="kapture",

@@ -1,0 +1,128 @@
+"""Asset events of a pull: one for the whole pull, or one for each changed day with the day as its partition key.
+
+Lineage of the account and the files (hook lineage, OpenLineage) is in ``airflow_provider_kapture.lineage``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import airflow
+
+from airflow_provider_kapture.client.days import Window, to_ms
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.schedules import partition_window
+
+# Up to this many changed days, an event by day carries the whole receipt and a file for each day.
+MAX_DAYS_IN_DETAIL = 16
+_SUMMARY = ("account", "window_start", "window_end", "date_field", "rows", "complete", "files")
+
+
+def check_partition_events(
+    context: Mapping[str, Any], window: Window, destination: str | None, partition_events: bool
+) -> None:
+    """Refuse events by day where this Airflow or this destination cannot have them.
+
+    :param destination: none for XCom, a file name, or a folder that ends in ``/``
+    :raises KaptureSettingsError: ``partition_events`` is not a flag, or cannot be fulfilled in this run
+    """
+    if type(partition_events) is not bool:
+        raise KaptureSettingsError(f"partition_events is {partition_events!r}: it must be True or False")
+    if not partition_events:
+        return
+    key = _partition_key(context)
+    _check_airflow(key)
+    if not key and _is_one_file_of_several_days(window, destination):
+        raise KaptureSettingsError(
+            f"partition_events needs a file for each day, but destination {destination!r} is one file for several "
+            "days: end it in '/', or pull one day"
+        )
+
+
+def has_events_by_day(
+    context: Mapping[str, Any], window: Window, destination: str | None, partition_events: bool
+) -> bool:
+    """Return whether the pull fires an event for each changed day, and no event for the whole pull.
+
+    In a run whose partition is not one day, or with one file of several days, a partitioned run has the one event that
+    Airflow fires with the run's own key.
+    """
+    if not _partition_key(context):
+        return partition_events
+    return _is_daily_partition(context, window) and not _is_one_file_of_several_days(window, destination)
+
+
+def attach_receipt_to_outlets(
+    context: Mapping[str, Any], outlets: Iterable[Any], extra: dict[str, Any], days: list[str]
+) -> None:
+    """Set each outlet's asset event to carry ``extra``, with one event for each of the days.
+
+    :param extra: one for all events of the task: Airflow knows no other way
+    :param days: partition keys, ISO 8601 dates; empty for the one event that Airflow fires by itself. Airflow before
+        3.3 fires that one in any case
+    """
+    from airflow.providers.common.compat.sdk import AssetAlias
+
+    events = context.get("outlet_events")
+    if events is None:
+        return
+    for outlet in outlets:
+        # The DAG's author chooses the assets of an alias; an object without URI and name is not an asset.
+        if isinstance(outlet, AssetAlias) or not (hasattr(outlet, "uri") or hasattr(outlet, "name")):
+            continue
+        event = events[outlet]
+        event.extra = extra
+        if days and hasattr(event, "add_partitions"):
+            event.add_partitions(days)
+
+
+def extra_by_day(receipt: Mapping[str, Any], window: Window, destination: str | None) -> dict[str, Any]:
+    """Return the ``extra`` of events by day: the receipt, its changed days and the file of each of them.
+
+    Many days have an event each, and each event a copy of this: beyond a few days it is a summary.
+    """
+    files = files_by_day(receipt["files"], window)
+    # Without a destination nothing is written; the orders of these days are in the task's XCom.
+    days = sorted(files) if destination is not None else [day.isoformat() for day, _ in window.days()]
+    if len(days) > MAX_DAYS_IN_DETAIL:
+        return {key: receipt[key] for key in _SUMMARY} | {"changed_days": days}
+    return {**receipt, "changed_days": days, "files_by_day": files}
+
+
+def files_by_day(files: Iterable[Mapping[str, Any]], window: Window) -> dict[str, Mapping[str, Any]]:
+    """Return the file of each of the account's days that was written, by ISO 8601 date."""
+    found = {}
+    for file in files:
+        start, end = (to_ms(dt.datetime.fromisoformat(file[name])) for name in ("window_start", "window_end"))
+        found.update({day.isoformat(): file for day, _ in Window(start, end, window.zone).days()})
+    return found
+
+
+def _partition_key(context: Mapping[str, Any]) -> str | None:
+    return context.get("partition_key") or getattr(context.get("dag_run"), "partition_key", None)
+
+
+def _is_daily_partition(context: Mapping[str, Any], window: Window) -> bool:
+    try:
+        partition = partition_window(context, window.zone)
+    except KaptureSettingsError:  # a key that cannot be read as a day, in a run with an explicit window
+        return False
+    return partition is not None and partition.is_whole_days() and len(list(partition.days())) == 1
+
+
+def _is_one_file_of_several_days(window: Window, destination: str | None) -> bool:
+    return destination is not None and not str(destination).endswith("/") and len(list(window.days())) > 1
+
+
+def _check_airflow(partition_key: str | None) -> None:
+    version = airflow.__version__
+    release = tuple(int(part) for part in version.split(".")[:2])
+    if release < (3, 2):
+        raise KaptureSettingsError(f"partition_events needs Airflow 3.2 or later, and this is {version}: remove it")
+    if release < (3, 3) and not partition_key:
+        raise KaptureSettingsError(
+            f"partition_events needs Airflow 3.3 or later in a run without a partition, and this is {version}: "
+            "remove it, or run the DAG by partitions of a day"
+        )
