@@ -1,4 +1,4 @@
-"""Which window does this run mean; and windows for mapped pulls."""
+"""The window that a run means, and windows for mapped pulls. What a DAG's schedule says is in `schedules`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, make_window
+from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, in_utc, make_window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.settings import time_zone
-from airflow_provider_kapture.schedules import last_period, partition_window
+from airflow_provider_kapture.schedules import last_period, partition_of, partition_window, run_started
 
 _MOST_WINDOWS = 1000
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _DAY = dt.timedelta(days=1)
 _LONGEST_DAY_MS = 25 * 3_600_000
-_WAYS = (
-    "give window_start and window_end; or window (a timedelta, or 'day'); or let the DAG have a schedule, "
-    "whose last complete period is then the window"
-)
+_WAYS = "Set window_start and window_end, or window (a timedelta, or 'day'), or give the DAG a schedule"
 
 
 def plan_windows(
@@ -38,7 +35,7 @@ def plan_windows(
         zone = time_zone(timezone)
     except ValueError as error:
         raise KaptureSettingsError(f"timezone is {timezone!r}: it must be {error}") from error
-    whole = make_window(start, end, zone)
+    whole = make_window(start, end, zone, ("start", "end"))
     if every == "day":
         if (whole.end_ms - whole.start_ms) // _LONGEST_DAY_MS > _MOST_WINDOWS:
             raise _too_many(whole)
@@ -75,11 +72,11 @@ def window_of_run(
     window_end: WindowEdge | None = None,
     window: dt.timedelta | str | None = None,
 ) -> tuple[Window, str]:
-    """The window that a run means, and where it came from. What is said beats what is inferred.
+    """Return the window that a run means, and its source. Explicit arguments take precedence over inferred windows.
 
-    :param context: the task's context; may be empty where the window is explicit
+    :param context: the task's context; may be empty if the window is explicit
     :param zone: the account's time zone
-    :raises KaptureSettingsError: no way to say a window applies
+    :raises KaptureSettingsError: no rule applies, or an inferred window ends after the run started
     """
     if window is not None:
         _check_width(window)
@@ -89,28 +86,48 @@ def window_of_run(
         assert window_start is not None
         assert window_end is not None
         return make_window(window_start, window_end, zone), "window_start and window_end"
+    inferred, source = _inferred(context, zone, window)
+    _check_past(context, inferred, source)
+    return inferred, source
+
+
+def _inferred(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta | str | None) -> tuple[Window, str]:
     if window is not None:
         return _relative(context, zone, window), f"window={window!r}"
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
-    if start is not None and end is not None and start < end:
+    if start is not None and end is not None and in_utc(start, zone) < in_utc(end, zone):
         return make_window(start, end, zone), "data interval"
     partition = partition_window(context, zone)
     if partition is not None:
         return partition, "partition"
-    period = last_period(context)
+    period = last_period(context, zone)
     if period is not None:
-        return make_window(*period, zone), "last complete period of the schedule"
+        return period, "last complete period of the schedule"
     raise KaptureSettingsError(
-        f"No window: this run has no data interval and no partition that is a day, and its DAG no cron or timedelta "
-        f"that a period could be of; {_WAYS}"
+        "Cannot determine the window: this run has no data interval or daily partition, and its DAG has no cron or "
+        f"timedelta schedule. {_WAYS}"
+    )
+
+
+def _check_past(context: Mapping[str, Any], inferred: Window, source: str) -> None:
+    """Refuse an inferred window whose orders could not all be there when the run started."""
+    started = run_started(context, inferred.zone)
+    if inferred.end_ms <= to_ms(started):
+        return
+    key = partition_of(context)[0]
+    name = f"partition {key or inferred.start.date()}" if source == "partition" else f"window ({source})"
+    remedy = "use run_offset=-1, or window" if source == "partition" else "set window_start and window_end"
+    raise KaptureSettingsError(
+        f"The run's {name} ends in the future, at {inferred.end.isoformat()}, and the run started at "
+        f"{started.astimezone(inferred.zone).isoformat(timespec='seconds')}; {remedy}"
     )
 
 
 def _check_said(name: str, edge: WindowEdge | None) -> None:
     if edge is None:
-        raise KaptureSettingsError(f"{name} is None and the other edge of the window is not: give both, or neither")
+        raise KaptureSettingsError(f"{name} is None and the other edge of the window is not: set both, or neither")
     if isinstance(edge, str) and edge.strip() in {"", "None"}:
-        raise KaptureSettingsError(f"{name} came out as {edge!r}: the template or argument has no value in this run")
+        raise KaptureSettingsError(f"{name} rendered to {edge!r}: the template has no value in this run")
 
 
 def _check_width(window: dt.timedelta | str) -> None:
@@ -121,10 +138,17 @@ def _check_width(window: dt.timedelta | str) -> None:
 def _relative(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta | str) -> Window:
     run = context.get("dag_run")
     moments = (context.get("data_interval_end"), context.get("logical_date"), getattr(run, "run_after", None))
-    end = next((each for each in moments if each is not None), None)
-    if end is None:
-        raise KaptureSettingsError(f"window is {window!r}, but this run has no moment that it could end at; {_WAYS}")
+    moment = next((each for each in moments if each is not None), None)
+    if moment is None:
+        raise KaptureSettingsError(
+            f"window={window!r} needs an end time, but this run has no data interval, logical date or run_after. "
+            "Set window_start and window_end"
+        )
+    end = in_utc(moment, zone)
     if isinstance(window, dt.timedelta):
-        return make_window(end.astimezone(dt.UTC) - window, end, zone)
+        try:
+            return make_window(end - window, end, zone)
+        except OverflowError as error:
+            raise KaptureSettingsError(f"window is {window!r}: it begins before the calendar does") from error
     last = end.astimezone(zone).date()
     return make_window(from_ms(day_start(last, zone) - 1, zone).date(), last, zone)

@@ -16,6 +16,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 from dateutil.relativedelta import relativedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from instants import KINDS, each_kind
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.windows import plan_windows, window_of_run
@@ -30,6 +31,27 @@ def test_planned_windows_are_adjacent(days: int, every: dt.timedelta | str) -> N
     windows = plan_windows(start, start + dt.timedelta(days=days), every, "America/New_York")
     assert windows[0]["window_start"].startswith("2026-01-05T00:00")
     assert [each["window_start"] for each in windows[1:]] == [each["window_end"] for each in windows[:-1]]
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("every", "hours"),
+    [("day", [24, 25, 24]), (dt.timedelta(days=1), [24, 24, 24, 1]), (dt.timedelta(hours=49), [49, 24])],
+)
+def test_planned_windows_are_as_long_as_asked_whatever_the_kind_of_datetime(
+    kind: Any, every: dt.timedelta | str, hours: list[int]
+) -> None:
+    zone = ZoneInfo("America/New_York")
+    edges = [kind(dt.datetime(2024, 11, day, tzinfo=zone)) for day in (2, 5)]
+    windows = plan_windows(*edges, every, "America/New_York")
+    got = [[dt.datetime.fromisoformat(each[name]).timestamp() for name in each] for each in windows]
+    assert [(end - start) / 3600 for start, end in got] == hours
+
+
+@pytest.mark.parametrize(("start", "name"), [("soon", "start"), ("2026-01-02", "start")])
+def test_what_is_wrong_with_planned_windows_is_said_by_the_name_of_their_arguments(start: str, name: str) -> None:
+    with pytest.raises(KaptureSettingsError, match=rf"^{name} "):
+        plan_windows(start, "2026-01-02", "day")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +80,13 @@ def run_of(schedule: Any, moment: dt.datetime | None = MOMENT, zone: str = "UTC"
     return {"dag": dag, "logical_date": moment, **interval, **more}
 
 
+def as_kind(context: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """A context with each of its instants as another kind of datetime."""
+    run = context.get("dag_run")
+    changed = {"dag_run": SimpleNamespace(**as_kind(vars(run), kind))} if run is not None else {}
+    return {name: kind(each) if isinstance(each, dt.datetime) else each for name, each in context.items()} | changed
+
+
 def window_in_utc(context: dict[str, Any], zone: ZoneInfo = ZONE, **arguments: Any) -> tuple[str, str]:
     window, _ = window_of_run(context, zone, **arguments)
     start, end = (edge.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M") for edge in (window.start, window.end))
@@ -84,8 +113,30 @@ def window_in_utc(context: dict[str, Any], zone: ZoneInfo = ZONE, **arguments: A
         ({"dag_run": SimpleNamespace(run_after=MOMENT)}, {"window": "day"}, "2026-01-03T18:30", "2026-01-04T18:30"),
     ],
 )
-def test_the_window_that_a_run_means(context: dict, arguments: dict, start: str, end: str) -> None:
-    assert window_in_utc(context, **arguments) == (start, end)
+@each_kind
+def test_the_window_that_a_run_means(context: dict, arguments: dict, start: str, end: str, kind: Any) -> None:
+    assert window_in_utc(as_kind(context, kind), **arguments) == (start, end)
+
+
+# Four daily runs around the end of summer time in New York, and two edges of the same kind.
+END = dt.datetime(2024, 11, 2, 18, 30, tzinfo=dt.UTC)
+
+
+@each_kind
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "UTC"])
+@pytest.mark.parametrize("name", ["data_interval_end", "logical_date", "run_after"])
+def test_a_window_of_a_day_has_24_hours_whatever_the_kind_of_datetime(kind: Any, zone: str, name: str) -> None:
+    for end in (END + dt.timedelta(days=days) for days in range(4)):
+        moment = kind(end)
+        context = {"dag_run": SimpleNamespace(run_after=moment)} if name == "run_after" else {name: moment}
+        window, _ = window_of_run(context, ZoneInfo(zone), window=dt.timedelta(days=1))
+        assert (window.start, window.end) == (end - dt.timedelta(days=1), end)
+
+
+@pytest.mark.parametrize("window", [dt.timedelta.max, dt.timedelta(days=800_000)])
+def test_a_window_that_begins_before_the_calendar_is_an_error(window: dt.timedelta) -> None:
+    with pytest.raises(KaptureSettingsError, match="window is"):
+        window_of_run({"logical_date": MOMENT}, ZONE, window=window)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +155,13 @@ def test_the_window_that_a_run_means(context: dict, arguments: dict, start: str,
     ],
     ids=str,
 )
-def test_without_an_interval_the_last_complete_period_of_the_schedule(schedule: Any, start: str, end: str) -> None:
-    assert window_in_utc(run_of(schedule)) == (start, end)
+@each_kind
+def test_without_an_interval_the_last_complete_period_of_the_schedule(
+    schedule: Any, start: str, end: str, kind: Any
+) -> None:
+    assert window_in_utc(as_kind(run_of(schedule), kind)) == (start, end)
     run = SimpleNamespace(run_type="manual", run_after=MOMENT)
-    assert window_in_utc(run_of(schedule, None, dag_run=run)) == (start, end)
+    assert window_in_utc(as_kind(run_of(schedule, None, dag_run=run), kind)) == (start, end)
 
 
 @pytest.mark.parametrize(
@@ -117,23 +171,24 @@ def test_without_an_interval_the_last_complete_period_of_the_schedule(schedule: 
         ("MultipleCronTriggerTimetable", {"timezone": "UTC"}, "2026-01-05T00:30", "2026-01-05T01:00"),
     ],
 )
-def test_timetables_of_airflow_3(name: str, arguments: dict[str, Any], start: str, end: str) -> None:
+@each_kind
+def test_timetables_of_airflow_3(name: str, arguments: dict[str, Any], start: str, end: str, kind: Any) -> None:
     timetable = getattr(trigger, name, None)
     if timetable is None:
         pytest.skip(f"this Airflow has no {name}")
     crons = ("0 1 * * *", "30 0 * * *") if "timezone" in arguments else ()
-    assert window_in_utc(run_of(timetable(*crons, **arguments))) == (start, end)
+    assert window_in_utc(as_kind(run_of(timetable(*crons, **arguments)), kind)) == (start, end)
 
 
 @pytest.mark.parametrize("schedule", [None, "@once", [Asset("orders")], EventsTimetable([pendulum.instance(MOMENT)])])
 def test_a_schedule_without_periods_is_no_window(schedule: Any) -> None:
-    with pytest.raises(KaptureSettingsError, match=r"window_start and window_end; or window \(.*; or let the DAG"):
+    with pytest.raises(KaptureSettingsError, match=r"Set window_start and window_end, or window \(.*, or give the DAG"):
         window_of_run(run_of(schedule), ZONE)
 
 
 def test_a_run_that_assets_triggered_is_none_of_the_cron() -> None:
     run = SimpleNamespace(run_type="asset_triggered", run_after=MOMENT)
-    with pytest.raises(KaptureSettingsError, match="No window"):
+    with pytest.raises(KaptureSettingsError, match="Cannot determine the window"):
         window_of_run(run_of("@daily", None, dag_run=run), ZONE)
 
 
@@ -154,8 +209,15 @@ CHANGES = (
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.sampled_from(CRONS), st.sampled_from(CHANGES), st.integers(-3 * 24 * 60, 6 * 60))
-def test_adjacent_runs_leave_neither_gap_nor_overlap(cron: str, change: tuple[str, str], minutes: int) -> None:
+@given(
+    st.sampled_from(CRONS),
+    st.sampled_from(CHANGES),
+    st.integers(-3 * 24 * 60, 6 * 60),
+    st.sampled_from([*KINDS.values()]),
+)
+def test_adjacent_runs_leave_neither_gap_nor_overlap(
+    cron: str, change: tuple[str, str], minutes: int, kind: Any
+) -> None:
     zone, day = change
     timetable = CronTriggerTimetable(cron, timezone=zone)
     earliest = pendulum.parse(day) + dt.timedelta(minutes=minutes)
@@ -168,7 +230,7 @@ def test_adjacent_runs_leave_neither_gap_nor_overlap(cron: str, change: tuple[st
         assert info is not None
         last = info.data_interval
         runs.append(info)
-    windows = [window_in_utc(run_of(cron, each.logical_date, zone)) for each in runs]
+    windows = [window_in_utc(as_kind(run_of(cron, each.logical_date, zone), kind)) for each in runs]
     assert [start for start, _ in windows[1:]] == [end for _, end in windows[:-1]]
     assert [end for _, end in windows] == [each.run_after.strftime("%Y-%m-%dT%H:%M") for each in runs]
     # A run that a person starts in between has the same last complete period.
@@ -177,58 +239,196 @@ def test_adjacent_runs_leave_neither_gap_nor_overlap(cron: str, change: tuple[st
         assert window_in_utc(run_of(cron, between, zone)) == window
 
 
+DAY_3 = ("2026-01-02T18:30", "2026-01-03T18:30")
+
+
+@each_kind
 @pytest.mark.parametrize(
-    ("partition", "start", "end"),
+    "partition",
     [
-        ({"partition_key": "2026-01-03"}, "2026-01-02T18:30", "2026-01-03T18:30"),
-        ({"partition_key": "2026-01-03T00:00:00"}, "2026-01-02T18:30", "2026-01-03T18:30"),
-        ({"partition_date": dt.datetime(2026, 1, 3, tzinfo=ZONE)}, "2026-01-02T18:30", "2026-01-03T18:30"),
-        (
-            {"partition_key": "3 Jan", "partition_date": dt.datetime(2026, 1, 3, tzinfo=ZONE)},
-            "2026-01-02T18:30",
-            "2026-01-03T18:30",
-        ),
+        {"partition_key": "2026-01-03"},
+        {"partition_key": "2026-01-03T00:00:00"},
+        {"partition_key": "2026-01-02T18:30:00+00:00"},
+        {"partition_key": "2026-01-02T18:30:00Z"},
+        {"partition_key": "2026-01-03T00:00:00+05:30"},
+        {"partition_key": "20260103"},
+        {"partition_key": "2026-01-03", "partition_date": dt.datetime(2026, 1, 3, 3, tzinfo=ZONE)},
+        {"partition_date": dt.datetime(2026, 1, 3, tzinfo=ZONE)},
     ],
 )
-def test_a_partitioned_run_is_for_its_day(partition: dict[str, Any], start: str, end: str) -> None:
-    assert window_in_utc({"dag_run": SimpleNamespace(), **partition}) == (start, end)
-    assert window_in_utc({"dag_run": SimpleNamespace(**partition)}) == (start, end)
+def test_a_partitioned_run_is_for_its_day(partition: dict[str, Any], kind: Any) -> None:
+    assert window_in_utc(as_kind({"dag_run": SimpleNamespace(), **partition}, kind)) == DAY_3
+    assert window_in_utc(as_kind({"dag_run": SimpleNamespace(**partition)}, kind)) == DAY_3
 
 
-def test_a_partition_that_is_no_day_is_no_window() -> None:
+@pytest.mark.parametrize(
+    "partition",
+    [
+        {"partition_key": "emea"},
+        {"partition_key": "2026-01-03|emea"},
+        {"partition_key": "2026-01-03-emea"},
+        {"partition_key": "2026-01-03 (W1)"},
+        {"partition_key": "2026-01-03x00:00"},
+        {"partition_key": "2026-01-03T00"},  # an hour
+        {"partition_key": "2026-01-03T07:00:00"},
+        {"partition_key": "2026-01-03T00:00:00+00:00"},
+        {"partition_key": "2026-W01"},
+        {"partition_key": "2026-01"},
+        # The first day of a week or a month, or of whatever the key stands for.
+        {"partition_key": "2026-W01", "partition_date": dt.datetime(2026, 1, 3, tzinfo=ZONE)},
+        {"partition_date": dt.datetime(2026, 1, 3, 7, tzinfo=ZONE)},
+    ],
+)
+def test_a_partition_that_is_no_day_is_no_window(partition: dict[str, Any]) -> None:
     with pytest.raises(KaptureSettingsError, match="partition"):
-        window_of_run({"partition_key": "emea"}, ZONE)
+        window_of_run(partition, ZONE)
 
 
-@pytest.mark.parametrize(
-    ("cron", "date", "start", "end"),
-    [
-        # The account's day of that name, whichever zone the DAG counts in.
-        ("0 0 * * *", (2026, 1, 3), "2026-01-03T05:00", "2026-01-04T05:00"),
-        ("0 0 * * 0", (2026, 1, 4), "2026-01-04T05:00", "2026-01-11T05:00"),
-        ("0 * * * *", (2026, 1, 3, 7), "2026-01-03T07:00", "2026-01-03T08:00"),
-        ("0 * * * *", (2026, 1, 3, 0), "2026-01-03T00:00", "2026-01-03T01:00"),
-    ],
-)
-def test_partitions_by_cron_leave_no_gap_whatever_their_width(cron: str, date: Any, start: str, end: str) -> None:
+def partitions_by(cron: str, **arguments: Any) -> Any:
     timetables = pytest.importorskip(
         "airflow.sdk.definitions.timetables.trigger", reason="partitions are of Airflow 3.2"
     )
-    timetable = timetables.CronPartitionTimetable(cron, timezone="UTC")
+    return timetables.CronPartitionTimetable(cron, run_offset=-1, **arguments)
+
+
+def keys_are_in_utc() -> bool:
+    """Airflow 3.2 writes a partition's key in UTC, and 3.3 in the timetable's zone."""
+    return not hasattr(trigger.CronPartitionTimetable, "_decode_partition_date")
+
+
+@each_kind
+@pytest.mark.parametrize(
+    ("cron", "zones", "date", "wanted"),
+    [
+        # The account's day of that name, whichever zone the DAG counts in.
+        ("0 0 * * *", ("UTC", "America/New_York"), (2026, 1, 3), ("2026-01-03T05:00", "2026-01-04T05:00")),
+        ("0 0 * * 0", ("UTC", "America/New_York"), (2026, 1, 4), ("2026-01-04T05:00", "2026-01-11T05:00")),
+        ("0 * * * *", ("UTC", "America/New_York"), (2026, 1, 3, 7), ("2026-01-03T07:00", "2026-01-03T08:00")),
+        ("0 * * * *", ("UTC", "America/New_York"), (2026, 1, 3, 0), ("2026-01-03T00:00", "2026-01-03T01:00")),
+        # A day's partition is the day, at whichever hour it is made.
+        ("0 0 * * *", ("Asia/Kolkata", "Asia/Kolkata"), (2026, 1, 2, 18, 30), DAY_3),
+        ("0 3 * * *", ("Asia/Kolkata", "Asia/Kolkata"), (2026, 1, 2, 21, 30), DAY_3),
+        ("@daily", ("Asia/Kolkata", "Asia/Kolkata"), (2026, 1, 2, 18, 30), DAY_3),
+        ("30 18 * * *", ("UTC", "Asia/Kolkata"), (2026, 1, 2, 18, 30), DAY_3),
+        ("0 21 * * *", ("UTC", "Asia/Kolkata"), (2026, 1, 2, 21), DAY_3),
+        ("0 3 * * 1", ("Asia/Kolkata", "Asia/Kolkata"), (2026, 1, 4, 21, 30), ("2026-01-04T18:30", "2026-01-11T18:30")),
+        (
+            "0 3,15 * * *",
+            ("Asia/Kolkata", "Asia/Kolkata"),
+            (2026, 1, 2, 21, 30),
+            ("2026-01-02T21:30", "2026-01-03T09:30"),
+        ),
+        ("30 * * * *", ("Asia/Kolkata", "Asia/Kolkata"), (2026, 1, 2, 19), ("2026-01-02T19:00", "2026-01-02T20:00")),
+    ],
+)
+def test_partitions_by_cron_leave_no_gap_whatever_their_width(
+    cron: str, zones: tuple[str, str], date: Any, wanted: tuple[str, str], kind: Any
+) -> None:
+    clock, zone = zones
+    timetable = partitions_by(cron, timezone=clock)
     moment = dt.datetime(*date, tzinfo=dt.UTC)
-    key = {"partition_key": moment.strftime(timetable.key_format)}
-    for partition in (key, {**key, "partition_date": moment}):
-        assert window_in_utc(run_of(timetable, None, **partition), ZoneInfo("America/New_York")) == (start, end)
+    written = moment if keys_are_in_utc() else moment.astimezone(ZoneInfo(clock))
+    key = {"partition_key": written.strftime(timetable.key_format)}
+    for partition in (key, {**key, "partition_date": kind(moment)}):
+        assert window_in_utc(run_of(timetable, None, **partition), ZoneInfo(zone)) == wanted
+
+
+@pytest.mark.parametrize("key_format", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+@pytest.mark.parametrize("cron", ["0 0 * * *", "0 3 * * *", "59 23 * * *"])
+@pytest.mark.parametrize(("clock", "day"), [("Asia/Kolkata", "2026-01-03"), ("America/New_York", "2024-03-09")])
+def test_partitions_of_days_are_adjacent_days_whatever_their_key(
+    key_format: str, cron: str, clock: str, day: str
+) -> None:
+    timetable = partitions_by(cron, timezone=clock, key_format=key_format)
+    zone, minutes_hours = ZoneInfo(clock), cron.split()[:2]
+    days = [dt.date.fromisoformat(day) + dt.timedelta(days=number) for number in range(4)]
+    ticks = [dt.datetime(day.year, day.month, day.day, *map(int, reversed(minutes_hours)), tzinfo=zone) for day in days]
+    in_key = dt.UTC if keys_are_in_utc() else zone
+    keys = [tick.astimezone(in_key).strftime(key_format) for tick in ticks]
+    windows = [window_of_run(run_of(timetable, None, partition_key=key), zone)[0] for key in keys]
+    assert all(len([*each.days()]) == 1 and each.is_whole_days() for each in windows)
+    assert [each.start for each in windows[1:]] == [each.end for each in windows[:-1]]
+    if key_format != "%Y-%m-%d":  # in UTC, such a key has lost which tick it was
+        assert [each.start.date() for each in windows] == days
+
+
+@pytest.mark.parametrize("key", ["emea", "2026-01-03T07:20:00", "2026-01-03|emea"])
+def test_a_key_that_is_none_of_the_crons_partitions_is_an_error(key: str) -> None:
+    timetable = partitions_by("0 * * * *", timezone="UTC")
+    run = SimpleNamespace(run_type="manual", run_after=MOMENT)
+    with pytest.raises(KaptureSettingsError, match="none of its DAG's partitions"):
+        window_of_run(run_of(timetable, None, partition_key=key, dag_run=run), ZONE)
+
+
+def test_a_run_without_a_key_is_for_the_last_complete_partition() -> None:
+    run = SimpleNamespace(run_type="manual", run_after=dt.datetime(2026, 1, 4, 12, tzinfo=ZONE))
+    timetable = partitions_by("0 3 * * *", timezone="Asia/Kolkata")
+    assert window_in_utc(run_of(timetable, None, dag_run=run)) == DAY_3
+
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+HOUR = dt.timedelta(hours=1)
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"data_interval_start": NOW - HOUR, "data_interval_end": NOW + HOUR},
+        {"partition_key": NOW.astimezone(ZONE).date().isoformat()},
+        run_of("@hourly", NOW + HOUR),
+        run_of(dt.timedelta(hours=1), NOW + HOUR),
+        {"dag_run": SimpleNamespace(start_date=MOMENT, run_after=MOMENT), "partition_key": "2026-01-05"},
+        {"dag_run": SimpleNamespace(start_date=MOMENT), **run_of("@hourly", MOMENT + HOUR)},
+    ],
+)
+def test_an_inferred_window_that_ends_after_the_run_started_is_an_error(context: dict[str, Any], kind: Any) -> None:
+    with pytest.raises(KaptureSettingsError, match="ends in the future"):
+        window_of_run(as_kind(context, kind), ZONE)
+
+
+@pytest.mark.parametrize("window", ["day", dt.timedelta(hours=1)])
+def test_a_relative_window_that_ends_after_the_run_started_is_an_error(window: dt.timedelta | str) -> None:
+    with pytest.raises(KaptureSettingsError, match="ends in the future"):
+        window_of_run({"logical_date": NOW + dt.timedelta(days=2)}, ZONE, window=window)
+
+
+def test_a_partition_that_ends_in_the_future_names_the_offset() -> None:
+    timetable = partitions_by("0 3 * * *", timezone="Asia/Kolkata")
+    tick = dt.datetime(2026, 1, 4, 3, tzinfo=ZONE)
+    key = tick.astimezone(dt.UTC if keys_are_in_utc() else ZONE).strftime(timetable.key_format)
+    run = SimpleNamespace(run_type="scheduled", run_after=tick, start_date=tick, partition_key=key)
+    with pytest.raises(
+        KaptureSettingsError, match=r"partition 2026-01-0.* ends in the future.*run_offset=-1, or window"
+    ):
+        window_of_run(run_of(timetable, None, dag_run=run), ZONE)
+
+
+def test_an_explicit_window_may_end_in_the_future() -> None:
+    window, _ = window_of_run({}, ZONE, window_start="2026-01-01", window_end=NOW + HOUR)
+    assert window.end == NOW + HOUR
+
+
+@each_kind
+@pytest.mark.parametrize("run_type", ["scheduled", "manual"])
+def test_a_run_does_not_start_before_it_is_due_whatever_a_schedulers_clock_says(kind: Any, run_type: str) -> None:
+    early = MOMENT - dt.timedelta(seconds=1)
+    interval = {"data_interval_start": MOMENT - HOUR, "data_interval_end": MOMENT}
+    run = {"start_date": early, "run_type": run_type}
+    if run_type == "manual":
+        run["run_after"] = MOMENT
+    context = {"dag_run": SimpleNamespace(**run), **interval}
+    assert window_in_utc(as_kind(context, kind)) == ("2026-01-05T01:00", "2026-01-05T02:00")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "window_start and window_end; or window"),
-        ({"window": "day"}, "no moment"),
+        ({}, "window_start and window_end, or window"),
+        ({"window": "day"}, "needs an end time"),
         ({"window_start": "2026-01-01"}, "window_end is None"),
-        ({"window_start": "2026-01-01", "window_end": ""}, "window_end came out as ''"),
-        ({"window_start": "None", "window_end": "None"}, "window_start came out as 'None'"),
+        ({"window_start": "2026-01-01", "window_end": ""}, "window_end rendered to ''"),
+        ({"window_start": "None", "window_end": "None"}, "window_start rendered to 'None'"),
         ({"window_start": "{{ ds }}", "window_end": "2026-01-01"}, "window_start is '{{ ds }}'"),
         ({"window": "dya"}, "window is 'dya'.*'day'"),
         ({"window": 3}, "window is 3"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from airflow_provider_kapture.client import iso8601
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -149,48 +150,59 @@ def ranges(dates: list[dt.date], widest: int) -> list[DayRange]:
 
 # Those with a day before and a day after in each time zone.
 _YEARS = range(2, 9999)
-WindowEdge = dt.datetime | dt.date | str
+WindowEdge = dt.datetime | dt.date | str | int
 
 
-def make_window(start: WindowEdge, end: WindowEdge, zone: ZoneInfo) -> Window:
-    """The window between two edges: aware datetimes, ISO 8601 strings, dates.
+def make_window(
+    start: WindowEdge, end: WindowEdge, zone: ZoneInfo, names: tuple[str, str] = ("window_start", "window_end")
+) -> Window:
+    """Return the window between two edges: datetimes, dates, ISO 8601 text, or dates as integers such as 20260105.
 
-    What carries no offset is in the account's zone; a bare date is that day's first instant there.
+    Datetimes without an offset are in the account's zone; a bare date is that day's first instant there.
 
-    :raises KaptureSettingsError: an edge that can't be read, or a start that is not before the end
+    :param names: the arguments that the edges come from, for errors
+    :raises KaptureSettingsError: an edge that cannot be read, or a start that is not before the end
     """
-    window = Window(_edge("window_start", start, zone), _edge("window_end", end, zone), zone)
+    window = Window(_edge(names[0], start, zone), _edge(names[1], end, zone), zone)
     if window.start_ms >= window.end_ms:
         raise KaptureSettingsError(
-            f"window_start ({start!s}) must be before window_end ({end!s}): "
-            "a window is half-open, [window_start, window_end), so equal edges hold nothing"
+            f"{names[0]} ({start!s}) must be before {names[1]} ({end!s}): "
+            f"a window is half-open, [{names[0]}, {names[1]}), so equal edges contain nothing"
         )
     return window
 
 
+def in_utc(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
+    """Return a plain datetime in UTC, whatever kind of datetime it was; without an offset it is in the zone.
+
+    Airflow hands over pendulum's datetimes. Where their zone is another library's, their arithmetic drops it.
+    """
+    fields = (instant.year, instant.month, instant.day, instant.hour, instant.minute, instant.second)
+    return dt.datetime(*fields, instant.microsecond, instant.tzinfo or zone, fold=instant.fold).astimezone(dt.UTC)
+
+
 def _edge(name: str, value: WindowEdge, zone: ZoneInfo) -> int:
-    if isinstance(value, str):
-        value = _parsed(name, value)
-    if not isinstance(value, dt.date):
-        raise KaptureSettingsError(
-            f"{name} is a {type(value).__name__}: give a datetime, a date or an ISO 8601 string "
-            "such as '2026-01-05' or '2026-01-05T00:00:00+05:30'"
-        )
+    value = _read(name, value)
     if value.year not in _YEARS:
         raise KaptureSettingsError(f"{name} is {value!s}: its year must be one of {_YEARS[0]} to {_YEARS[-1]}")
     if isinstance(value, dt.datetime):
-        return to_ms(value if value.tzinfo is not None else value.replace(tzinfo=zone))
-    return day_start(value, zone)
+        return to_ms(in_utc(value, zone))
+    return day_start(dt.date(value.year, value.month, value.day), zone)
 
 
-def _parsed(name: str, text: str) -> dt.datetime | dt.date:
-    stripped = text.strip()
-    for read in (dt.date.fromisoformat, dt.datetime.fromisoformat):
+def _read(name: str, value: WindowEdge) -> dt.date | dt.datetime:
+    if isinstance(value, dt.date) and value == value:  # noqa: PLR0124 - pandas' NaT is a datetime that equals nothing
+        return value
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         try:
-            return read(stripped)
-        except ValueError:
-            continue
+            return iso8601.parse(value)
+        except ValueError as error:
+            raise KaptureSettingsError(
+                f"{name} is {value!r:.80}, which is not an ISO 8601 date or datetime such as {iso8601.EXAMPLES}"
+                + (f": {error}" if str(error) else "")
+            ) from error
+    hint = f"; {iso8601.hint(value)}" if isinstance(value, float) else ""
     raise KaptureSettingsError(
-        f"{name} is {text!r:.80}, which is not an ISO 8601 date or datetime "
-        "such as '2026-01-05' or '2026-01-05T00:00:00+05:30'"
+        f"{name} is a {type(value).__name__}: it must be a datetime, a date or ISO 8601 text such as {iso8601.EXAMPLES}"
+        + hint
     )

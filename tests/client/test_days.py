@@ -1,9 +1,12 @@
 import datetime as dt
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from instants import each_kind
 
 from airflow_provider_kapture.client.days import WindowEdge, day_end, day_start, from_ms, make_window, ranges
 from airflow_provider_kapture.client.errors import KaptureSettingsError
@@ -81,3 +84,26 @@ def test_what_carries_no_offset_is_in_the_accounts_zone() -> None:
     window = make_window("2026-01-05", "2026-01-06 00:00:00+00:00", zone)
     assert window.start.isoformat() == "2026-01-05T00:00:00+05:30"
     assert from_ms(window.end_ms).isoformat() == "2026-01-06T00:00:00+00:00"
+
+
+@each_kind
+def test_an_instant_is_the_same_whatever_kind_of_datetime_it_is(kind: Callable[[dt.datetime], dt.datetime]) -> None:
+    start = dt.datetime(2024, 11, 3, 5, 30, 0, 1, tzinfo=dt.UTC)  # within the hour that New York has twice
+    end = start + dt.timedelta(hours=1)
+    for zone in map(ZoneInfo, ZONES):
+        window = make_window(kind(start), kind(end), zone)
+        assert (window.start_ms, window.end_ms) == (1_730_611_800_001, 1_730_615_400_001)
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (dt.datetime(2026, 1, 5), dt.datetime(2026, 1, 6)),  # noqa: DTZ001 - what is tested
+        (pendulum.naive(2026, 1, 5), pendulum.naive(2026, 1, 6)),
+        (pendulum.date(2026, 1, 5), pendulum.date(2026, 1, 6)),
+        (20260105, 20260106),
+    ],
+)
+def test_each_kind_of_edge_without_an_offset_is_in_the_accounts_zone(start: WindowEdge, end: WindowEdge) -> None:
+    window = make_window(start, end, ZoneInfo("Asia/Kolkata"))
+    assert (window.start.isoformat(), window.is_whole_days()) == ("2026-01-05T00:00:00+05:30", True)
