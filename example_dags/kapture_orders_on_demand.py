@@ -1,7 +1,9 @@
 """The orders of some days, of all customers or of one, into a CSV file: asked for in the form behind "Trigger"."""
 
 # [START howto_orders_on_demand]
-from airflow.providers.common.compat.sdk import DAG, Param
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG, Param, task
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 
@@ -14,14 +16,21 @@ with DAG(
         "customer": Param(None, type=["null", "integer"], title="Customer id", description="Empty: all of them"),
     },
 ) as dag:
+
+    @task
+    def filters_of(**context: Any) -> dict[str, Any]:
+        """The customer of the form; a filter that is left out pulls the orders of all."""
+        customer = context["params"]["customer"]
+        return {} if customer is None else {"customerIds": customer}
+
     KapturePullOrdersOperator(
         task_id="pull_orders",
         window_start="{{ params.start }}",
         window_end="{{ params.end }}",
-        filters={"customerIds": "{{ params.customer or '' }}"},  # an empty filter is none
+        filters=filters_of(),
         destination=(
             "{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/on-demand/"
-            "orders_{{ params.start }}_{{ params.end }}{{ '_%s' % params.customer if params.customer else '' }}.csv"
+            "orders_{{ params.start }}_{{ params.end }}_{{ 'all' if params.customer is none else params.customer }}.csv"
         ),
     )
 # [END howto_orders_on_demand]

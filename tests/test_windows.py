@@ -9,7 +9,7 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG, Asset
 from airflow.timetables import trigger
-from airflow.timetables.base import TimeRestriction
+from airflow.timetables.base import TimeRestriction, Timetable
 from airflow.timetables.events import EventsTimetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow.timetables.trigger import CronTriggerTimetable
@@ -153,7 +153,7 @@ def test_a_window_that_begins_before_the_calendar_is_an_error(window: dt.timedel
         (CronTriggerTimetable("0 1 * * *", timezone="Asia/Kolkata"), "2026-01-03T19:30", "2026-01-04T19:30"),
         (CronDataIntervalTimetable("0 1 * * *", "UTC"), "2026-01-04T01:00", "2026-01-05T01:00"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if isinstance(value, Timetable) else str(value),
 )
 @each_kind
 def test_without_an_interval_the_last_complete_period_of_the_schedule(

@@ -113,6 +113,17 @@ FILTERS: tuple[str, ...] = (
     "pricingStatus",
 )
 
+# Those that take numbers. The other ids are texts of other systems: leading zeros count there.
+ID_FILTERS: frozenset[str] = frozenset(
+    name
+    for name in FILTERS
+    if name.endswith(("Id", "Ids", "IdStr", "IdsStr"))
+    and name not in {"clientReferenceIds", "erpOrderId", "erpInvoiceId"}
+)
+STATUS_FILTERS: frozenset[str] = frozenset(
+    {"bookingStatus", "bookingSubStatus", "statusStr", "subStatusStr", "leadPriorityStr", "pricingStatus"}
+)
+
 BODY_KEYS = frozenset(FILTERS) | PULL_KEYS
 
 # The fields of an order, in the order of the page's sample.

@@ -18,6 +18,7 @@ from airflow_provider_kapture.client.account import Account, check_body_keys, ne
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.envelope import OrderKey, Page, order_key, page_in
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.filters import filter_value
 from airflow_provider_kapture.client.refusal import Answer, basic_token, error_of_status, retry_after
 
 __all__ = [
@@ -60,7 +61,7 @@ def question(
     """Check what is asked for, and write it as the API wants it: strings, and lists with commas.
 
     :raises KaptureSettingsError: an unknown date field or filter (names the nearest), a filter that the pull sets
-        itself, a value that is neither string, number nor list of them
+        itself, a value that the API would not read as what it is
     """
     if date_field not in orders.DATE_FIELDS:
         known = tuple(orders.DATE_FIELDS)
@@ -68,36 +69,27 @@ def question(
         raise KaptureSettingsError(f"date_field is {date_field!r}{hint}")
     dates = orders.DATE_FIELDS[date_field]
     body: dict[str, Any] = {}
-    for what, given in (("filters", filters or {}), ("extra_body", extra_body or {})):
+    filters, extra_body = ({} if given is None else given for given in (filters, extra_body))
+    for what, given in (("filters", filters), ("extra_body", extra_body)):
         if not isinstance(given, Mapping):
-            raise KaptureSettingsError(f"{what} is a {type(given).__name__}: it must be a mapping of names to values")
+            raise KaptureSettingsError(
+                f"`{what}` is a {type(given).__name__}: it must be a mapping of names to values. A template renders "
+                "to one only with `render_template_as_native_obj=True` on the DAG"
+            )
         check_body_keys(what, given)
         for name in given:
             if name in (dates.start_key, dates.end_key):
                 raise KaptureSettingsError(f"{what} holds {name!r}, which the window sets: leave it out")
-    for name, value in (filters or {}).items():
+    for name, value in filters.items():
         if name not in orders.FILTERS:
             raise KaptureSettingsError(f"Unknown filter {name!r}{nearest(str(name), orders.FILTERS)}")
-        body[name] = _filter_value(name, value)
-    body |= extra_body or {}
+        body[name] = filter_value(name, value)
+    body |= extra_body
     try:
         msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError):
         raise KaptureSettingsError("filters or extra_body hold a value that can't be written as JSON") from None
     return Question(date_field, body)
-
-
-def _filter_value(name: str, value: Any) -> str:
-    if isinstance(value, list | tuple | set | frozenset):
-        if not value:
-            raise KaptureSettingsError(f"Filter {name!r} is an empty list: leave it out to pull the orders of all")
-        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
-        return ",".join(_filter_value(name, item) for item in items)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise KaptureSettingsError(
-            f"Filter {name!r} is a {type(value).__name__}: it must be a string, a number or a list of them"
-        )
-    return str(value)
 
 
 def request_headers(account: Account) -> dict[str, str]:

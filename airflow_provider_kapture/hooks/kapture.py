@@ -119,10 +119,15 @@ class KaptureHook(BaseHook):
         except errors.KaptureError as error:
             return False, str(error)
         except AirflowNotFoundException:
-            return False, f"There is no connection {self.kapture_conn_id!r} that Airflow can read"
+            return False, missing_connection(self.kapture_conn_id)
         except Exception as error:  # noqa: BLE001 - whoever presses a button wants to read why, not to see it break
             # The kind alone: what else it says may hold the connection.
             return False, f"The connection {self.kapture_conn_id!r} can't be tested: {type(error).__name__}"
+
+
+def missing_connection(kapture_conn_id: str) -> str:
+    """Return the message for a connection that Airflow does not have."""
+    return f"There is no connection {kapture_conn_id!r} that Airflow can read: create it, or correct `kapture_conn_id`"
 
 
 async def async_account(kapture_conn_id: str) -> Account:

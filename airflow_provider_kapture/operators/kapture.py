@@ -9,32 +9,35 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.providers.common.compat.sdk import (
     AirflowException,
     AirflowFailException,
+    AirflowNotFoundException,
     AirflowSkipException,
     BaseOperator,
     Context,
 )
 
 from airflow_provider_kapture import lineage
+from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import Question, question
 from airflow_provider_kapture.client.pull import Tally
-from airflow_provider_kapture.discretion import mask
-from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.mapped import check_own_destination
+from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.mapped import check_own_destination, expansion_of
 from airflow_provider_kapture.operators import asset_events
 from airflow_provider_kapture.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
 from airflow_provider_kapture.windows import window_of_run
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import XComArg
+
     from airflow_provider_kapture.storage.files import FilePull
 
 _ON_EMPTY = ("write", "skip", "fail")
 
 
-class KapturePullOrdersOperator(BaseOperator):
+class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
     Source: Pull Order API. Returns the orders, or, with a ``destination``, the receipt; the receipt is pushed under the
@@ -84,8 +87,8 @@ class KapturePullOrdersOperator(BaseOperator):
         window_end: WindowEdge | None = None,
         window: dt.timedelta | str | None = None,
         date_field: str = "create",
-        filters: Mapping[str, Any] | None = None,
-        extra_body: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | XComArg | None = None,
+        extra_body: Mapping[str, Any] | XComArg | None = None,
         destination: str | None = None,
         file_format: str | None = None,
         on_empty: str = "write",
@@ -98,12 +101,11 @@ class KapturePullOrdersOperator(BaseOperator):
         super().__init__(**kwargs)
         self.window_start = window_start
         self.window_end = window_end
-        # What is said may still come out as nothing: that is an error, and no reason to take another window.
-        self._says_window = window_start is not None or window_end is not None
         self.window = window
         self.date_field = date_field
-        self.filters = filters
-        self.extra_body = extra_body
+        # An upstream task's output is a mapping once it is rendered.
+        self.filters = cast("Mapping[str, Any] | None", filters)
+        self.extra_body = cast("Mapping[str, Any] | None", extra_body)
         self.destination = destination
         self.file_format = file_format
         self.on_empty = on_empty
@@ -111,11 +113,6 @@ class KapturePullOrdersOperator(BaseOperator):
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
         self.kapture_conn_id = kapture_conn_id
-
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        # What both plain and mapped tasks go through, before Airflow stores what was rendered.
-        super()._do_render_template_fields(*args, **kwargs)
-        mask(self.filters)
 
     def execute(self, context: Context) -> Any:
         """Pull, publish, and give the receipt.
@@ -129,6 +126,8 @@ class KapturePullOrdersOperator(BaseOperator):
             self._pulling = True
             self._check_stopped()
             orders, receipt, window = self._pull(known)
+        except AirflowNotFoundException as error:
+            raise AirflowFailException(missing_connection(self.kapture_conn_id)) from error
         except KaptureError as error:
             if error.hopeless:
                 raise AirflowFailException(str(error)) from error
@@ -160,11 +159,15 @@ class KapturePullOrdersOperator(BaseOperator):
             raise AirflowException("The pull was stopped from outside; nothing of what was running is published")
 
     def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
+        from airflow_provider_kapture.storage.publish import destination_text
         from airflow_provider_kapture.storage.receipt import receipt
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
-        self._check_arguments()
-        check_own_destination(context, self.task_id, self.destination)
+        expansion = expansion_of(context, self.task_id)
+        self._check_rendered(expansion)
+        destination = None if self.destination is None else destination_text(self.destination)
+        self._check_arguments(destination)
+        check_own_destination(context, self.task_id, destination, expansion, self._templates or {})
         asked = question(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
             window, source = window_of_run(
@@ -181,10 +184,10 @@ class KapturePullOrdersOperator(BaseOperator):
             watch = self._watch(tally, back + sum(1 for _ in window.days()))
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
-            if self.destination is None:
+            if destination is None:
                 orders = orders_for_xcom(client.pull(asked, [window], tally), self.max_xcom_bytes, watch)
             else:
-                files = self._to_files(client, asked, tally, watch).run(window, back, context)
+                files = self._to_files(client, asked, tally, destination, watch).run(window, back, context)
             what = receipt(
                 client.account,
                 window,
@@ -200,18 +203,16 @@ class KapturePullOrdersOperator(BaseOperator):
             self.log.warning("The window ends in the future: what is created until then is not in the result")
         return orders, what, window
 
-    def _check_arguments(self) -> None:
-        if self._says_window and self.window_start is None and self.window_end is None:
-            raise KaptureSettingsError("window_start and window_end came out as None: they have no value in this run")
+    def _check_arguments(self, destination: str | None) -> None:
         if self.on_empty not in _ON_EMPTY:
             raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
         if type(self.max_xcom_bytes) is not int or self.max_xcom_bytes < 2:
             raise KaptureSettingsError(f"max_xcom_bytes is {self.max_xcom_bytes!r}: it must be a whole number of bytes")
         if type(self.lookback) is not int or self.lookback < 0:
             raise KaptureSettingsError(f"lookback is {self.lookback!r}: it must be a whole number of days, 0 or more")
-        if self.lookback and not str(self.destination or "").endswith("/"):
+        if self.lookback and not (destination or "").endswith("/"):
             raise KaptureSettingsError(
-                f"lookback needs a destination that ends in '/', an object for each day; it is {self.destination!r}"
+                f"lookback needs a destination that ends in '/', an object for each day; it is {destination!r}"
             )
 
     def _days_back(self, window: Window, context: Mapping[str, Any]) -> int:
@@ -236,18 +237,19 @@ class KapturePullOrdersOperator(BaseOperator):
 
         return watch
 
-    def _to_files(self, client: KaptureClient, asked: Question, tally: Tally, watch: Callable[[], None]) -> FilePull:
+    def _to_files(
+        self, client: KaptureClient, asked: Question, tally: Tally, destination: str, watch: Callable[[], None]
+    ) -> FilePull:
         from airflow_provider_kapture.storage.files import FilePull
         from airflow_provider_kapture.storage.formats import format_of
 
-        destination = str(self.destination)
         return FilePull(
             client, asked, tally, destination, format_of(destination, self.file_format), self.on_empty, watch
         )
 
     def _hand_over(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
         self._receipt = receipt
-        if context.get("ti") is not None:
+        if self.do_xcom_push and context.get("ti") is not None:
             context["ti"].xcom_push(key="receipt", value=receipt)
         lineage.tell_hook_lineage(self, receipt)
         extra, days = receipt, []

@@ -6,10 +6,11 @@ import datetime as dt
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
+    AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -18,14 +19,19 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import question
-from airflow_provider_kapture.discretion import divided, mask, sealed
-from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.discretion import divided, sealed
+from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.mapped import expansion_of
 from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, check_min_orders, from_payload
 from airflow_provider_kapture.windows import window_of_run
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import XComArg
 
 # How Airflow tells a sensor that its deferral took too long, 3 and 2.
 _TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
@@ -33,7 +39,7 @@ _TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 _LONGEST_REACH = 100 * 365 * 86_400.0
 
 
-class KaptureOrdersSensor(BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
     """True when at least ``min_orders`` of a window match. XCom: ``{"orders": seen, "window_start", "window_end"}``.
 
     Source: Pull Order API. The same question, decision and errors in poke, reschedule and deferrable mode. A page that
@@ -62,7 +68,7 @@ class KaptureOrdersSensor(BaseSensorOperator):
         window_end: WindowEdge | None = None,
         window: dt.timedelta | str | None = None,
         date_field: str = "create",
-        filters: Mapping[str, Any] | None = None,
+        filters: Mapping[str, Any] | XComArg | None = None,
         min_orders: int = 1,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         kapture_conn_id: str = KaptureHook.default_conn_name,
@@ -74,15 +80,11 @@ class KaptureOrdersSensor(BaseSensorOperator):
         self.window_end = window_end
         self.window = window
         self.date_field = date_field
-        self.filters = filters
+        # An upstream task's output is a mapping once it is rendered.
+        self.filters = cast("Mapping[str, Any] | None", filters)
         self.min_orders = min_orders
         self.deferrable = deferrable
         self.kapture_conn_id = kapture_conn_id
-
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
-        # What both plain and mapped tasks go through, before Airflow stores what was rendered.
-        super()._do_render_template_fields(*args, **kwargs)
-        mask(self.filters)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once; where that is not enough and the sensor is deferrable, wait in the triggerer.
@@ -91,9 +93,11 @@ class KaptureOrdersSensor(BaseSensorOperator):
         :raises KaptureError: what a retry may mend
         """
         began = time.monotonic()
-        with _failing_the_task(), KaptureHook(self.kapture_conn_id).get_conn() as client:
-            seen = self._ask(client, self._window(client, context))
-            account = client.account
+        with _failing_the_task(self.kapture_conn_id):
+            self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            with KaptureHook(self.kapture_conn_id).get_conn() as client:
+                seen = self._ask(client, self._window(client, context))
+                account = client.account
         is_enough = seen.orders >= self.min_orders
         left = self.timeout - (time.monotonic() - began)
         if self.deferrable and not is_enough and left > 0:
@@ -119,7 +123,7 @@ class KaptureOrdersSensor(BaseSensorOperator):
         if self.never_fail:
             # As in a worker: Airflow itself does not skip on everything that comes out of here.
             raise AirflowSkipException(f"Skipping, as never_fail says: {failure}") from failure
-        with _failing_the_task():
+        with _failing_the_task(self.kapture_conn_id):
             raise failure
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -200,10 +204,12 @@ class KaptureOrdersSensor(BaseSensorOperator):
 
 
 @contextmanager
-def _failing_the_task() -> Iterator[None]:
+def _failing_the_task(kapture_conn_id: str) -> Iterator[None]:
     """What a retry can't mend fails the task for good."""
     try:
         yield
+    except AirflowNotFoundException as error:
+        raise AirflowFailException(missing_connection(kapture_conn_id)) from error
     except KaptureError as error:
         if error.hopeless:
             raise AirflowFailException(str(error)) from error

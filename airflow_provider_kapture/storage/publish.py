@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +22,7 @@ from airflow_provider_kapture.storage.formats import ENCODERS
 from airflow_provider_kapture.storage.spool import SpoolFile, sweep
 
 _LOCAL = {"file", "local", ""}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DAY_FOLDER = "create_date="
 # What no retry mends.
 _WRONG = (
@@ -42,6 +44,33 @@ def object_name(window: Window, file_format: str) -> str:
 
     day = window.start.date().isoformat()
     return f"{_DAY_FOLDER}{day}/orders_{stamp(window.start_ms)}_{stamp(window.end_ms)}.{file_format}"
+
+
+def destination_text(destination: object) -> str:
+    """Return the destination as text.
+
+    :raises KaptureSettingsError: it is neither text nor a path, a path that may have lost its ``/``, or its name holds
+        what no name can
+    """
+    if isinstance(destination, str):
+        text = destination
+    elif isinstance(destination, os.PathLike | ObjectStoragePath):
+        text = str(destination)
+        if not text.endswith("/") and not text.lower().endswith(tuple(f".{each}" for each in ENCODERS)):
+            raise KaptureSettingsError(
+                f"destination is a {type(destination).__name__} without a file name's ending ({text!r}), and such a "
+                "path loses a '/' at its end; give the destination as text"
+            )
+    else:
+        raise KaptureSettingsError(
+            f"destination is {destination!r}, a {type(destination).__name__}: it must be a path or URL as text"
+        )
+    if _CONTROL.search(text) or text != text.strip():
+        raise KaptureSettingsError(
+            f"destination {text!r} holds a line break, a tab or another control character, or white space at an end; "
+            "remove it"
+        )
+    return text
 
 
 def check_destination(destination: str) -> None:

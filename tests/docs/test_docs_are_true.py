@@ -35,7 +35,7 @@ PAGES |= {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.m
 
 # What raises a message that a user reads.
 RAISERS = re.compile(
-    r"Kapture\w+Error|Airflow(Fail|Skip|)Exception|\w*(OS|FileExists|FileNotFound|Directory)Error|_listing_error"
+    r"Kapture\w+Error|Airflow(Fail|Skip|)Exception|\w*(OS|FileExists|FileNotFound|Directory)Error|_listing_error|_error"
 )
 # Modules whose messages have a page of their own, or none that a user of Airflow reads.
 ELSEWHERE = {"emulator", "diagnosis"}

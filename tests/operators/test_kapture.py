@@ -29,16 +29,6 @@ def run(**arguments: Any) -> Any:
     return KapturePullOrdersOperator(task_id="pull", **{**WINDOW, **arguments}).execute({})
 
 
-def test_a_window_that_comes_out_as_nothing_is_no_reason_to_take_another(kapture: Emulator) -> None:
-    pull = KapturePullOrdersOperator(task_id="pull", **WINDOW)
-    pull.window_start = pull.window_end = None  # as native rendering leaves `{{ none }}`
-    day = dt.datetime(2024, 5, 8, tzinfo=dt.UTC)
-    interval: Any = {"data_interval_start": day, "data_interval_end": day + dt.timedelta(days=1)}
-    with pytest.raises(AirflowFailException, match="came out as None"):
-        pull.execute(interval)
-    assert kapture.stats()["requests"] == 0
-
-
 def test_an_object_for_each_day_holds_each_order_once(kapture: Emulator, tmp_path: Path) -> None:
     receipt = run(destination=f"{tmp_path.as_uri()}/")
     found = sorted(tmp_path.rglob("*.jsonl.gz"))
@@ -126,7 +116,7 @@ def test_what_a_retry_cannot_mend_fails_at_once(kapture: Emulator, status: int) 
         ({"destination": "/proc/no/such/orders.jsonl"}, "destination"),
         ({"destination": "orders.parcet"}, "file_format"),
         ({"on_empty": "maybe"}, "on_empty"),
-        ({"window_end": ""}, "window_end rendered to ''"),
+        ({"window_end": ""}, "`window_end` rendered to ''"),
         ({"window_start": None, "window_end": None, "window": "dya"}, "window is 'dya'"),
         ({"date_field": "booking", "window_start": "2024-05-08T01:00"}, "whole days"),
     ],
