@@ -60,7 +60,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         once and without a retry
     :param lookback: this many whole days before the window are pulled again, each into its own object; needs a ``/``
         destination and a window of whole days; left out in backfill runs
-    :param max_xcom_bytes: the most that the orders may take in XCom
+    :param max_xcom_bytes: the most that the orders may take in XCom, as its ASCII-escaped JSON
     :param kapture_conn_id: the connection (templated)
     """
 
