@@ -61,7 +61,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         once and without a retry
     :param lookback: this many whole days before the window are pulled again, each into its own object; needs a ``/``
         destination and a window of whole days; left out in backfill runs
-    :param max_xcom_bytes: the most that the orders may take in XCom
+    :param max_xcom_bytes: the most that the orders may take in XCom, as its ASCII-escaped JSON
     :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
         the whole pull; always so in a run whose partition is a day. Airflow 3.3 and later
     :param kapture_conn_id: the connection (templated)
