@@ -78,9 +78,12 @@ def raw_of(order):
 def encoded(file_format, raws, batch=None):
     sink = io.BytesIO()
     encoder = ENCODERS[file_format](sink)
-    for some in chunks(raws, batch):
-        encoder.write(some)
-    encoder.close()
+    try:
+        for some in chunks(raws, batch):
+            encoder.write(some)
+        encoder.close()
+    finally:
+        encoder.give_up()
     assert not sink.closed
     return sink.getvalue()
 
