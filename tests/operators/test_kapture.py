@@ -1,11 +1,11 @@
 import datetime as dt
 import gzip
 import json
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pull_threads
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 from pytest_mock import MockerFixture
@@ -64,7 +64,7 @@ def test_a_failed_pull_leaves_no_thread_while_its_error_is_looked_at(kapture: Em
     with pytest.raises(AirflowFailException) as caught:
         run(destination=f"{tmp_path}/", file_format="parquet")
     assert caught.traceback
-    assert not {"kapture-page", "kapture-encoder"} & {each.name for each in threading.enumerate()}
+    assert not pull_threads.running()
 
 
 def test_an_indented_answer_becomes_a_line_an_order(kapture: Emulator, tmp_path: Path) -> None:
