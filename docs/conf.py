@@ -23,7 +23,6 @@ html_css_files = ["diagrams.css"]
 html_title = "Kapture CRM for Apache Airflow"
 html_show_copyright = False
 html_show_sourcelink = False
-html_theme_options = {"source_repository": "https://github.com/airflow-provider-kapture/airflow-provider-kapture/"}
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

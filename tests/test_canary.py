@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
-from canary import EMAIL, PASSWORD, PHONE, TOKEN, Canary, leaks, told_by
+from canary import EMAIL, PASSWORD, PHONE, TOKEN, Canary, _left_in, leaks, told_by
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.errors import KaptureError, KaptureRefusedError
@@ -45,6 +48,18 @@ def test_a_leak_is_seen(request: pytest.FixtureRequest, caplog: pytest.LogCaptur
     assert canary.errors == [error]
     assert canary.found == [f"{PASSWORD!r} in a log record of any"]
     assert set(leaks(" ".join(told_by(error)))) == {EMAIL, TOKEN}
+
+
+@pytest.mark.leaks
+def test_a_leak_in_airflows_logs_and_database_is_seen(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "dag_id=any" / "attempt=1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"told: {TOKEN}")
+    with closing(sqlite3.connect(tmp_path / "airflow.db")) as database:
+        database.execute("CREATE TABLE task_instance (note TEXT)")
+        database.execute("INSERT INTO task_instance VALUES (?)", [f"told: {PASSWORD}"])
+        database.commit()
+    assert set(_left_in(tmp_path)) == {f"{TOKEN!r} in {log}", f"{PASSWORD!r} in the table task_instance"}
 
 
 def test_nothing_shows_the_password_or_a_customer(kapture: Emulator) -> None:

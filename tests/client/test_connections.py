@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pull_threads
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -249,7 +250,7 @@ def test_closing_a_client_ends_a_pull_in_another_thread(answer: Any, caplog: pyt
         pulling.join(30)
         assert [getattr(each, "reason", "") for each in ended] == ["stopped"]
         assert server.is_left_alone()
-        assert not [each for each in threading.enumerate() if each.name == "kapture-page"]
+        assert not pull_threads.running()
 
 
 @pytest.mark.parametrize("answer", [SLOW, LATER], ids=["in a read", "in a wait"])

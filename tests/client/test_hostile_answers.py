@@ -6,12 +6,12 @@ import asyncio
 import gc
 import gzip
 import json
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pull_threads
 import pytest
 from hostile import ORDERS, Answer, Hostile, chunked, endless, http, unfinished
 
@@ -122,7 +122,7 @@ def failure(pull: Pull, server: Hostile, **extra: Any) -> KaptureError:
     """The error that a pull ends with; it leaves neither a thread nor a socket behind."""
     with pytest.raises(KaptureError) as caught:
         pull(account_of(server, **extra))
-    assert not [each for each in threading.enumerate() if each.name == "kapture-page"]
+    assert not pull_threads.running()
     assert server.is_left_alone()
     gc.collect()  # a socket that was not closed warns now, and a warning is an error
     return caught.value

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import builtins
 import dataclasses
 import datetime as dt
 import json
@@ -13,10 +14,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from error_texts import messages, words
 
 import airflow_provider_kapture
 from airflow_provider_kapture import doctor
-from airflow_provider_kapture.client import Account
+from airflow_provider_kapture.client import Account, errors
 from airflow_provider_kapture.client.account import Dialect
 from airflow_provider_kapture.client.client import Tally
 from airflow_provider_kapture.client.days import make_window
@@ -34,45 +36,29 @@ PAGES |= {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.m
 # -- errors --
 
 # What raises a message that a user reads.
-RAISERS = re.compile(
-    r"Kapture\w+Error|Airflow(Fail|Skip|)Exception|\w*(OS|FileExists|FileNotFound|Directory)Error|_listing_error|_error"
-)
-# Modules whose messages have a page of their own, or none that a user of Airflow reads.
+ERRORS = {each.__name__ for each in vars(errors).values() if isinstance(each, type) and issubclass(each, Exception)}
+AIRFLOWS = {"AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException"}
+BUILTINS = {name for name, each in vars(builtins).items() if isinstance(each, type) and issubclass(each, OSError)}
+# Folders whose messages have a page of their own, or none that a user of Airflow reads.
 ELSEWHERE = {"emulator", "diagnosis"}
+MESSAGES = messages(PACKAGE, ERRORS | AIRFLOWS | BUILTINS, ELSEWHERE)
 
 
-def words(text):
-    return re.sub(r"[`\s]+", " ", text).strip()
+def test_messages_of_every_kind_of_error_are_found():
+    without_subclasses = {
+        each.__name__
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, errors.KaptureError) and not each.__subclasses__()
+    }
+    assert without_subclasses
+    assert without_subclasses | AIRFLOWS | {"OSError"} <= {message.error for message in MESSAGES}
 
 
-def fragments(node):
-    """The fixed parts of a message."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return [node.value]
-    if isinstance(node, ast.JoinedStr):
-        return [each.value for each in node.values if isinstance(each, ast.Constant)]
-    return []
-
-
-def messages():
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if ELSEWHERE & set(path.relative_to(PACKAGE).parts):
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and RAISERS.fullmatch(getattr(node.func, "id", "")):
-                parts = [part for argument in node.args for part in fragments(argument)]
-                # Four words of its first fixed part of some length; what has none is put together from such parts.
-                parts = [words(part).strip(" :;,()") for part in parts]
-                opening = " ".join(next((part for part in parts if len(part) >= 10), "").split()[:4]).rstrip(" :;,(")
-                if opening:
-                    yield f"{path.stem}: {opening}", opening
-
-
-@pytest.mark.parametrize("opening", dict(messages()).values(), ids=dict(messages()))
-def test_each_error_is_explained(opening):
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: f"{message.where}: {message.opening}")
+def test_each_error_is_explained(message):
     rows = re.findall(r"^\| ([^|]+) \|", PAGES["troubleshooting.md"], re.MULTILINE)
-    is_explained = any(opening in words(row) for row in rows)
-    assert is_explained, f"docs/troubleshooting.md has no row for {opening!r}"
+    is_explained = any(message.opening in words(row) for row in rows)
+    assert is_explained, f"docs/troubleshooting.md has no row for {message.opening!r}"
 
 
 # -- guarantees --
@@ -82,8 +68,9 @@ def test_each_guarantee_names_the_tests_that_hold_it():
     rows = re.findall(r"^\| (G\d+) \|.*\| ([^|]*) \|$", PAGES["guarantees.md"], re.MULTILINE)
     assert [name for name, _ in rows] == [f"G{number}" for number in range(1, 16)]
     for name, files in rows:
-        assert files, name
-        for file in re.findall(r"`([^`]+)`", files):
+        named = re.findall(r"`([^`]+)`", files)
+        assert named, name
+        for file in named:
             assert (ROOT / file).is_file(), file
 
 
@@ -140,23 +127,35 @@ def test_the_readmes_dag_is_a_dag():
     assert found["dag"].task_ids == ["pull_orders"]
 
 
-@pytest.mark.parametrize("code", list(fences("shell")))
-def test_commands_are_there(code):
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    for line in code.replace("\\\n", " ").splitlines():
-        command = shlex.split(line, comments=True) if line.count("'") % 2 == 0 else []
-        if command[:1] == ["make"]:
-            assert {each for each in command[1:] if "=" not in each} <= targets, line
-        if command[:1] == ["kapture"]:
-            parser = argparse.ArgumentParser()
-            {"doctor": doctor, "emulator": emulator_cli}[command[1]].add_arguments(parser)
-            parser.parse_args(command[2:])
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def test_targets_named_in_text_are_there():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    for name, text in PAGES.items():
-        assert set(re.findall(r"`make ([a-z-]+)`", text)) <= targets, name
+def commands(name):
+    """Each call of a command that a page shows."""
+    for fence in fences("shell"):
+        [code] = fence.values
+        for line in code.replace("\\\n", " ").splitlines():
+            if line.split()[:1] == [name]:
+                yield pytest.param(shlex.split(line, comments=True)[1:], id=f"{fence.id}: {line}")
+
+
+@pytest.mark.parametrize("arguments", list(commands("make")))
+def test_targets_are_there(arguments):
+    assert {each for each in arguments if "=" not in each} <= TARGETS
+
+
+@pytest.mark.parametrize("arguments", list(commands("kapture")))
+def test_commands_are_there(arguments):
+    parser = argparse.ArgumentParser()
+    {"doctor": doctor, "emulator": emulator_cli}[arguments[0]].add_arguments(parser)
+    parser.parse_args(arguments[1:])
+
+
+@pytest.mark.parametrize(
+    "target", sorted({each for text in PAGES.values() for each in re.findall(r"`make ([a-z-]+)`", text)})
+)
+def test_targets_named_in_text_are_there(target):
+    assert target in TARGETS
 
 
 def test_the_doctors_sample_is_what_it_says():

@@ -1,11 +1,11 @@
 import datetime as dt
 import gzip
 import json
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pull_threads
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 from pytest_mock import MockerFixture
@@ -61,12 +61,10 @@ def test_a_failed_pull_leaves_the_file_that_was_there(kapture: Emulator, tmp_pat
 def test_a_failed_pull_leaves_no_thread_while_its_error_is_looked_at(kapture: Emulator, tmp_path: Path) -> None:
     # Of the first days whose pages come, some are encoded by the time that one fails.
     kapture.set(page_cap=20, status_every=12, status=401)
-    before = set(threading.enumerate())
     with pytest.raises(AirflowFailException) as caught:
         run(destination=f"{tmp_path}/", file_format="parquet")
     assert caught.traceback
-    left = {each.name for each in set(threading.enumerate()) - before}
-    assert not {"kapture-page", "kapture-encoder"} & left
+    assert not pull_threads.running()
 
 
 def test_an_indented_answer_becomes_a_line_an_order(kapture: Emulator, tmp_path: Path) -> None:

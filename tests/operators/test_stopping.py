@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pull_threads
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 
@@ -73,7 +74,7 @@ def check_stopped(folder: Path) -> None:
     left = [path for path in folder.rglob("*") if path.is_file()]
     assert [path.parent.name for path in left] == ["create_date=2024-05-08"]
     for thread in threading.enumerate():
-        if thread.name == "kapture-page":
+        if thread.name in pull_threads.NAMES:
             thread.join()
 
 
@@ -108,3 +109,16 @@ def test_a_stop_that_something_swallowed_is_not_forgotten(kapture: Emulator, tmp
         with pytest.raises(AirflowException, match="stopped"):
             pull.execute({})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_threads_of_a_pull_have_the_names_that_tests_look_for(kapture: Emulator, tmp_path: Path) -> None:
+    kapture.set(status_every=None, latency=0.2)
+    pull = KapturePullOrdersOperator(
+        task_id="pull", window_start="2024-05-08", window_end="2024-05-11", destination=f"{tmp_path}/"
+    )
+    with (
+        once(lambda: pull_threads.running() == pull_threads.NAMES, lambda: setattr(pull, "_stopped", True)),
+        pytest.raises(AirflowException, match="stopped"),
+    ):
+        pull.execute({})
+    assert not pull_threads.running()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -90,7 +91,7 @@ def test_metadata_says_what_it_is_and_needs(wheel):
         "requests",
         "tenacity",
     }
-    assert any(line.startswith("Documentation, ") for line in said.get_all("Project-URL"))
+    assert said.get_all("Project-URL") is None  # nothing to point to
 
 
 def test_twine_finds_no_fault(wheel, sdist):
@@ -128,6 +129,28 @@ def test_declaration_needs_nothing_but_the_wheel(declared):
     assert declared["command"] == "airflow_provider_kapture.cli:main"
     assert "airflow" not in declared["modules"]
     assert (Path(declared["home"]) / "bin" / "kapture").is_file()
+
+
+# Of the installation that the README shows.
+EXTRAS = ["parquet", "s3"]
+
+
+def test_what_the_readme_shows_installs_the_wheel(declared, wheel, tmp_path):
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").replace("/opt/wheels/", f"{wheel.parent}/")
+    [path] = re.findall(r'^RUN pip install .* "(\S+\.whl\[.*\])"$', shown, re.MULTILINE)
+    lines = re.findall(r"^airflow-provider-kapture.* @ .*$", shown, re.MULTILINE)
+    files = [tmp_path / name for name in ("requirements.txt", "constraints.txt")]
+    for file, line in zip(files, lines, strict=True):
+        file.write_text(line, encoding="utf-8")
+    requirements, constraints = map(str, files)
+    pip = [Path(declared["home"]) / "bin" / "python", "-m", "pip", "install", "--no-index", "--no-deps", "--dry-run"]
+    pip += ["--ignore-installed", "--quiet", "--disable-pip-version-check", "--report", "-"]
+    by_constraint = ["airflow-provider-kapture", "--constraint", constraints]
+    for given, extras in (([path], EXTRAS), (["--requirement", requirements], EXTRAS), (by_constraint, None)):
+        run = subprocess.run([*pip, *given], capture_output=True, check=True, text=True)
+        [installed] = json.loads(run.stdout)["install"]
+        assert installed["download_info"]["url"] == wheel.as_uri(), given
+        assert installed.get("requested_extras") == extras, given
 
 
 @pytest.mark.skipif("NOX_CURRENT_SESSION" not in os.environ, reason="the checkout is what is tested outside nox")

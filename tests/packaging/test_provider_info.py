@@ -42,6 +42,7 @@ def is_one_of(kind, module):
 def test_every_module_is_declared_and_every_declared_one_imports(kind):
     names = [f"airflow_provider_kapture.{kind}.{each.name}" for each in pkgutil.iter_modules([str(PACKAGE / kind)])]
     found = {name for name in names if is_one_of(kind, importlib.import_module(name))}
+    assert found
     assert declared_modules(kind) == found
 
 

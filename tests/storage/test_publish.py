@@ -145,6 +145,7 @@ def left_over(destination):
     """A spool as a killed try leaves it."""
     spool = publish.spooled(destination, "jsonl").__enter__()
     spool.write(ORDERS)
+    spool._encoder.give_up()
     spool._spool._raw.close()
     return spool._spool.path
 
