@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from numbers import Number
 from typing import Any
 
 import msgspec
@@ -68,10 +70,13 @@ def mask(filters: object) -> None:
 
 def _texts(values: Iterable[Any]) -> Iterable[str]:
     for value in values:
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, str | Number):
+            # As given, as sent, and each value of a list alone.
+            yield from {
+                text for part in (str(value), *str(value).split(",")) for text in (part, part.removesuffix(".0"))
+            }
+        elif isinstance(value, Sequence | AbstractSet) and not isinstance(value, bytes | bytearray | memoryview):
             yield from _texts(value)
-        elif isinstance(value, str | int | float):
-            yield str(value)
 
 
 @lru_cache(maxsize=16)

@@ -44,6 +44,10 @@ class FilePull:
         :param days_back: whole days before the window that are pulled too
         :raises KaptureError: the pull is not complete; of the part that failed nothing is published
         """
+        with publish.no_empty_folders(self.destination):
+            return self._run(window, days_back, context)
+
+    def _run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
         publish.check_destination(self.destination)
         if not self.destination.endswith("/"):
             with closing(self.client.pull(self.asked, [window], self.tally)) as batches:

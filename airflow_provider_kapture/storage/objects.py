@@ -16,6 +16,8 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
+_STORES = {*_EXTRAS, "s3a", "s3n"}
+_LONGEST_KEY = 1024
 _PART = 8 << 20
 _MOST_PARTS = 10_000
 
@@ -38,6 +40,16 @@ def is_wrong(error: Exception) -> bool:
     if isinstance(error, AirflowNotFoundException):
         return True
     return any(getattr(error, name, None) in {401, 403} for name in ("status_code", "code"))
+
+
+def check_name_length(path: ObjectStoragePath, name: str) -> None:
+    """Check that the path, with a name under it, is one that a store takes.
+
+    :raises ValueError: it is too long
+    """
+    length = len(f"{path.key}{name}".encode())
+    if path.protocol in _STORES and length > _LONGEST_KEY:
+        raise ValueError(f"an object's name may have {_LONGEST_KEY:,} bytes, and this one has {length:,}")
 
 
 def check_container(path: ObjectStoragePath) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_kapture.client.days import Window, from_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.storage import objects
+from airflow_provider_kapture.storage import folders, objects
 from airflow_provider_kapture.storage.formats import ENCODERS
 from airflow_provider_kapture.storage.spool import SpoolFile, sweep
 
@@ -34,6 +35,9 @@ _WRONG = (
     ImportError,
     ValueError,
 )
+_WRONG_NUMBERS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EILSEQ}
+# An object under a `/` destination has a name of this length.
+_DAY_OBJECT = "create_date=2024-05-08/orders_20240507T183000000Z_20240508T183000000Z.jsonl.zst"
 
 
 def object_name(window: Window, file_format: str) -> str:
@@ -81,21 +85,26 @@ def check_destination(destination: str) -> None:
     """
     try:
         local = _local_path(destination)
+        longest = _DAY_OBJECT if destination.endswith("/") else ""
         if local is None:
+            objects.check_name_length(ObjectStoragePath(destination), longest)
             objects.check_container(ObjectStoragePath(destination))
         else:
+            # Reads no more than whether the name can be one.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                (local / longest).lstat()
             _check_file(local, destination)
     except Exception as error:
         message = (
-            f"destination {destination!r} can't be written to ({type(error).__name__}: {objects.one_line(error)})"
+            f"destination {destination!r:.300} can't be written to ({type(error).__name__}: {objects.one_line(error)})"
             f"{objects.extra_to_install(destination, error)}"
         )
-        if isinstance(error, _WRONG) or objects.is_wrong(error):
+        if isinstance(error, _WRONG) or getattr(error, "errno", None) in _WRONG_NUMBERS or objects.is_wrong(error):
             raise KaptureSettingsError(message) from error
         raise OSError(message) from error
     folder = spool_folder(destination)
     try:
-        _check_writable(folder)
+        folders.check_writable(folder)
     except OSError as error:
         setting = "its folder" if local is not None else "[kapture] spool_dir"
         raise KaptureSettingsError(
@@ -106,19 +115,26 @@ def check_destination(destination: str) -> None:
 
 def _check_file(local: Path, destination: str) -> None:
     if destination.endswith("/"):
-        _check_writable(local)
+        folders.check_writable(local)
     elif local.is_dir():
         raise IsADirectoryError("it is a folder: end it in '/' for an object for each day")
     elif local.exists() and not local.is_file():
         raise FileExistsError("it is there, and it is not a file")
     else:
-        _check_writable(local.parent)
+        folders.check_writable(local.parent)
 
 
-def _check_writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+@contextlib.contextmanager
+def no_empty_folders(destination: str) -> Iterator[None]:
+    """Remove the local folders that were made for a destination at the end, as far as they are still empty."""
+    try:
+        local = _local_path(destination)
+        folder = spool_folder(destination) if local is None else local if destination.endswith("/") else local.parent
+    except Exception:  # noqa: BLE001 - the check of the destination, which comes next, names it
+        yield
+        return
+    with folders.no_empty_folders(folder):
+        yield
 
 
 def _local_path(destination: str) -> Path | None:
@@ -202,22 +218,24 @@ class Spool:
         if self._local is None:
             objects.upload(self._spool.path, path, size)
         else:
-            folders = [self._local.parent]
-            if not folders[0].is_dir():
-                folders[0].mkdir(parents=True, exist_ok=True)
-                folders.append(folders[0].parent)
-            self._spool.path.replace(self._local)
-            _keep_names(folders)
+            self._rename(self._local)
         return {"uri": str(path), "rows": self.rows, "bytes": size, "sha256": sha256}
+
+    def _rename(self, local: Path) -> None:
+        named_in = [local.parent] if local.parent.is_dir() else [local.parent, local.parent.parent]
+        with folders.no_empty_folders(local.parent):
+            local.parent.mkdir(parents=True, exist_ok=True)
+            self._spool.path.replace(local)
+        _keep_names(named_in)
 
     def replaces(self) -> bool:
         """Whether there is an older object."""
         return ObjectStoragePath(self._destination).exists() if self._local is None else self._local.exists()
 
 
-def _keep_names(folders: Iterable[Path]) -> None:
+def _keep_names(named_in: Iterable[Path]) -> None:
     """See that what folders hold survives a loss of power."""
-    for each in folders:
+    for each in named_in:
         # Some file systems have no such thing.
         with contextlib.suppress(OSError):
             handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)

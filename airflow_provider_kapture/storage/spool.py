@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from airflow_provider_kapture.storage.folders import in_folder
+
 _PREFIX = ".kapture-"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Locks of another machine may not be seen here, on a shared file system that keeps them to each: its spools count as
@@ -56,16 +58,15 @@ class SpoolFile:
 
     def open(self) -> BinaryIO:
         """Make the file and lock it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.room():
-            handle = self._locked()
+        handle = in_folder(self.path.parent, self._locked)
         self._raw = _Hashed(handle)
         self._buffered = io.BufferedWriter(self._raw, 1 << 18)
         return cast("BinaryIO", self._buffered)
 
     def _locked(self) -> int:
         while True:
-            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
+            with self.room():
+                handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
             # Where a file system knows no locks, nobody's spools are ever taken for dead ones.
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)
