@@ -1,4 +1,4 @@
-"""How far a pull has come, in a line now and then: pure, the clock is given."""
+"""Lines of a task's log about a pull: its progress now and then, and its result. Pure: the clock is an argument."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from airflow_provider_kapture.client.pull import Tally
 
-# Seconds between lines, at the least.
-INTERVAL = 10.0
+# Minimum seconds between two lines.
+INTERVAL = 30.0
 
 
 class ProgressLine:
-    """Lines about a pull that is going on.
+    """Progress lines of a pull that is running.
 
-    :param tally: what the pull counts
-    :param days: how many of the account's days it has to read
+    :param tally: the counters of the pull
+    :param days: how many of the account's days it reads
     :param clock: seconds, from any origin
     """
 
@@ -24,29 +24,47 @@ class ProgressLine:
         self._tally = tally
         self._days = days
         self._clock = clock
-        self._began = self._told = clock()
+        self._began = self._last = clock()
 
     def line(self) -> str | None:
-        """How far the pull has come; none where the latest line is not old enough."""
+        """Return the progress; none if the last line is less than :data:`INTERVAL` old."""
         now = self._clock()
-        if now - self._told < INTERVAL:
+        if now - self._last < INTERVAL:
             return None
-        self._told = now
-        tally = self._tally
-        day = min(tally.days + 1, self._days)
-        rate = (tally.rows - tally.resumed) / (now - self._began)
+        self._last = now
+        tally, seconds = self._tally, now - self._began
+        done = min(tally.days, self._days)
         return (
-            f"Day {day:,} of {self._days:,}: {tally.rows:,} orders so far, {rate:,.0f} orders/s, "
-            f"{tally.requests:,} requests, {tally.retries:,} retries"
+            f"{tally.rows:,} orders, {done:,} of {_count(self._days, 'day')} done, "
+            f"{_count(tally.requests, 'request')}, {(tally.rows - tally.resumed) / seconds:,.0f} orders/s"
+            f"{self._time_left(done, seconds)}"
         )
+
+    def _time_left(self, done: int, seconds: float) -> str:
+        """Return an estimate from the days that this attempt has read; nothing before the first, and after the last."""
+        read = done - self._tally.resumed_days
+        if read <= 0 or done >= self._days:
+            return ""
+        return f", about {_duration(seconds * (self._days - done) / read)} left"
 
 
 def summary(receipt: Mapping[str, Any]) -> str:
-    """What a pull came to, in a line."""
+    """Return the result of a pull."""
     size = sum(file["bytes"] for file in receipt["files"])
-    count = len(receipt["files"])
-    files = f"; {count:,} {'file' if count == 1 else 'files'}, {size:,} bytes" if count else ""
+    files = receipt["files"]
+    written = f"; {_count(len(files), 'file')}, {size:,} bytes" if files else ""
     return (
-        f"{receipt['rows']:,} orders in {receipt['duration_seconds']:.1f} s: {receipt['requests']:,} requests, "
-        f"{receipt['retries']:,} retries, {receipt['restarts']:,} restarts{files}"
+        f"Pulled {_count(receipt['rows'], 'order')} in {receipt['duration_seconds']:.1f} s: "
+        f"{_count(receipt['requests'], 'request')}, {_count(receipt['retries'], 'retry', 'retries')}, "
+        f"{_count(receipt['restarts'], 'restart')}{written}"
     )
+
+
+def _count(number: int, one: str, more: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3_600:.1f} h"

@@ -1,3 +1,5 @@
+import pytest
+
 from airflow_provider_kapture.client.pull import Tally
 from airflow_provider_kapture.progress import ProgressLine, summary
 
@@ -9,30 +11,47 @@ class Clock:
         return self.now
 
 
-def test_a_line_at_most_every_ten_seconds() -> None:
+def test_a_line_at_most_every_thirty_seconds() -> None:
     clock, tally = Clock(), Tally()
     progress = ProgressLine(tally, 31, clock)
     told = []
-    for second in range(0, 40, 3):
+    for second in range(0, 120, 7):
         clock.now = 100.0 + second
         told.append((second, progress.line() is not None))
-    assert [second for second, is_told in told if is_told] == [12, 24, 36]
+    assert [second for second, is_told in told if is_told] == [35, 70, 105]
 
 
-def test_a_line_says_day_orders_rate_and_retries() -> None:
+@pytest.mark.parametrize(
+    ("days", "resumed_days", "total", "seconds", "done", "left"),
+    [
+        (0, 0, 31, 30, "0 of 31 days", ""),
+        (2, 0, 31, 30, "2 of 31 days", ", about 7 min left"),
+        (30, 0, 31, 60, "30 of 31 days", ", about 2 s left"),
+        (2, 0, 365, 60, "2 of 365 days", ", about 3.0 h left"),
+        # Days of an earlier attempt tell nothing of the pace of this one.
+        (20, 20, 31, 30, "20 of 31 days", ""),
+        (21, 20, 31, 30, "21 of 31 days", ", about 5 min left"),
+        (0, 0, 1, 30, "0 of 1 day", ""),
+        (31, 0, 31, 30, "31 of 31 days", ""),
+        # A zone whose clocks went back over midnight is asked for one date more than it has days.
+        (32, 0, 31, 30, "31 of 31 days", ""),
+    ],
+)
+def test_a_line_has_the_days_done_and_the_time_left(
+    *, days: int, resumed_days: int, total: int, seconds: float, done: str, left: str
+) -> None:
     clock, tally = Clock(), Tally()
-    progress = ProgressLine(tally, 31, clock)
-    tally.days, tally.rows, tally.resumed, tally.requests, tally.retries = 2, 1_500, 500, 12, 1
-    clock.now += 10
-    assert progress.line() == "Day 3 of 31: 1,500 orders so far, 100 orders/s, 12 requests, 1 retries"
-    # A zone whose clocks went back over midnight is asked for one date more than it has days.
-    tally.days = 32
-    clock.now += 10
-    assert "Day 31 of 31" in str(progress.line())
+    progress = ProgressLine(tally, total, clock)
+    tally.days, tally.resumed_days, tally.rows, tally.resumed, tally.requests = days, resumed_days, 1_500, 900, 12
+    clock.now += seconds
+    assert progress.line() == f"1,500 orders, {done} done, 12 requests, {600 / seconds:.0f} orders/s{left}"
 
 
 def test_the_summary_is_of_the_receipt() -> None:
     receipt = {"rows": 1_500, "duration_seconds": 2.04, "requests": 12, "retries": 1, "restarts": 0, "files": []}
-    assert summary(receipt) == "1,500 orders in 2.0 s: 12 requests, 1 retries, 0 restarts"
+    assert summary(receipt) == "Pulled 1,500 orders in 2.0 s: 12 requests, 1 retry, 0 restarts"
     files = [{"bytes": 1_000}, {"bytes": 500}]
     assert summary(receipt | {"files": files}).endswith("; 2 files, 1,500 bytes")
+    assert summary(receipt | {"rows": 1, "requests": 1, "files": files[:1]}) == (
+        "Pulled 1 order in 2.0 s: 1 request, 1 retry, 0 restarts; 1 file, 1,000 bytes"
+    )

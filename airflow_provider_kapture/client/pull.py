@@ -27,6 +27,7 @@ class Tally:
 
     :ivar days: the account's days that are read
     :ivar resumed: those of the rows that an earlier try has pulled
+    :ivar resumed_days: those of the days that an earlier try has pulled
     :ivar overshoot: requests beyond the end of a listing
     :ivar pages: how many pages a day the latest listings had
     """
@@ -38,6 +39,7 @@ class Tally:
     trimmed: int = 0
     days: int = 0
     resumed: int = 0
+    resumed_days: int = 0
     first_ms: int | None = None
     last_ms: int | None = None
     overshoot: int = 0

@@ -90,13 +90,15 @@ def _is_transient(error: BaseException) -> bool:
 
 def _tell(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("Try %d: %s. Asking again in %.1f s", state.attempt_number, _reason(error), state.upcoming_sleep)
+    log.warning(
+        "Attempt %d failed (%s); retrying in %.1f s", state.attempt_number, _reason(error), state.upcoming_sleep
+    )
 
 
 def _reason(error: BaseException | None) -> str:
-    """Why a page is asked for again; of what the vendor said, not a word."""
+    """Return why a page is requested again, without a word of the vendor's message."""
     if isinstance(error, KaptureBusyError):
-        return f"Kapture answered {error.status}"
+        return f"HTTP {error.status}"
     if isinstance(error, KaptureAnswerError):
-        return f"Kapture answered {error.status}, but not with orders"
+        return f"HTTP {error.status} with an unexpected body"
     return str(error)

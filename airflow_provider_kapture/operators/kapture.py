@@ -185,6 +185,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
             if destination is None:
+                self.log.info("Returning the orders in XCom, up to %d bytes", self.max_xcom_bytes)
                 orders = orders_for_xcom(client.pull(asked, [window], tally), self.max_xcom_bytes, watch)
             else:
                 files = self._to_files(client, asked, tally, destination, watch).run(window, back, context)
@@ -243,9 +244,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         from airflow_provider_kapture.storage.files import FilePull
         from airflow_provider_kapture.storage.formats import format_of
 
-        return FilePull(
-            client, asked, tally, destination, format_of(destination, self.file_format), self.on_empty, watch
-        )
+        file_format = format_of(destination, self.file_format)
+        self.log.info("Writing %s to %s", file_format, destination)
+        return FilePull(client, asked, tally, destination, file_format, self.on_empty, watch)
 
     def _hand_over(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
         self._receipt = receipt

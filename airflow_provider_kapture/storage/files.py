@@ -61,6 +61,10 @@ class FilePull:
         began = dt.datetime.now(dt.UTC)
         empty: list[Window] = []
         wanted = [part for part in parts if not self._resume(progress, self._name(part))]
+        if self.tally.resumed_days:
+            log.info(
+                "%d of %d days were published by an earlier attempt of this run", self.tally.resumed_days, len(parts)
+            )
         with closing(self.client.pull(self.asked, wanted, self.tally)) as batches:
             for part in wanted:
                 before = replace(self.tally)
@@ -93,6 +97,7 @@ class FilePull:
             return False
 
     def _add(self, file: dict[str, Any], part: Window) -> None:
+        log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
         self._files.append({**file, "window_start": part.start.isoformat(), "window_end": part.end.isoformat()})
 
     def _work(self) -> dict[str, Any]:
@@ -119,11 +124,12 @@ class FilePull:
         entry = progress.entry(name)
         if entry is None:
             return False
-        log.info("%s was published by an earlier try of this run", name)
+        log.debug("%s was published by an earlier attempt of this run", name)
         self._files.append(entry["file"])
         self.tally.rows += entry["file"]["rows"]
         self.tally.resumed += entry["file"]["rows"]
         self.tally.days += 1
+        self.tally.resumed_days += 1
         self.tally.trimmed += entry["trimmed"]
         first, last = entry["instants"]
         self.tally.first_ms = min((each for each in (self.tally.first_ms, first) if each is not None), default=None)
