@@ -21,7 +21,7 @@ from airflow_provider_kapture.client.account import Dialect
 from airflow_provider_kapture.client.client import Tally
 from airflow_provider_kapture.client.days import make_window
 from airflow_provider_kapture.diagnosis.ask import diagnose
-from airflow_provider_kapture.emulator import Book, Emulator, Switches
+from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.emulator import cli as emulator_cli
 from airflow_provider_kapture.storage.receipt import receipt
 
@@ -165,8 +165,7 @@ def test_the_doctors_sample_is_what_it_says():
     options = argparse.ArgumentParser()
     emulator_cli.add_arguments(options)
     chosen = options.parse_args(shlex.split(command.splitlines()[0].removeprefix("$ kapture emulator ")))
-    switches = {each.name: getattr(chosen, f"switch_{each.name}") for each in dataclasses.fields(Switches)}
-    with Emulator(Book(chosen.orders, chosen.days, chosen.start), Switches(**switches)) as kapture:
+    with Emulator(Book(chosen.orders, chosen.days, chosen.start), emulator_cli.switches_of(chosen)) as kapture:
         connection = json.loads(kapture.connection_json())
         account = Account.of(connection["host"], connection["login"], connection["password"], connection["extra"])
         told = doctor.told(diagnose(account, dt.date(2024, 5, 9)), account)
