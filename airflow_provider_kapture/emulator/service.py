@@ -82,10 +82,13 @@ class Service:
             return True
         if switches.max_per_second is None:
             return False
-        self._latest.append(now)
-        while self._latest[0] <= now - 1:
+        while self._latest and self._latest[0] <= now - 1:
             self._latest.popleft()
-        return len(self._latest) > switches.max_per_second
+        # Requests that are refused do not count: otherwise a client that asks too often is never answered.
+        if len(self._latest) >= switches.max_per_second:
+            return True
+        self._latest.append(now)
+        return False
 
     def _sound_answer(self, request: SeenRequest) -> Reply:
         switches = self.switches

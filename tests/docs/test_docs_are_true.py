@@ -21,8 +21,10 @@ from airflow_provider_kapture.client.account import Dialect
 from airflow_provider_kapture.client.client import Tally
 from airflow_provider_kapture.client.days import make_window
 from airflow_provider_kapture.diagnosis.ask import diagnose
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
+from airflow_provider_kapture.emulator.presets import PRESETS
+from airflow_provider_kapture.emulator.switch_topics import TOPICS
 from airflow_provider_kapture.storage.receipt import receipt
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +183,15 @@ def test_help_of_the_commands(command):
     kapture = Path(sys.executable).with_name("kapture")
     run = subprocess.run([kapture, command, "--help"], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert run.stdout.startswith(f"usage: kapture {command}")
+
+
+def test_every_switch_of_the_emulator_is_described_by_topic():
+    for topic in TOPICS:
+        row = re.search(rf"^\| {topic} \| (.*) \|$", PAGES["testing.md"], re.MULTILINE)
+        assert row, topic
+        wanted = [each.name for each in dataclasses.fields(Switches) if each.metadata["topic"] == topic]
+        assert re.findall(r"`(\w+)`", row[1]) == wanted
+
+
+def test_every_preset_of_the_emulator_is_described():
+    assert re.findall(r"^\| `(\w+)` \| an? ", PAGES["testing.md"], re.MULTILINE) == list(PRESETS)
