@@ -1,17 +1,15 @@
-"""Writing answers: orders in their envelope, failures, and what is neither."""
+"""Answers that are not orders: failures, redirects, and faults on the way."""
 
 from __future__ import annotations
 
 import gzip
 import json
-import re
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from airflow_provider_kapture.emulator.book import Order
 from airflow_provider_kapture.emulator.switches import Switches
 
 
@@ -20,25 +18,16 @@ class Reply:
     """An HTTP answer.
 
     :param is_cut: whether the connection breaks in the middle of the body
+    :param broken: how the connection breaks; see :attr:`Switches.broken`
     """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     is_cut: bool = False
+    broken: str | None = None
 
 
-_ENVELOPES = {
-    "success": (b'{"success":"true","order_details":', b"}"),
-    "boolean": (b'{"success":true,"order_details":', b"}"),
-    "status": (b'{"order_details":', b',"status":"success"}'),
-}
-_PAIR = re.compile(rb'("(?:[^"\\]|\\.)*"):("(?:[^"\\]|\\.)*"|[^,}]+)')
-_LEFT_OUT = (b'"remarks"', b'"lastModificationTime"', b'"vatamount"')
-_ADDED = (
-    (b'"orderScore"', b"0.1250"),
-    (b'"customFields"', '{"color":"बैंगनी","sizes":[1,2.50,null]}'.encode()),
-)
 _HTML = b"<!DOCTYPE html>\n<html><head><title>Kapture</title></head><body><h1>We'll be back soon</h1></body></html>\n"
 _MESSAGES = {
     400: "Bad Request",
@@ -46,47 +35,14 @@ _MESSAGES = {
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    409: "Request is already in process",
+    411: "Length Required",
+    423: "Locked",
     429: "Too Many Requests",
     500: "Internal Server Error",
+    501: "Not Implemented",
     503: "Service Unavailable",
 }
-
-
-def success(orders: Sequence[Order], switches: Switches) -> Reply:
-    """A page of orders, or what stands for it where there are none."""
-    if not orders and switches.empty == "message":
-        return failure(200, "No orders found.", switches)
-    head, tail = _ENVELOPES[switches.envelope]
-    if not orders and switches.empty == "null":
-        return Reply(200, head + b"null" + tail)
-    if switches.indent:
-        return Reply(200, _indented(head, [_written(order, switches) for order in orders], tail))
-    rewritten = switches.numbers_as_strings or switches.unknown_fields or switches.missing_fields
-    records = [_written(order, switches) if rewritten else order.record for order in orders]
-    return Reply(200, b"%b[%b]%b" % (head, b",".join(records), tail))
-
-
-def _written(order: Order, switches: Switches) -> bytes:
-    """An order's record as the switches want it, each value to the letter as it is in the book."""
-    pairs = _PAIR.findall(order.record)
-    if switches.missing_fields and order.id % 3 == 0:
-        pairs = [pair for pair in pairs if pair[0] not in _LEFT_OUT]
-    if switches.unknown_fields:
-        pairs = [*pairs, *_ADDED]
-    if switches.numbers_as_strings:
-        pairs = [(name, b'"%b"' % value if value[:1] in b"-0123456789" else value) for name, value in pairs]
-    if switches.indent:
-        return b"{\n            %b\n        }" % b",\n            ".join(b"%b: %b" % pair for pair in pairs)
-    return b"{%b}" % b",".join(b"%b:%b" % pair for pair in pairs)
-
-
-def _indented(head: bytes, records: Sequence[bytes], tail: bytes) -> bytes:
-    head, tail = (
-        part.replace(b"{", b"{\n    ").replace(b":", b": ").replace(b",", b",\n    ").replace(b"}", b"\n}")
-        for part in (head, tail)
-    )
-    listed = b"[\n        %b\n    ]" % b",\n        ".join(records) if records else b"[]"
-    return head + listed + tail
 
 
 def failure(status: int, message: str | None, switches: Switches, headers: Mapping[str, str] | None = None) -> Reply:
@@ -94,6 +50,13 @@ def failure(status: int, message: str | None, switches: Switches, headers: Mappi
     names = ("message", "status") if switches.failure_keys == "lower" else ("Message", "Status")
     said = dict(zip(names, (message or _MESSAGES.get(status, "Failed"), "failed"), strict=True))
     return Reply(status, json.dumps(said).encode(), {"content-type": "application/json", **(headers or {})})
+
+
+def too_fast(switches: Switches, headers: Mapping[str, str]) -> Reply:
+    """The failure of a request that comes too early."""
+    status = 200 if switches.too_fast == "failed" else int(switches.too_fast)
+    message = switches.too_fast_message or (_MESSAGES[429] if status == 200 else None)
+    return failure(status, message, switches, headers)
 
 
 def page_of_html() -> Reply:
@@ -120,6 +83,16 @@ def packed(reply: Reply) -> Reply:
     """The answer packed with gzip."""
     headers = {**reply.headers, "content-encoding": "gzip", "vary": "Accept-Encoding"}
     return replace(reply, body=gzip.compress(reply.body, compresslevel=1, mtime=0), headers=headers)
+
+
+def broken(reply: Reply, how: str) -> Reply:
+    """The answer whose connection, or whose packing, breaks."""
+    if how == "bad_gzip":
+        return replace(packed(reply), body=reply.body)
+    if how == "short_gzip":
+        whole = packed(reply)
+        return replace(whole, body=whole.body[: len(whole.body) // 2])
+    return replace(reply, broken=how)
 
 
 @cache

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_kapture.emulator.answers import Reply
 from airflow_provider_kapture.emulator.book import Book
+from airflow_provider_kapture.emulator.broken import break_connection
 from airflow_provider_kapture.emulator.service import Service
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest
@@ -72,7 +73,10 @@ class _Kapture:
                 await asyncio.sleep(self._service.switches.latency)
             reply = self._service.answer(seen)
             self._service.traffic.statuses[str(reply.status)] += 1
-            await _send(reply, send)
+            if reply.broken is not None:
+                await break_connection(reply, scope, receive)
+            else:
+                await _send(reply, send)
 
 
 async def _send(reply: Reply, send: Send) -> None:

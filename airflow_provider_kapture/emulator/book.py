@@ -17,6 +17,7 @@ from airflow_provider_kapture.emulator.switches import check_zone
 _T = TypeVar("_T")
 
 _CREATE_DATE = re.compile(rb'"createDate":\d+')
+_QUANTITY = b'"productQuantity":'
 _FIRST_ID = 23_518_265
 _TEMPLATE = "{" + ",".join(f'"{name}":%({name})s' for name in ORDER_FIELDS) + "}"
 _UNUSED = {name: "false" if kind is FieldType.FLAG else "0" for name, kind in ORDER_FIELDS.items()}
@@ -75,6 +76,10 @@ class Order:
         record = b'{"id":%d,%s' % (order_id, self.record.partition(b",")[2])
         return Order(order_id, self.create_ms, self.hidden_days, record)
 
+    def line(self) -> Order:
+        """Another line of the same order."""
+        return Order(self.id, self.create_ms, self.hidden_days, self.record.replace(_QUANTITY, _QUANTITY + b"1"))
+
     def moved(self, create_ms: int) -> Order:
         """The same order, created at another instant."""
         record = _CREATE_DATE.sub(b'"createDate":%d' % create_ms, self.record, count=1)
@@ -85,9 +90,8 @@ class Order:
 class Book:
     """What the emulator has in store.
 
-    Each day has an order at its first instant and one in its last millisecond, several that share a ``createDate``,
-    and ids that do not always rise with it. Texts hold Unicode, quotes, line breaks and backslashes; amounts have
-    up to six decimals and may be negative.
+    Each day has several orders that share a ``createDate``, and ids that do not always rise with it. Texts hold
+    Unicode, quotes, line breaks and backslashes; amounts have up to six decimals and may be negative.
 
     :param orders: how many orders
     :param days: over how many consecutive days of the account they are spread, evenly
@@ -95,6 +99,7 @@ class Book:
     :param timezone: the account's time zone, an IANA name
     :param seed: another seed, other orders
     :param cm_id: the account's id
+    :param has_edges: whether each day has an order at its first instant and one in its last millisecond
     :raises ValueError: an argument that makes no book; names it
     """
 
@@ -104,6 +109,7 @@ class Book:
     timezone: str = "Asia/Kolkata"
     seed: int = 1
     cm_id: int = 1_000_298
+    has_edges: bool = True
 
     def __post_init__(self) -> None:
         for name, least in (("orders", 0), ("days", 1), ("cm_id", 1)):
@@ -128,7 +134,12 @@ class Book:
     def orders_of_day(self, day: dt.date, count: int, first_id: int) -> Iterator[Order]:
         """``count`` orders of one day, oldest first, with ids from ``first_id``."""
         random = Random(f"{self.seed}/{day}/{first_id}")
-        instants = _instants(random, count, *_day_edges(day, ZoneInfo(self.timezone)))
+        edges = _day_edges(day, ZoneInfo(self.timezone))
+        if self.has_edges:
+            instants = _instants(random, count, *edges)
+        else:
+            # Neither in the first second nor in the last.
+            instants = _instants(random, count + 2, edges[0] + 1_000, edges[1] - 1_000)[1:-1]
         ids = list(range(first_id, first_id + count))
         for place in range(10, count, 40):
             ids[place - 1], ids[place] = ids[place], ids[place - 1]

@@ -12,6 +12,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kapture.emulator.book import Book
+from airflow_provider_kapture.emulator.credentials import issued
+from airflow_provider_kapture.emulator.presets import PRESETS
+from airflow_provider_kapture.emulator.switch_texts import listed, parse_assignments
+from airflow_provider_kapture.emulator.switch_topics import TOPICS
 from airflow_provider_kapture.emulator.switches import Switches, bare, choices, switch_types
 
 if TYPE_CHECKING:
@@ -39,24 +43,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     account.add_argument("--user", default="kapture", help="user name (%(default)s)")
     account.add_argument("--password", default="emulator", help="password (%(default)s)")
     account.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 is a free one (%(default)s)")
-    _add_switches(parser.add_argument_group("switches: what the vendor's page leaves open, and misbehaviour"))
+    together = parser.add_argument_group("switches: what the vendor's page leaves open, and misbehaviour")
+    together.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a switch by its name in --list; repeatable"
+    )
+    together.add_argument("--preset", choices=tuple(PRESETS), help="the switches of a likely account, before others")
+    together.add_argument("--list", action="store_true", help="print all switches by topic, and exit")
+    for topic in TOPICS:
+        _add_switches(parser.add_argument_group(f"switches: {topic}"), topic)
 
 
-def _add_switches(group: argparse._ArgumentGroup) -> None:
+def _add_switches(group: argparse._ArgumentGroup, topic: str) -> None:
     wanted = switch_types()
     for each in fields(Switches):
+        if each.metadata["topic"] != topic:
+            continue
         kind, named = bare(wanted[each.name]), choices(wanted[each.name])
-        text = each.metadata["help"].replace("%", "%%")
-        options: dict[str, Any] = {"dest": f"switch_{each.name}", "default": each.default, "help": text}
+        text = each.metadata["help"]
+        if kind is not bool and each.default is not None:
+            text = f"{text} ({each.default})"
+        # Left out where it is not given, so that a preset may have another default.
+        options: dict[str, Any] = {"dest": f"switch_{each.name}", "default": argparse.SUPPRESS}
+        options["help"] = text.replace("%", "%%")
         if kind is bool:
-            options["action"] = argparse.BooleanOptionalAction if each.default else "store_true"
+            options["action"] = argparse.BooleanOptionalAction
         elif named:
             options |= {"type": type(named[0]), "choices": named}
         else:
             options |= {"type": kind, "metavar": {int: "N", float: "SECONDS", str: "TEXT"}[kind]}
-        if kind is not bool and each.default is not None:
-            options["help"] = f"{text} (%(default)s)"
         group.add_argument(_flag(each.name), **options)
+
+
+def switches_of(args: argparse.Namespace) -> Switches:
+    """The switches that the arguments name: those of the preset, then the options', then those of ``--set``.
+
+    :raises ValueError: an unknown switch, or a value that is none of its
+    """
+    options = {
+        each.name: getattr(args, f"switch_{each.name}")
+        for each in fields(Switches)
+        if hasattr(args, f"switch_{each.name}")
+    }
+    preset = PRESETS[args.preset] if args.preset else {}
+    return Switches().changed({**preset, **options, **parse_assignments(args.set)})
 
 
 def _flag(name: str) -> str:
@@ -69,14 +98,16 @@ def main(args: argparse.Namespace) -> int:
 
     :return: the exit status: 0 after a signal, 2 where the arguments or the installation won't do
     """
+    if args.list:
+        sys.stdout.write(listed())
+        return 0
     try:
         from airflow_provider_kapture.emulator.server import Emulator
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is not installed. Run: pip install 'airflow-provider-kapture[emulator]'")
     try:
         book = Book(args.orders, args.days, args.start, args.timezone, args.seed, args.cm_id)
-        switches = Switches(**{each.name: getattr(args, f"switch_{each.name}") for each in fields(Switches)})
-        emulator = Emulator(book, switches, user=args.user, password=args.password, port=args.port)
+        emulator = Emulator(book, switches_of(args), user=args.user, password=args.password, port=args.port)
     except ValueError as error:
         return _complain(str(error))
     stop = threading.Event()
@@ -99,12 +130,13 @@ def _complain(message: str) -> int:
 
 def _welcome(emulator: Emulator) -> str:
     book = emulator.book
+    login, password = issued(emulator.switches, emulator.user, emulator.password)
     ((name, value),) = emulator.connection_uri_env(_CONNECTION_ID).items()
     return f"""\
 Kapture emulator: {book.orders:,} orders of {book.start} to {book.last_day} ({book.timezone})
   URL       {emulator.origin}
-  user      {emulator.user}
-  password  {emulator.password}
+  login     {login}
+  password  {password}
   cm_id     {emulator.cm_id}
   control   {emulator.origin}/_emulator/stats
 

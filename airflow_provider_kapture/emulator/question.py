@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Any
 
 from airflow_provider_kapture.client.orders import DATE_FIELDS
 from airflow_provider_kapture.emulator.book import Order
+from airflow_provider_kapture.emulator.refusals import RefusalError, refuse
+from airflow_provider_kapture.emulator.spans import DaySpan, spans
 from airflow_provider_kapture.emulator.switches import Switches
 
 # The page's "at least one" note, in its order. It names no createStartDate: see Switches.window_is_filter.
@@ -41,6 +42,14 @@ _AT_LEAST_ONE = (
     "pricingStatus",
     *(f"attr{number}" for number in range(1, 16)),
 )
+# The example body of the page, whole.
+_EXAMPLE_KEYS = (
+    *("cmId", "name", "phone", "email", "customerIds", "leadIdStr", "enquiryIds", "clientReferenceIds", "viewId"),
+    *("orderIds", "erpOrderId", "createStartDate", "createEndDate", "bookingStatus", "bookingSubStatus"),
+    *("bookingStartDate", "bookingEndDate", "creatorIdStr", "assignIdStr", "zoneIdStr", "blockId", "unitId"),
+    *("approvalDesignationIds", "agreementStartDate", "agreementEndDate", "erpInvoiceId", "sortParam"),
+    *("limit", "offset", *(f"attr{number}" for number in range(1, 16))),
+)
 _WINDOWS = tuple(key for field in DATE_FIELDS.values() for key in (field.start_key, field.end_key))
 
 # The filters about what an order shows: which fields they look at. What an order doesn't show can't be filtered by.
@@ -62,33 +71,6 @@ _LOOKED_AT: Mapping[str, tuple[str, ...]] = {
 _NEGATED = frozenset({"notAssignToIdsStr"})
 
 
-class RefusalError(Exception):
-    """The request gets a failure.
-
-    :param status: the HTTP status
-    :param message: what is said
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-
-
-@dataclass(frozen=True, slots=True)
-class DaySpan:
-    """Local dates asked for, as ordinals, both inclusive."""
-
-    field: str
-    first: int
-    last: int
-
-    @property
-    def is_one_day(self) -> bool:
-        """Whether it is about a single date."""
-        return self.first == self.last
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What a request asks for.
@@ -97,12 +79,14 @@ class Question:
     :param filters: the filters that can be applied, each with the values it takes
     :param limit: rows asked for; none where nothing is
     :param offset: rows to pass over
+    :param start_date: the first date, as it is written in the request
     """
 
     spans: tuple[DaySpan, ...]
     filters: tuple[tuple[str, frozenset[str]], ...]
     limit: int | None
     offset: int
+    start_date: str = ""
 
     def accepts(self, order: Order) -> bool:
         """Whether an order passes the filters (not the dates)."""
@@ -115,41 +99,62 @@ class Question:
         )
 
 
-def parse(raw: bytes, switches: Switches, cm_id: int) -> Question:
+def parse(raw: bytes, switches: Switches, cm_id: int, today: int) -> Question:
     """Read a request's body.
 
+    :param today: the account's date, as an ordinal
     :raises RefusalError: it can't be read, or asks for what can't be asked
+    :raises NothingFoundError: the same, where the switches say that nothing is found then
     """
-    body = _object(raw)
-    _check_account(body, cm_id)
+    body = _object(raw, switches)
+    _check_account(body.get(switches.cm_id_key), cm_id)
+    _check_keys(body, switches)
     given = {name: _text(value) for name, value in body.items() if _text(value)}
     enough = (*_AT_LEAST_ONE, *_WINDOWS) if switches.window_is_filter else _AT_LEAST_ONE
     if not given.keys() & set(enough):
-        raise RefusalError(400, f"Atleast one of the value must be entered out of {', '.join(_AT_LEAST_ONE)}")
+        message = f"Atleast one of the value must be entered out of {', '.join(_AT_LEAST_ONE)}"
+        raise refuse(switches.missing_filter, switches.missing_filter_message or message)
     return Question(
-        spans=tuple(_spans(given, switches)),
+        spans=tuple(spans(given, switches, today)),
         filters=tuple((name, _values(given[name])) for name in _LOOKED_AT if name in given),
         limit=_count(given, "limit") or None,
         offset=_count(given, "offset"),
+        start_date=next((given[key] for key in _WINDOWS if key in given), ""),
     )
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes, switches: Switches) -> dict[str, Any]:
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError):
         body = None
+    if switches.body == "list":
+        body = body[0] if isinstance(body, list) and len(body) == 1 else None
     if not isinstance(body, dict):
         raise RefusalError(400, "Invalid Json.")
     return body
 
 
-def _check_account(body: Mapping[str, Any], cm_id: int) -> None:
-    given = _text(body.get("cmId"))
-    if not given.isdecimal() or int(given) == 0:
+def _check_account(given: Any, cm_id: int) -> None:
+    text = _text(given)
+    if not text.isdecimal() or int(text) == 0:
         raise RefusalError(400, "cmId is a required field, value must be > 0.")
-    if int(given) != cm_id:
+    if int(text) != cm_id:
         raise RefusalError(403, "You are not allowed to see the orders of this cmId.")
+
+
+def _check_keys(body: Mapping[str, Any], switches: Switches) -> None:
+    missing = [key for key in _EXAMPLE_KEYS if key not in body and key != "cmId"]
+    if switches.all_keys != "optional" and missing:
+        raise refuse(switches.all_keys, "Server error while processing the request.")
+    if switches.view_id == "required" and not _text(body.get("viewId")):
+        raise RefusalError(400, "viewId is a required field.")
+    if switches.view_id == "refused" and "viewId" in body:
+        raise RefusalError(400, "Unknown field viewId.")
+    wanted = {"text": str, "number": int}.get(switches.count_type)
+    for name in ("limit", "offset"):
+        if wanted is not None and name in body and not isinstance(body[name], wanted):
+            raise RefusalError(400, f"{name} must be a {switches.count_type}.")
 
 
 def _text(value: Any) -> str:
@@ -168,27 +173,3 @@ def _count(given: Mapping[str, str], name: str) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise RefusalError(400, f"{name} must be a number of at least 0.")
     return int(text)
-
-
-def _spans(given: Mapping[str, str], switches: Switches) -> list[DaySpan]:
-    spans = []
-    for name, keys in DATE_FIELDS.items():
-        if keys.start_key not in given and keys.end_key not in given:
-            continue
-        first = _ordinal(given, keys.start_key, switches, dt.date.min)
-        last = _ordinal(given, keys.end_key, switches, dt.date.max)
-        if switches.end_date == "exclusive" and keys.end_key in given:
-            last -= 1
-        if switches.max_days is not None and last - first >= switches.max_days:
-            raise RefusalError(400, f"At one hit data of max {switches.max_days * 24} hours can be pulled.")
-        spans.append(DaySpan(name, first, last))
-    return spans
-
-
-def _ordinal(given: Mapping[str, str], key: str, switches: Switches, otherwise: dt.date) -> int:
-    if key not in given:
-        return otherwise.toordinal()
-    try:
-        return dt.datetime.strptime(given[key], switches.date_format).toordinal()  # noqa: DTZ007 - a local date
-    except ValueError:
-        raise RefusalError(400, f"{key} is not in the right date format.") from None

@@ -17,6 +17,8 @@ import uvicorn
 
 from airflow_provider_kapture.emulator.app import app_of
 from airflow_provider_kapture.emulator.book import Book
+from airflow_provider_kapture.emulator.broken import with_transport
+from airflow_provider_kapture.emulator.credentials import issued
 from airflow_provider_kapture.emulator.service import Service
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest
@@ -86,12 +88,13 @@ class Emulator:
 
         :param extra: further keys of the connection's extra, or other values of those it has
         """
+        login, password = issued(self.switches, self.user, self.password)
         return json.dumps(
             {
                 "conn_type": "kapture",
                 "host": self.origin,
-                "login": self.user,
-                "password": self.password,
+                "login": login,
+                "password": password,
                 "extra": {"cm_id": self.cm_id, "timezone": self.book.timezone, **extra},
             }
         )
@@ -203,7 +206,7 @@ class _Server:
         self._socket = _listening_socket(port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app_of(service),
+            with_transport(app_of(service)),
             log_config=None,
             log_level="error",
             access_log=False,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import time
 from collections import deque
-from collections.abc import Sequence
 from random import Random
+from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.client.orders import PATH
-from airflow_provider_kapture.emulator import answers
+from airflow_provider_kapture.emulator import answers, credentials, envelopes, pages
 from airflow_provider_kapture.emulator.answers import Reply
-from airflow_provider_kapture.emulator.book import Book, Order
-from airflow_provider_kapture.emulator.question import DaySpan, Question, RefusalError, parse
+from airflow_provider_kapture.emulator.book import Book
+from airflow_provider_kapture.emulator.nodes import Nodes
+from airflow_provider_kapture.emulator.question import Question, parse
+from airflow_provider_kapture.emulator.refusals import NothingFoundError, RefusalError
+from airflow_provider_kapture.emulator.spans import DaySpan
 from airflow_provider_kapture.emulator.store import Store
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest, Traffic
@@ -33,13 +35,14 @@ class Service:
         self.store = Store(book)
         self.traffic = Traffic()
         self._original_switches = switches
-        self._expected_credentials = f"{user}:{password}".encode()
+        self._user, self._password = user, password
         self.switch(switches)
 
     def switch(self, switches: Switches) -> None:
         """Behave so from the next request on."""
         self.switches = switches
         self._turn = 0
+        self._nodes = Nodes()
         self._latest: deque[float] = deque()
 
     def reset(self) -> None:
@@ -59,10 +62,11 @@ class Service:
         switches = self.switches
         if switches.redirect is not None:
             return answers.redirect(switches.redirect)
-        if self._is_due(switches.status_every) or self._is_too_much():
-            status = switches.status if self._is_due(switches.status_every) else 429
-            headers = {} if switches.retry_after is None else {"retry-after": switches.retry_after}
-            return answers.failure(status, None, switches, headers)
+        headers = {} if switches.retry_after is None else {"retry-after": switches.retry_after}
+        if self._is_due(switches.status_every):
+            return answers.failure(switches.status, None, switches, headers)
+        if self._is_too_much():
+            return answers.too_fast(switches, headers)
         if self._is_due(switches.html_every):
             return answers.page_of_html()
         if switches.verbatim is not None:
@@ -78,39 +82,52 @@ class Service:
             return True
         if switches.max_per_second is None:
             return False
-        self._latest.append(now)
-        while self._latest[0] <= now - 1:
+        while self._latest and self._latest[0] <= now - 1:
             self._latest.popleft()
-        return len(self._latest) > switches.max_per_second
+        # Requests that are refused do not count: otherwise a client that asks too often is never answered.
+        if len(self._latest) >= switches.max_per_second:
+            return True
+        self._latest.append(now)
+        return False
 
     def _sound_answer(self, request: SeenRequest) -> Reply:
         switches = self.switches
         if request.path != PATH:
             return answers.failure(404, None, switches)
-        if switches.method not in (request.method, "both") or request.method not in ("GET", "POST"):
-            allowed = "GET, POST" if switches.method == "both" else switches.method
-            return answers.failure(405, None, switches, {"allow": allowed})
-        if not self._knows(request.headers.get("authorization", "")):
-            return answers.failure(switches.bad_auth, "Invalid Auth Key", switches)
+        refusal = credentials.refusal(request, switches, self._user, self._password)
+        if refusal is not None:
+            return refusal
         if switches.bomb:
             return answers.bomb()
         try:
-            question = parse(request.raw, switches, self.book.cm_id)
-        except RefusalError as refusal:
-            return answers.failure(refusal.status, refusal.message, switches)
-        self.traffic.offsets.append(question.offset)
-        return self._page(question)
+            question = parse(request.raw, switches, self.book.cm_id, self._today())
+            self.traffic.offsets.append(question.offset)
+            return self._page(question, request)
+        except RefusalError as error:
+            return answers.failure(error.status, error.message, switches)
+        except NothingFoundError:
+            return envelopes.nothing("", switches)
 
-    def _page(self, question: Question) -> Reply:
+    def _today(self) -> int:
+        return dt.datetime.now(ZoneInfo(self.book.timezone)).toordinal()
+
+    def _page(self, question: Question, request: SeenRequest) -> Reply:
         switches = self.switches
         timezone = switches.timezone or self.book.timezone
         random = Random(f"{self.book.seed}/{self._turn}")
-        listing = self.store.listing(question, timezone)
+        node = self._nodes.node_of(request, switches)
+        listing = self._nodes.seen_by(node, self.store.listing(question, timezone), self.store, switches)
         if switches.shuffle:
             listing = random.sample(listing, len(listing))
-        reply = answers.success(_rows(listing, question, switches), switches)
+        rows = pages.page(listing, question, switches)
+        if rows:
+            reply = envelopes.orders(rows, switches)
+        elif switches.past_end == "array" and pages.is_past_end(question, switches):
+            reply = envelopes.orders((), switches)
+        else:
+            reply = envelopes.nothing(question.start_date, switches)
         self.store.churn(question, timezone, switches, random)
-        return reply
+        return self._nodes.with_cookie(reply, node, request, switches)
 
     def _spoilt(self, reply: Reply, request: SeenRequest) -> Reply:
         switches = self.switches
@@ -119,26 +136,6 @@ class Service:
         is_packed = "content-encoding" in reply.headers
         if switches.gzip and not is_packed and "gzip" in request.headers.get("accept-encoding", ""):
             reply = answers.packed(reply)
+        if self._is_due(switches.broken_every):
+            return answers.broken(reply, switches.broken)
         return answers.dropped(reply) if self._is_due(switches.drop_every) else reply
-
-    def _knows(self, authorization: str) -> bool:
-        scheme, _, token = authorization.partition(" ")
-        try:
-            return scheme.lower() == "basic" and base64.b64decode(token, validate=True) == self._expected_credentials
-        except ValueError:
-            return False
-
-
-def _rows(listing: Sequence[Order], question: Question, switches: Switches) -> Sequence[Order]:
-    """The rows of one page of a listing that is oldest first."""
-    limit = question.limit or switches.default_limit
-    limit = min(limit, switches.page_cap or limit)
-    start = 0 if switches.offset_ignored else question.offset
-    total = len(listing)
-    if start >= total:
-        return ()
-    start = max(0, start - switches.repeat_edge)
-    stop = min(start + limit, total)
-    if switches.order == "oldest":
-        return listing[start:stop]
-    return listing[total - stop : total - start][::-1]

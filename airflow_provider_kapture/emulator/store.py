@@ -11,7 +11,8 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.emulator.book import HIDDEN_DATE_FIELDS, Book, Order
-from airflow_provider_kapture.emulator.question import DaySpan, Question
+from airflow_provider_kapture.emulator.question import Question
+from airflow_provider_kapture.emulator.spans import DaySpan
 from airflow_provider_kapture.emulator.switches import Position, Switches
 
 _KEPT_ANSWERS = 64
@@ -65,6 +66,9 @@ class Store:
     def _of_span(self, span: DaySpan, timezone: str) -> list[Order]:
         days = self._days(span.field, timezone)
         chosen = [order for day in sorted(days) if span.first <= day <= span.last for order in days[day]]
+        if span.has_midnight and span.field == "create":
+            after = sorted(days.get(span.last + 1, ()), key=_create_ms)
+            chosen += [order for order in after if _is_in_first_second(order, timezone)]
         return sorted(chosen, key=_create_ms)
 
     def _days(self, date_field: str, timezone: str) -> _Days:
@@ -127,6 +131,11 @@ class Store:
 
 def _create_ms(order: Order) -> int:
     return order.create_ms
+
+
+def _is_in_first_second(order: Order, timezone: str) -> bool:
+    seconds = order.create_ms // 1_000
+    return dt.datetime.fromtimestamp(seconds, _zone(timezone)).time() == dt.time()
 
 
 def _index(orders: list[Order], order: Order) -> int:

@@ -5,113 +5,79 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
+from airflow_provider_kapture.emulator.response_switches import ResponseSwitches
+from airflow_provider_kapture.emulator.switch_topics import switch
+
 Position = Literal["top", "middle", "end", "random"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Switches:
+@dataclass(frozen=True, kw_only=True)
+class Switches(ResponseSwitches):
     """How the emulator behaves. The defaults are those of a well-behaved server that keeps to the vendor's page.
 
     A fault that comes with "every Nth request" counts the requests since the switches were last changed; where
     several are due at once, the first in the order below wins.
     """
 
-    # What the vendor's page leaves open.
-    method: Literal["POST", "GET", "both"] = field(
-        default="POST", metadata={"help": "which HTTP method is accepted; another gets 405"}
+    latency: float = switch("wire", 0.0, "seconds before the first byte of each answer", least=0)
+    redirect: str | None = switch("wire", None, "send every request to this URL, with 302")
+    status_every: int | None = switch("wire", None, "answer every Nth request with the status below", least=1)
+    status: int = switch("wire", 503, "the HTTP status for status_every; 200 says a failure under 200")
+    html_every: int | None = switch("wire", None, "answer every Nth request with an HTML page under 200", least=1)
+    verbatim: str | None = switch("wire", None, "answer every request with this text, under 200")
+    drop_every: int | None = switch("wire", None, "drop the connection in the middle of every Nth answer", least=1)
+    truncate_every: int | None = switch("wire", None, "end the JSON of every Nth answer in its middle", least=1)
+    broken: Literal[
+        "closed",
+        "reset",
+        "half_head",
+        "garbage",
+        "reset_in_body",
+        "half_chunk",
+        "silence",
+        "bad_gzip",
+        "short_gzip",
+    ] = switch("wire", "reset", "how the connections of broken_every break")
+    broken_every: int | None = switch("wire", None, "break the connection of every Nth answer", least=1)
+    bomb: bool = switch("wire", False, "answer with a megabyte of gzip that unpacks to a gigabyte")
+    nodes: Literal["one", "lagging", "other_order"] = switch(
+        "wire",
+        "one",
+        "two nodes that take turns: the second lacks the newest orders, or has the opposite order of rows",
     )
-    envelope: Literal["success", "boolean", "status"] = field(
-        default="success",
-        metadata={"help": 'how success is said: "success": "true", "success": true, or "status": "success"'},
-    )
-    failure_keys: Literal["lower", "capital"] = field(
-        default="lower", metadata={"help": 'how failure is spelt: "status"/"message", or "Status"/"Message"'}
-    )
-    bad_auth: Literal[401, 200] = field(
-        default=401, metadata={"help": 'the HTTP status under which "Invalid Auth Key" is said'}
-    )
-    order: Literal["newest", "oldest"] = field(default="newest", metadata={"help": "which orders come first"})
-    timezone: str | None = field(
-        default=None, metadata={"help": "the zone that dates are read in, an IANA name; none: that of the book"}
-    )
-    date_format: str = field(default="%Y-%m-%d", metadata={"help": "how dates must be written (strftime); else 400"})
-    end_date: Literal["inclusive", "exclusive"] = field(
-        default="inclusive", metadata={"help": "whether the end date's day is part of it"}
-    )
-    max_days: int | None = field(
-        default=None, metadata={"help": "the widest range of days for one request; a wider one gets 400", "least": 1}
-    )
-    window_is_filter: bool = field(
-        default=True,
-        metadata={"help": "whether createStartDate or createEndDate alone will do as the filter that must be there"},
-    )
-    empty: Literal["array", "message", "null"] = field(
-        default="array", metadata={"help": "an answer without orders: an empty list, a failure with a message, or null"}
-    )
-    default_limit: int = field(default=100, metadata={"help": "rows of a page where no limit is asked for", "least": 1})
-    page_cap: int | None = field(
-        default=None, metadata={"help": "the most rows that a page has, whatever limit is asked for", "least": 1}
-    )
-    indent: bool = field(default=False, metadata={"help": "write answers with line breaks and indentation"})
-    gzip: bool = field(default=False, metadata={"help": "pack answers for clients that accept it"})
-    numbers_as_strings: bool = field(default=False, metadata={"help": "write every number as a string"})
-    unknown_fields: bool = field(default=False, metadata={"help": "add fields that the page doesn't have"})
-    missing_fields: bool = field(default=False, metadata={"help": "leave fields out of some orders"})
+    sticky: bool = switch("wire", True, "whether a session cookie keeps a client on its node")
 
-    # Answers that are not orders.
-    latency: float = field(default=0.0, metadata={"help": "seconds before each answer", "least": 0})
-    redirect: str | None = field(default=None, metadata={"help": "send every request to this URL, with 302"})
-    status_every: int | None = field(
-        default=None, metadata={"help": "answer every Nth request with --status", "least": 1}
+    retry_after: str | None = switch(
+        "pace", None, "Retry-After of status_every and too_fast: seconds or an HTTP date, sent as it is"
     )
-    status: int = field(
-        default=503, metadata={"help": "the HTTP status for --status-every; 200 says a failure under 200"}
+    max_in_flight: int | None = switch("pace", None, "the most requests at once; see too_fast", least=1)
+    max_per_second: int | None = switch("pace", None, "the most requests within a second; see too_fast", least=1)
+    too_fast: Literal["429", "403", "409", "423", "503", "failed"] = switch(
+        "pace", "429", "a request beyond these: an HTTP status or a failure with status 200"
     )
-    retry_after: str | None = field(
-        default=None, metadata={"help": "Retry-After of these and of each 429: seconds or an HTTP date, sent as it is"}
-    )
-    max_in_flight: int | None = field(
-        default=None, metadata={"help": "answer 429 to what comes beyond so many requests at once", "least": 1}
-    )
-    max_per_second: int | None = field(
-        default=None, metadata={"help": "answer 429 to what comes beyond so many requests within a second", "least": 1}
-    )
-    html_every: int | None = field(
-        default=None, metadata={"help": "answer every Nth request with an HTML page under 200", "least": 1}
-    )
-    verbatim: str | None = field(default=None, metadata={"help": "answer every request with this text, under 200"})
-    drop_every: int | None = field(
-        default=None, metadata={"help": "drop the connection in the middle of every Nth answer", "least": 1}
-    )
-    truncate_every: int | None = field(
-        default=None, metadata={"help": "end the JSON of every Nth answer in its middle", "least": 1}
-    )
-    bomb: bool = field(default=False, metadata={"help": "answer with a megabyte of gzip that unpacks to a gigabyte"})
+    too_fast_message: str | None = switch("pace", None, "the message of too_fast; none: that of the status")
 
-    # Listings that are not what they seem.
-    offset_ignored: bool = field(default=False, metadata={"help": "answer every request with the first page"})
-    shuffle: bool = field(default=False, metadata={"help": "another order of the rows in each answer"})
-    repeat_edge: int = field(
-        default=0, metadata={"help": "start each page but the first so many rows before its offset", "least": 0}
+    order: Literal["newest", "oldest"] = switch("changes", "newest", "which orders come first")
+    shuffle: bool = switch("changes", False, "another order of the rows in each answer")
+    repeat_edge: int = switch("changes", 0, "start each page but the first so many rows before its offset", least=0)
+    insert_per_answer: int = switch(
+        "changes", 0, "orders that appear in the listing after each of its answers", least=0
     )
-    insert_per_answer: int = field(
-        default=0, metadata={"help": "orders that appear in the listing after each of its answers", "least": 0}
+    insert_at: Position = switch("changes", "top", "where they appear")
+    delete_per_answer: int = switch(
+        "changes", 0, "orders that vanish from the listing after each of its answers", least=0
     )
-    insert_at: Position = field(default="top", metadata={"help": "where they appear"})
-    delete_per_answer: int = field(
-        default=0, metadata={"help": "orders that vanish from the listing after each of its answers", "least": 0}
-    )
-    delete_at: Position = field(default="top", metadata={"help": "where they vanish"})
+    delete_at: Position = switch("changes", "top", "where they vanish")
 
     def __post_init__(self) -> None:
         wanted = switch_types()
         for each in fields(self):
-            value, least = getattr(self, each.name), each.metadata.get("least")
+            value, least = getattr(self, each.name), each.metadata["least"]
             if not _fits(value, wanted[each.name]):
                 raise ValueError(f"Switch {each.name} is {value!r}: it must be {described(wanted[each.name])}")
             if value is not None and least is not None and not least <= value < math.inf:

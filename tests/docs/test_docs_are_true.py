@@ -25,6 +25,8 @@ from airflow_provider_kapture.client.days import make_window
 from airflow_provider_kapture.diagnosis.ask import diagnose
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
+from airflow_provider_kapture.emulator.presets import PRESETS
+from airflow_provider_kapture.emulator.switch_topics import TOPICS
 from airflow_provider_kapture.storage.receipt import receipt
 
 ROOT = Path(__file__).parents[2]
@@ -164,8 +166,7 @@ def test_the_doctors_sample_is_what_it_says():
     options = argparse.ArgumentParser()
     emulator_cli.add_arguments(options)
     chosen = options.parse_args(shlex.split(command.splitlines()[0].removeprefix("$ kapture emulator ")))
-    switches = {each.name: getattr(chosen, f"switch_{each.name}") for each in dataclasses.fields(Switches)}
-    with Emulator(Book(chosen.orders, chosen.days, chosen.start), Switches(**switches)) as kapture:
+    with Emulator(Book(chosen.orders, chosen.days, chosen.start), emulator_cli.switches_of(chosen)) as kapture:
         connection = json.loads(kapture.connection_json())
         account = Account.of(connection["host"], connection["login"], connection["password"], connection["extra"])
         told = doctor.told(diagnose(account, dt.date(2024, 5, 9)), account)
@@ -181,3 +182,15 @@ def test_help_of_the_commands(command):
     kapture = Path(sys.executable).with_name("kapture")
     run = subprocess.run([kapture, command, "--help"], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert run.stdout.startswith(f"usage: kapture {command}")
+
+
+def test_every_switch_of_the_emulator_is_described_by_topic():
+    for topic in TOPICS:
+        row = re.search(rf"^\| {topic} \| (.*) \|$", PAGES["testing.md"], re.MULTILINE)
+        assert row, topic
+        wanted = [each.name for each in dataclasses.fields(Switches) if each.metadata["topic"] == topic]
+        assert re.findall(r"`(\w+)`", row[1]) == wanted
+
+
+def test_every_preset_of_the_emulator_is_described():
+    assert re.findall(r"^\| `(\w+)` \| an? ", PAGES["testing.md"], re.MULTILINE) == list(PRESETS)

@@ -1,0 +1,72 @@
+"""Who may ask."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from airflow_provider_kapture.emulator import answers
+from airflow_provider_kapture.emulator.answers import Reply
+from airflow_provider_kapture.emulator.switches import Switches
+from airflow_provider_kapture.emulator.traffic import SeenRequest
+
+_LOGIN_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>Login</title></head><body>"
+    b'<form method="post" action="/login"><input name="username"><input name="password" type="password"></form>'
+    b"</body></html>\n"
+)
+_DENIED_PAGE = b"<html><head><title>Error</title></head><body><h1>Access denied</h1></body></html>\n"
+_HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+def issued(switches: Switches, user: str, password: str) -> tuple[str, str]:
+    """The login and the password that a connection needs: what the account's administrator was given."""
+    if switches.auth == "basic":
+        return user, password
+    return "", password if switches.auth == "key" else _token(switches, user, password)
+
+
+def refusal(request: SeenRequest, switches: Switches, user: str, password: str) -> Reply | None:
+    """What a request gets that a firewall stops, that has the wrong method or the wrong credentials."""
+    agent = request.headers.get("user-agent", "")
+    if switches.user_agent is not None and not agent.startswith(switches.user_agent):
+        return Reply(403, _DENIED_PAGE, _HTML)
+    if switches.method not in (request.method, "both") or request.method not in ("GET", "POST"):
+        allowed = "GET, POST" if switches.method == "both" else switches.method
+        return answers.failure(switches.bad_method, None, switches, {"allow": allowed})
+    token = _token(switches, user, password)
+    if not _is_known(request.headers, token) or not _has_headers(request.headers, switches, token, password):
+        return _unknown(switches)
+    return None
+
+
+def _is_known(headers: Mapping[str, str], token: str) -> bool:
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "basic" and given == token
+
+
+def _has_headers(headers: Mapping[str, str], switches: Switches, token: str, password: str) -> bool:
+    for line in filter(str.strip, (switches.required_headers or "").split(";")):
+        name, _, value = line.partition(":")
+        wanted = value.strip().replace("{token}", token).replace("{password}", password)
+        if headers.get(name.strip().lower()) != wanted:
+            return False
+    return True
+
+
+def _unknown(switches: Switches) -> Reply:
+    """What wrong credentials get."""
+    kind, status = switches.bad_auth_body, switches.bad_auth
+    replies = {
+        "redirect": answers.redirect("/login"),
+        "login_page": Reply(200, _LOGIN_PAGE, _HTML),
+        "html": Reply(status, _DENIED_PAGE, _HTML),
+        "empty": Reply(status, b"", {}),
+        "plain": Reply(status, switches.bad_auth_message.encode(), {"content-type": "text/plain; charset=utf-8"}),
+    }
+    return replies.get(kind) or answers.failure(status, switches.bad_auth_message, switches)
+
+
+def _token(switches: Switches, user: str, password: str) -> str:
+    secret = f"{user}:{password}" if switches.auth in ("basic", "token_of_login") else password
+    return base64.b64encode(secret.encode()).decode()

@@ -1,0 +1,64 @@
+"""Switches on the command line: NAME=VALUE, and the list of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from airflow_provider_kapture.emulator.switch_topics import TOPICS
+from airflow_provider_kapture.emulator.switches import Switches, bare, choices, described, switch_types
+
+_FLAGS = {"true": True, "false": False, "yes": True, "no": False}
+
+
+def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """The switches in ``NAME=VALUE`` texts; what is given last counts.
+
+    :raises ValueError: no switch of that name (names the nearest), or a value that is none of its
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ValueError(f"{text!r} is not NAME=VALUE, such as auth=key")
+        found[name] = _value(name, value)
+        Switches().changed({name: found[name]})
+    return found
+
+
+def _value(name: str, text: str) -> Any:
+    wanted = switch_types().get(name, str)
+    named, kind = choices(wanted), bare(wanted)
+    if named:
+        return next((each for each in named if str(each) == text), text)
+    if text.lower() == "none" and kind is not wanted:
+        return None
+    if kind is bool:
+        return _FLAGS.get(text.lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def listed() -> str:
+    """Every switch by topic, one line each."""
+    lines = []
+    for topic in TOPICS:
+        lines.append(f"{topic}:")
+        of_topic = [each for each in fields(Switches) if each.metadata["topic"] == topic]
+        lines += [f"  {each.name}={values(each.name)}  {each.metadata['help']}" for each in of_topic]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def values(name: str) -> str:
+    """The values that a switch takes, its default first."""
+    wanted, default = switch_types()[name], getattr(Switches(), name)
+    named = choices(wanted)
+    if named:
+        return "|".join(map(str, [default, *(each for each in named if each != default)]))
+    if bare(wanted) is bool:
+        return "true|false" if default else "false|true"
+    return {None: "none", "": '""'}.get(default, str(default)) + f" ({described(bare(wanted))})"
