@@ -1,7 +1,7 @@
 """Runs of a DAG in this process, as Airflow runs them: rendering, mapping and retries included."""
 
 import datetime as dt
-import inspect
+import importlib.util
 import itertools
 import os
 import warnings
@@ -60,19 +60,14 @@ def run_dag(
 
 
 def _register(dag: Any) -> None:
-    """Write the DAG to Airflow's database, where Airflow 3 looks for what ``dag.test()`` runs."""
-    try:
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    except ImportError:
-        from airflow.models.dagbag import DagBag
+    """Write the DAG to Airflow's database, where ``dag.test()`` looks for it from 3.1 on."""
+    for module in ("airflow.dag_processing.dagbag", "airflow.models.dagbag"):  # 3.2 and later, 3.1
+        found = importlib.util.find_spec(module) and importlib.import_module(module)
+        if hasattr(found, "sync_bag_to_db"):
+            from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-        sync = getattr(DagBag, "sync_to_db", None)
-        if sync is None or "bundle_name" not in inspect.signature(sync).parameters:
-            return  # Airflow 2
-        sync_bag_to_db = sync
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(os.devnull, collect_dags=False)
-    bag.bag_dag(dag)
-    sync_bag_to_db(bag, "dags-folder", None)
+            DagBundlesManager().sync_bundles_to_db()
+            bag = found.DagBag(os.devnull, collect_dags=False)
+            bag.bag_dag(dag)
+            found.sync_bag_to_db(bag, "dags-folder", None)
+            return
