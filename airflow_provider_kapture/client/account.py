@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -99,14 +100,30 @@ class Account:
         for name, value in (("login", login), ("password", password)):
             if not value:
                 raise KaptureSettingsError(f"Connection field `{name}` is empty: Kapture wants Basic credentials")
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise KaptureSettingsError(f"Connection field `{name}` holds what can't be sent as UTF-8") from None
+            _check_secret(f"Connection field `{name}`", value)
         assert login is not None and password is not None
         if ":" in login:
             raise KaptureSettingsError("Connection field `login` holds a colon, which Basic credentials can't carry")
         return cls(origin_of(host, port), login, password, dialect_from_extra(extra))
+
+
+def _check_secret(what: str, value: str) -> None:
+    """A secret as somebody typed it, and not with what pasting or mounting it has added.
+
+    :raises KaptureSettingsError: names the field; never shows the value
+    """
+    # A byte order mark is no white space to Python, and files begin with it.
+    if value.strip() != value or value.strip("\ufeff") != value:
+        raise KaptureSettingsError(
+            f"{what} starts or ends with white space, such as the line break that `echo` adds to a mounted secret: "
+            "remove it (`printf %s` or `echo -n` add none)"
+        )
+    if any(unicodedata.category(each) == "Cc" for each in value):
+        raise KaptureSettingsError(f"{what} contains a control character, such as a line break or a tab: remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise KaptureSettingsError(f"{what} contains characters that cannot be encoded as UTF-8") from None
 
 
 def origin_of(host: str | None, port: int | None = None) -> str:
@@ -123,6 +140,8 @@ def origin_of(host: str | None, port: int | None = None) -> str:
     scheme = scheme.lower() if separator else "https"
     if scheme not in {"http", "https"}:
         raise KaptureSettingsError(f"{wrong}the scheme must be https; {wanted}")
+    if _is_ipv6(rest):
+        rest = f"[{rest}]"  # how Airflow takes apart a connection URI
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         name, own_port = parts.hostname or "", parts.port
@@ -155,6 +174,13 @@ def _is_host_name(name: str) -> bool:
         labels = name.split(".")
         return len(name) <= 253 and all(_LABEL.fullmatch(label) for label in labels)
     return True
+
+
+def _is_ipv6(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).version == 6
+    except ValueError:
+        return False
 
 
 def _is_loopback(name: str) -> bool:

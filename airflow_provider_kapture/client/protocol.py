@@ -15,6 +15,7 @@ import msgspec
 from airflow_provider_kapture import __version__
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account, check_body_keys, nearest
+from airflow_provider_kapture.client.date_format import written_date
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.envelope import OrderKey, Page, order_key, page_in
 from airflow_provider_kapture.client.errors import KaptureSettingsError
@@ -112,8 +113,8 @@ def request_body(account: Account, asked: Question, days: DayRange, offset: int,
             **dialect.default_body,
             **asked.body,
             "cmId": dialect.cm_id,
-            asked.dates.start_key: days.first.strftime(dialect.date_format),
-            asked.dates.end_key: last.strftime(dialect.date_format),
+            asked.dates.start_key: written_date(days.first, dialect.date_format),
+            asked.dates.end_key: written_date(last, dialect.date_format),
             "limit": str(limit or dialect.page_size),
             "offset": str(offset),
         }

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from airflow_provider_kapture.client.account import check_body_keys, nearest
+from airflow_provider_kapture.client.date_format import written_date
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 Reader = Callable[[str, Any], Any]
@@ -82,9 +83,9 @@ def _date_format(key: str, value: Any) -> str:
     if not isinstance(value, str):
         raise _wrong(key, value, wanted)
     try:
-        written = {day.strftime(value) for day in _UNLIKE_DAYS}
+        written = {written_date(day, value) for day in _UNLIKE_DAYS}
     except ValueError as error:
-        raise _wrong(key, value, wanted) from error
+        raise _wrong(key, value, f"{wanted}; {error}") from error
     if len(written) != len(_UNLIKE_DAYS):
         raise _wrong(key, value, wanted)
     return value

@@ -67,7 +67,9 @@ def _tls_error(account: Account, error: ssl.SSLError) -> KaptureTransportError:
         why = f"its certificate is not trusted ({error.verify_message})"
     else:
         why = "it does not speak TLS, or no version of it that is allowed here"
-    return KaptureTransportError(f"TLS with {account.host} failed: {why}; `verify` may name a CA bundle", reason="tls")
+    return KaptureTransportError(
+        f"TLS with {account.host} failed: {why}; `verify` or REQUESTS_CA_BUNDLE may name a CA bundle", reason="tls"
+    )
 
 
 def _name_error(account: Account, error: socket.gaierror) -> KaptureTransportError:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from airflow_provider_kapture.client import errors, orders
 from airflow_provider_kapture.client.account import Dialect
+from airflow_provider_kapture.client.date_format import written_date
 from airflow_provider_kapture.diagnosis.conclude import Finding
 from airflow_provider_kapture.diagnosis.sight import Probe, Sight
 
@@ -153,7 +154,7 @@ class Talk:
             Finding(
                 "date format",
                 dialect.date_format,
-                f"{LONG_AGO.strftime(dialect.date_format)!r} was taken for a date",
+                f"{written_date(LONG_AGO, dialect.date_format)!r} was taken for a date",
                 settings={"date_format": dialect.date_format},
             )
         )

@@ -18,9 +18,9 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.client.days import from_ms, to_ms
-from airflow_provider_kapture.client.errors import KaptureError
+from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.protocol import OrderKey, order_key, question
-from airflow_provider_kapture.discretion import opened
+from airflow_provider_kapture.discretion import divided, opened
 from airflow_provider_kapture.hooks.kapture import KaptureHook, async_account
 from airflow_provider_kapture.triggers.keeping import recall, remember
 from airflow_provider_kapture.triggers.unhurried import UnhurriedClient
@@ -190,8 +190,10 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
     watcher that ended again at once.
 
     :param kapture_conn_id: the connection
-    :param filters: documented filter names to a string, a number or a list of them
+    :param filters: documented filter names to a string, a number or a list of them; none that may tell who a customer
+        is, because Airflow stores a watcher's arguments in plain text
     :param poll_interval: seconds between polls, whatever fails; 1 at the least
+    :raises KaptureSettingsError: a filter that may tell who a customer is
     :param lookback: seconds after its ``createDate`` within which an order that shows up late is still noticed
     """
 
@@ -204,6 +206,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         lookback: float = 3600.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow left it untyped
+        _check_not_personal(filters)
         self.kapture_conn_id = kapture_conn_id
         self.filters = filters
         self.poll_interval = max(LEAST_INTERVAL, poll_interval)
@@ -215,7 +218,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         """Plain data and the connection's id; never a secret.
 
         :raises KaptureSettingsError: a filter that will not do. Here, where the DAG's author sees it: from the
-            constructor it would end a triggerer
+            constructor it would end a triggerer, unless it is a :class:`TypeError`
         """
         filters = dict(question("create", self.filters).body) if self.filters else None
         return f"{type(self).__module__}.{type(self).__qualname__}", {**self._arguments(), "filters": filters}
@@ -310,6 +313,23 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
     def _key(self) -> str:
         """Watchers of one asset each have a place of their own."""
         return f"kapture_orders_{_digest([self.kapture_conn_id, question('create', self.filters).body])[:16]}"
+
+
+class _PersonalFilterError(KaptureSettingsError, TypeError):
+    """A TypeError, too: the only error of a trigger's constructor that does not end a whole triggerer."""
+
+
+def _check_not_personal(filters: Mapping[str, Any] | None) -> None:
+    """A watcher's arguments stand in the serialized DAG. Its identity is their hash, so they cannot be encrypted.
+
+    :raises KaptureSettingsError: names the filters, and not their values
+    """
+    personal = sorted(divided(filters)[1]) if isinstance(filters, Mapping) else []
+    if personal:
+        raise _PersonalFilterError(
+            f"Filters that may identify a customer ({', '.join(personal)}) cannot be arguments of a watcher, because "
+            "Airflow stores them in plain text: put them into `default_body` of a connection of the watcher's own"
+        )
 
 
 def _digest(value: object) -> str:

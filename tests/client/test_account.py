@@ -1,6 +1,9 @@
+import datetime as dt
+
 import pytest
 
 from airflow_provider_kapture.client.account import Account, origin_of
+from airflow_provider_kapture.client.date_format import written_date
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 
@@ -14,6 +17,8 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://localhost:1", "http://localhost:1"),
         ("http://[::1]:1", "http://[::1]:1"),
+        ("2001:db8::1", "https://[2001:db8::1]"),
+        ("http://::1", "http://[::1]"),
     ],
 )
 def test_a_host_means_an_origin(host: str, origin: str) -> None:
@@ -79,3 +84,58 @@ def test_the_form_stores_strings_and_empty_ones_mean_the_default() -> None:
 
 def test_credentials_stay_out_of_repr() -> None:
     assert "hush" not in repr(Account.of("acme", "hush-login", "hush-password", {"cm_id": 1}))
+
+
+@pytest.mark.parametrize("field", ["login", "password"])
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        "hush\n",
+        " hush",
+        "hush\r\n",
+        "hush\t",
+        "\ufeffhush",
+        "hu\nsh",
+        "hu\x00sh",
+        "hush\u00a0",
+        "hu\x7fsh",
+        "\n",
+        "\ud800",
+    ],
+)
+def test_a_secret_that_was_pasted_or_mounted_wrongly_is_refused_by_name(field: str, spoilt: str) -> None:
+    with pytest.raises(KaptureSettingsError, match=f"`{field}`") as caught:
+        Account.of("acme", **{"login": "u", "password": "p", field: spoilt}, extra={"cm_id": 1})
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["pass word", "p\u00e4ss", "\u0939\u093f\u0928\u094d\u0926\u0940", "\U0001f511"])
+def test_any_other_text_is_a_secret(secret: str) -> None:
+    assert Account.of("acme", secret, secret, {"cm_id": 1}).password == secret
+
+
+@pytest.mark.parametrize(
+    ("date_format", "written"),
+    [
+        ("%Y-%m-%d", "2024-03-05"),
+        ("%d-%b-%Y", "05-Mar-2024"),
+        ("%A, %d. %B %Y", "Tuesday, 05. March 2024"),
+        ("%a %e %h %y", "Tue  5 Mar 24"),
+        ("%-d/%-m/%Y", "5/3/2024"),
+        ("%Y%j", "2024065"),
+        ("%G-W%V-%u", "2024-W10-2"),
+        ("%D", "03/05/24"),
+        ("%F %T.%f", "2024-03-05 00:00:00.000000"),
+        ("%Y-%m-%d %I:%M %p", "2024-03-05 12:00 AM"),
+        ("100%% %F", "100% 2024-03-05"),
+    ],
+)
+def test_a_date_is_written_the_same_on_every_machine(date_format: str, written: str) -> None:
+    assert Account.of("acme", "u", "p", {"cm_id": 1, "date_format": date_format}).dialect.date_format == date_format
+    assert written_date(dt.date(2024, 3, 5), date_format) == written
+
+
+@pytest.mark.parametrize("directive", ["%s", "%x", "%c", "%X", "%r", "%+", "%Ex", "%Od", "%Z", "%Q", "%"])
+def test_a_date_that_depends_on_the_machine_is_refused(directive: str) -> None:
+    with pytest.raises(KaptureSettingsError, match="`date_format`"):
+        Account.of("acme", "u", "p", {"cm_id": 1, "date_format": f"%Y-%m-%d {directive}"})

@@ -103,6 +103,7 @@ def test_a_certificate_that_nobody_vouches_for_fails_at_once(certificate: Path) 
         error = failure_of_both(account_of(server.origin))
         assert (error.reason, error.transient) == ("tls", False)
         assert "self-signed certificate" in str(error)
+        assert "`verify` or REQUESTS_CA_BUNDLE" in str(error)
         assert server.connections == 2
         assert not server.requests, "the password went to whom nobody vouches for"
 

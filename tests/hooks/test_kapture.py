@@ -54,3 +54,8 @@ def test_a_wrong_host_is_an_error_before_any_request(
     with pytest.raises(KaptureSettingsError, match="host"):
         KaptureHook().get_conn()
     assert kapture.stats()["requests"] == 0
+
+
+def test_a_connection_uri_may_have_an_ipv6_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", "kapture://u:p@[::1]:8443/?cm_id=1")
+    assert KaptureHook().get_account().origin == "https://[::1]:8443"

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import PERSONAL_FILTERS
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
@@ -442,6 +443,14 @@ def test_a_filter_that_will_not_do_is_told_where_the_dag_is_read() -> None:
     assert KaptureOrdersEventTrigger(filters={"statusStr": {"PE", "AP"}}).serialize()[1]["filters"] == {
         "statusStr": "AP,PE"
     }
+
+
+@pytest.mark.parametrize("name", PERSONAL_FILTERS)
+def test_a_watcher_refuses_filters_that_tell_who_a_customer_is(name: str) -> None:
+    with pytest.raises(KaptureSettingsError, match=rf"\({name}\).*`default_body`") as caught:
+        KaptureOrdersEventTrigger(filters={"statusStr": "AP", name: "9812345678"})
+    assert "9812345678" not in str(caught.value)
+    assert isinstance(caught.value, TypeError), "any other would end the triggerer that reads it"
 
 
 def test_watchers_of_one_asset_have_places_of_their_own() -> None:
