@@ -6,7 +6,7 @@ What a value means is not checked here: windows in ``windows``, filters in ``cli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from jinja2 import Undefined
@@ -14,6 +14,7 @@ from jinja2 import Undefined
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.discretion import mask
 from airflow_provider_kapture.mapped import Expansion
+from airflow_provider_kapture.rendering import render_fields
 
 _MAPPINGS = ("filters", "extra_body")
 
@@ -24,10 +25,13 @@ class TemplatedArguments:
     template_fields: Sequence[str]
     _templates: Mapping[str, Any] | None = None
 
-    def _do_render_template_fields(self, *args: Any, **kwargs: Any) -> None:
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Mapping[str, Any], jinja_env: Any, seen_oids: Any
+    ) -> None:
         # Plain and mapped tasks both go through this method, before Airflow stores what was rendered.
         self._templates = {name: getattr(self, name) for name in self.template_fields}
-        cast("Any", super())._do_render_template_fields(*args, **kwargs)  # noqa: SLF001 - the hook that both share
+        render = cast("Any", super())._do_render_template_fields  # noqa: SLF001 - the hook that both share
+        render_fields(render, parent, template_fields, context, jinja_env, seen_oids)
         for name in self.template_fields:
             setattr(self, name, _defined(getattr(self, name)))
         mask(getattr(self, "filters", None))

@@ -27,7 +27,7 @@ from airflow_provider_kapture.mapped import check_own_destination, expansion_of
 from airflow_provider_kapture.operators import asset_events
 from airflow_provider_kapture.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
-from airflow_provider_kapture.windows import window_of_run
+from airflow_provider_kapture.window_store import window_of_try
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
@@ -170,7 +170,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         check_own_destination(context, self.task_id, destination, expansion, self._templates or {})
         asked = question(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
-            window, source = window_of_run(
+            window, source = window_of_try(
                 context,
                 client.account.zone,
                 window_start=self.window_start,

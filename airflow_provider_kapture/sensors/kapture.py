@@ -28,7 +28,7 @@ from airflow_provider_kapture.discretion import divided, sealed
 from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
 from airflow_provider_kapture.mapped import expansion_of
 from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, check_min_orders, from_payload
-from airflow_provider_kapture.windows import window_of_run
+from airflow_provider_kapture.window_store import window_of_try
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
@@ -144,7 +144,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
-        window, source = window_of_run(
+        window, source = window_of_try(
             cast("Mapping[str, Any]", context),
             client.account.zone,
             window_start=self.window_start,
