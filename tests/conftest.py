@@ -1,5 +1,7 @@
 """A throw-away Airflow, in place before anything imports Airflow."""
 
+import contextlib
+import functools
 import os
 import tempfile
 import warnings
@@ -43,3 +45,12 @@ def airflow_db() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Airflow's own, of its database layers
         initdb()
+        _build_the_api_once()
+
+
+def _build_the_api_once() -> None:
+    # Airflow 3.0 to 3.2 build their whole API for each task that runs in this process, which takes seconds.
+    with contextlib.suppress(ImportError):
+        from airflow.sdk.execution_time import supervisor
+
+        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
