@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import airflow
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath, task
 from dag_runs import Outcome, run_dag
@@ -21,6 +22,10 @@ DAY = {"window_start": "2024-05-08", "window_end": "2024-05-09"}
 NOTHING = ("{{ params.nothing }}", " {{ dag_run.conf.get('left_out', '') }} ")
 PARAMS = {"nothing": None, "blank": "", "customer": 191000001, "empty": {}}
 PULL, SENSOR = KapturePullOrdersOperator, KaptureOrdersSensor
+# Airflow 3.0 to 3.2 do not tell a callback the error of a task that is not retried.
+HIDES_ERRORS = airflow.__version__.startswith(("3.0", "3.1", "3.2"))
+# Airflow 3.0 and 3.1 resolve a pathlib.Path against the context, which fails.
+TAKES_PATHS = not airflow.__version__.startswith(("3.0", "3.1"))
 FOLDER = Path(tempfile.gettempdir()) / "kapture-never-made"
 
 
@@ -57,7 +62,7 @@ LOST: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     (partial(SENSOR, deferrable=True), {"kapture_conn_id": "not_there"}, ("'not_there'", "`kapture_conn_id`")),
     *(
         (PULL, {"destination": given, "file_format": file_format}, ("destination", "'/'", "as text"))
-        for given in (ObjectStoragePath(f"file://{FOLDER}/a/"), FOLDER / "a")
+        for given in (ObjectStoragePath(f"file://{FOLDER}/a/"), *([FOLDER / "a"] if TAKES_PATHS else []))
         for file_format in (None, "parquet")
     ),
     *(
@@ -102,10 +107,10 @@ def run_cases(cases: list[tuple[Any, dict[str, Any], tuple[str, ...]]], **dag_ar
 def check_failed_at_once(outcome: Outcome, words: tuple[str, ...]) -> None:
     """The task failed for good, for a reason that names what was wrong."""
     assert (outcome.states, outcome.tries) == (["failed"], [1]), words
-    [error] = outcome.errors
-    assert isinstance(error, AirflowFailException)
-    for word in words:
-        assert word in str(error)
+    assert outcome.errors or HIDES_ERRORS
+    for error in outcome.errors:
+        assert isinstance(error, AirflowFailException)
+        assert all(word in str(error) for word in words), (words, error)
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -148,7 +153,7 @@ def test_what_has_a_value_once_rendered_is_taken(kapture: Emulator, tmp_path: Pa
         *((PULL, {"filters": {"customerIds": each.replace("{}", str(customer))}}, ()) for each in templates),
         (PULL, {"extra_body": {"region": ""}}, ()),
         (PULL, {"destination": ObjectStoragePath(f"{tmp_path.as_uri()}/upath.csv")}, ()),
-        (PULL, {"destination": tmp_path / "path.csv"}, ()),
+        (PULL, {"destination": tmp_path / "path.csv" if TAKES_PATHS else f"{tmp_path}/path.csv"}, ()),
         (PULL, {"filters": None, "extra_body": None, "destination": None}, ()),
     ]
     if native:
