@@ -130,7 +130,9 @@ def test_a_name_that_the_file_system_does_not_take_is_permanent(
 def test_a_name_that_an_object_store_does_not_take_is_permanent(
     kapture: Emulator, monkeypatch: pytest.MonkeyPatch, destination: str
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_STORE", '{"conn_type": "aws", "extra": {"endpoint_url": "http://127.0.0.1:1"}}')
+    # A connection id of its own: Airflow keeps a process's file systems by connection.
+    closed = '{"conn_type": "aws", "extra": {"endpoint_url": "http://127.0.0.1:1"}}'
+    monkeypatch.setenv("AIRFLOW_CONN_UNREACHABLE", closed)
     with pytest.raises(AirflowFailException, match="may have 1,024 bytes"):
-        pull(destination=f"s3://store@bucket/{destination}", file_format="csv")
+        pull(destination=f"s3://unreachable@bucket/{destination}", file_format="csv")
     assert kapture.stats()["requests"] == 0
