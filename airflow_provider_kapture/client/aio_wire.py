@@ -6,20 +6,17 @@ import asyncio
 import ssl
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.environment import Proxy, proxy_for, trust
 from airflow_provider_kapture.client.protocol import Answer, request_headers
 from airflow_provider_kapture.client.transport import (
     CHUNK,
     READS,
     EndlessError,
-    proxy_for,
     transport_error,
-    trusted_by,
 )
 from airflow_provider_kapture.client.unpack import Unpacker
 
@@ -33,7 +30,7 @@ class Line:
 
     account: Account
     session: aiohttp.ClientSession
-    proxy: str | None
+    proxy: Proxy | None
 
     @classmethod
     async def to(cls, account: Account) -> Self:
@@ -43,15 +40,15 @@ class Line:
         """
         if "aiohttp" not in sys.modules or account.origin.startswith("https://"):
             # In a thread: what is imported or read for the first time would block the event loop.
-            trust, proxy = await asyncio.to_thread(_surroundings, account)
+            trusted, proxy = await asyncio.to_thread(_surroundings, account)
         else:
-            trust, proxy = _surroundings(account)
+            trusted, proxy = _surroundings(account)
         import aiohttp
 
         dialect = account.dialect
         session = aiohttp.ClientSession(
             # The pool sets no limit: the flow does. Names are resolved as requests has it, by the system.
-            connector=aiohttp.TCPConnector(limit=0, ssl=trust, resolver=aiohttp.ThreadedResolver()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=trusted, resolver=aiohttp.ThreadedResolver()),
             # Each request stands for itself: no session of the server's is kept.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
@@ -76,7 +73,8 @@ class Line:
                 self.account.origin + orders.PATH,
                 data=body,
                 headers=request_headers(self.account),
-                proxy=self.proxy,
+                proxy=self.proxy.url if self.proxy else None,
+                proxy_headers=self.proxy.headers if self.proxy else None,
                 allow_redirects=False,
             ) as response:
                 # As requests reads what comes twice: one value, with commas.
@@ -97,25 +95,8 @@ class Line:
         await self.session.close()
 
 
-def _surroundings(account: Account) -> tuple[ssl.SSLContext | bool, str | None]:
+def _surroundings(account: Account) -> tuple[ssl.SSLContext | bool, Proxy | None]:
     """What this machine says of whom to trust and of which proxy to take."""
     import aiohttp  # noqa: F401 - so that it is there
 
-    return _trust(account), proxy_for(account)
-
-
-def _trust(account: Account) -> ssl.SSLContext | bool:
-    """The certificates that requests would trust: the same account must work in a worker and in a triggerer."""
-    if account.origin.startswith("http://"):
-        return True
-    trusted = trusted_by(account)
-    if isinstance(trusted, bool):
-        return trusted
-    path = Path(trusted)
-    return _trust_of(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _trust_of(path: Path, changed: int) -> ssl.SSLContext:  # noqa: ARG001 - what changed on disk is read again
-    """One for all clients: to read a bundle takes tens of milliseconds and megabytes, and a triggerer has many."""
-    return ssl.create_default_context(cafile=None if path.is_dir() else path, capath=path if path.is_dir() else None)
+    return trust(account), proxy_for(account)

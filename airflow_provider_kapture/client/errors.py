@@ -43,7 +43,7 @@ class KaptureTransportError(KaptureError):
     """No whole answer came: name resolution, connection, TLS, time-out, a body cut short.
 
     :param reason: ``name`` (there is no such name), ``resolver`` (name resolution does not answer), ``refused``,
-        ``proxy``, ``tls``, ``timeout``, ``broken`` or ``stopped``
+        ``proxy``, ``proxy_auth`` (the proxy wants other credentials), ``tls``, ``timeout``, ``broken`` or ``stopped``
     """
 
     def __init__(self, message: str, *, reason: str = "broken") -> None:
@@ -53,7 +53,12 @@ class KaptureTransportError(KaptureError):
     @property
     def transient(self) -> bool:  # type: ignore[override]
         """A name that does not exist, or a certificate that is not trusted, does not mend within minutes."""
-        return self.reason not in {"name", "tls", "stopped"}
+        return self.reason not in {"name", "proxy_auth", "tls", "stopped"}
+
+    @property
+    def hopeless(self) -> bool:  # type: ignore[override]
+        """Credentials that a proxy does not take are wrong until a person changes them."""
+        return self.reason == "proxy_auth"
 
 
 class KaptureAnswerError(KaptureError):

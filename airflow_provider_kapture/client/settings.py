@@ -101,9 +101,16 @@ def _verify(key: str, value: Any) -> bool | str:
     spelt = {"true": True, "false": False}.get(str(value).casefold())
     if spelt is not None:
         return spelt
-    if not isinstance(value, str) or not Path(value).exists():
+    if not isinstance(value, str) or not _is_there(value):
         raise _wrong(key, value, "true, false or the path of a CA bundle that exists on this machine")
     return value
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, or with a NUL in it
+        return False
 
 
 def _json_of(value: Any) -> Any:

@@ -1,16 +1,13 @@
-"""What goes wrong below HTTP, in the same words whichever library moves the bytes; and the environment's say."""
+"""What goes wrong below HTTP, in the same words whichever library moves the bytes."""
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.errors import KaptureSettingsError, KaptureTransportError
+from airflow_provider_kapture.client.errors import KaptureTransportError
 
 CHUNK = 1 << 18
 # A whole answer may take this many read time-outs: a server that drips bytes does not hold a pull for ever.
@@ -36,6 +33,12 @@ def transport_error(account: Account, error: BaseException) -> KaptureTransportE
     if any(isinstance(each, EndlessError) for each in causes):
         return KaptureTransportError(f"The answer was not whole after {READS} times `read_timeout`", reason="timeout")
     if names & _PROXY_ERRORS:
+        if any(_wants_other_credentials(each) for each in causes):
+            return KaptureTransportError(
+                f"The proxy on the way to {account.host} wants other credentials (407): check the user and password in "
+                "HTTPS_PROXY or ALL_PROXY",
+                reason="proxy_auth",
+            )
         return KaptureTransportError(
             f"The proxy on the way to {account.host}, which the environment names, can't be reached or did not let the "
             "connection through",
@@ -53,6 +56,11 @@ def transport_error(account: Account, error: BaseException) -> KaptureTransportE
     elif names & _TIMEOUTS or any(isinstance(each, TimeoutError) for each in causes):
         what, reason = f"{account.host} did not answer in time", "timeout"
     return KaptureTransportError(what, reason=reason)
+
+
+def _wants_other_credentials(error: BaseException) -> bool:
+    # The standard library tells a status that is not 200 in its text alone.
+    return getattr(error, "status", None) == 407 or str(error).startswith("Tunnel connection failed: 407")
 
 
 def _is_broken(error: ssl.SSLError) -> bool:
@@ -86,48 +94,6 @@ def _name_error(account: Account, error: socket.gaierror) -> KaptureTransportErr
 def stopped_error() -> KaptureTransportError:
     """What is left of a pull that nobody waits for any more."""
     return KaptureTransportError("The pull was given up", reason="stopped")
-
-
-def proxy_for(account: Account) -> str | None:
-    """The proxy that the environment names for the account.
-
-    None for plain HTTP, which goes to this machine alone: a proxy would be told the password.
-
-    :raises KaptureSettingsError: one that only some of the transports could use
-    """
-    import requests.utils
-
-    if account.origin.startswith("http://"):
-        return None
-    proxy = requests.utils.select_proxy(account.origin, requests.utils.get_environ_proxies(account.origin))
-    if not proxy:
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if urlsplit(proxy).scheme.lower() not in {"http", "https"}:
-        raise KaptureSettingsError(
-            "The environment (HTTPS_PROXY or ALL_PROXY) names a proxy that is not an HTTP proxy: set an http:// one, "
-            f"or put {account.host} into NO_PROXY"
-        )
-    return proxy
-
-
-def trusted_by(account: Account) -> str | bool:
-    """The CA bundle, a file or a directory, that certificates are held against; false for none.
-
-    :raises KaptureSettingsError: it is not there
-    """
-    import requests.utils
-
-    verify = account.dialect.verify
-    if verify is False:
-        return False
-    environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    path = verify if isinstance(verify, str) else environment or requests.utils.DEFAULT_CA_BUNDLE_PATH
-    if not Path(path).exists():
-        raise KaptureSettingsError(
-            f"There is no CA bundle at {path!r}, which connection extra `verify` or REQUESTS_CA_BUNDLE names"
-        )
-    return path
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

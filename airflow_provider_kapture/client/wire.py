@@ -23,15 +23,14 @@ import urllib3.connection
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.environment import Proxy, proxy_for, trusted_by
 from airflow_provider_kapture.client.protocol import Answer, request_headers
 from airflow_provider_kapture.client.transport import (
     CHUNK,
     READS,
     EndlessError,
-    proxy_for,
     stopped_error,
     transport_error,
-    trusted_by,
 )
 from airflow_provider_kapture.client.unpack import Unpacker
 
@@ -49,16 +48,16 @@ class Line:
         self._session = requests.Session()
         # The environment's say is taken here, once; and a netrc file has none.
         self._session.trust_env = False
-        self._session.mount("https://", _Adapter(self._sockets, account.dialect.max_concurrency))
-        self._session.mount("http://", _Adapter(self._sockets, account.dialect.max_concurrency))
+        proxy = proxy_for(account)
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, _Adapter(self._sockets, account.dialect.max_concurrency, proxy))
         self._session.headers.clear()
         self._session.cookies.set_policy(_NoCookies())
         url = account.origin + orders.PATH
         request = requests.Request(account.dialect.http_method, url, request_headers(account))
         self._request = self._session.prepare_request(request)
-        proxy = proxy_for(account)
         self._settings: dict[str, Any] = {
-            "proxies": {"https": proxy} if proxy else {},
+            "proxies": {"https": proxy.url} if proxy else {},
             "verify": trusted_by(account),
             "timeout": (account.dialect.connect_timeout, account.dialect.read_timeout),
             "allow_redirects": False,
@@ -119,13 +118,17 @@ class _Sockets:
 class _Adapter(requests.adapters.HTTPAdapter):
     """Connections that keep to the time that an answer may take, and that can be broken off."""
 
-    def __init__(self, sockets: _Sockets, connections: int) -> None:
+    def __init__(self, sockets: _Sockets, connections: int, proxy: Proxy | None) -> None:
         self._pools = _pools(sockets)
+        self._proxy = proxy
         super().__init__(pool_maxsize=connections, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **settings: Any) -> None:
         super().init_poolmanager(*args, **settings)
         self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - the signature is the library's
+        return dict(self._proxy.headers) if self._proxy else {}
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **settings)

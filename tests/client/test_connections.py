@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import datetime as dt
 import gc
 import ipaddress
@@ -140,6 +141,46 @@ def test_a_bundle_that_is_gone_is_named(count: Count, monkeypatch: pytest.Monkey
         count(account_of("https://127.0.0.1:1"))
 
 
+def bundle(folder: Path, kind: str) -> Path:
+    path = folder / kind
+    if kind == "empty directory":
+        path.mkdir()
+    elif kind == "directory without hashed names":
+        path.mkdir()
+        (path / "ca.pem").write_text("none")
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "too long":
+        path = folder / ("x" * 5000)
+    else:
+        path.write_bytes({"empty": b"", "binary": bytes(range(256)), "text": b"no certificate", "half": HALF}[kind])
+    return path
+
+
+HALF = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+BUNDLES = ["empty", "binary", "text", "half", "empty directory", "directory without hashed names", "loop", "too long"]
+
+
+@pytest.mark.parametrize("kind", BUNDLES)
+@pytest.mark.parametrize("setting", ["verify", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_a_bundle_that_is_none_is_a_setting_that_is_wrong(
+    count: Count, setting: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    path = str(bundle(tmp_path, kind))
+    if setting != "verify":
+        monkeypatch.setenv(setting, path)
+    with pytest.raises(KaptureSettingsError, match="verify"):
+        count(account_of("https://127.0.0.1:1", **({"verify": path} if setting == "verify" else {})))
+
+
+@pytest.mark.parametrize("path", ["/ca\0.pem", "/" + "x" * 5000, "/no/such.pem", 7])
+def test_a_path_that_can_not_be_one_is_a_setting_that_is_wrong(path: Any) -> None:
+    with pytest.raises(KaptureSettingsError, match="`verify`"):
+        account_of("https://127.0.0.1:1", verify=path)
+
+
 def reset(connection: socket.socket, number: int) -> None:
     """Break off the first of every two connections before a word is said."""
     if number % 2:
@@ -191,6 +232,57 @@ def test_a_proxy_of_another_kind_is_a_setting_that_is_wrong(count: Count, monkey
     with pytest.raises(KaptureSettingsError, match="NO_PROXY") as caught:
         count(account_of("https://kapture.invalid"))
     assert "hush" not in str(caught.value)
+
+
+BAD_PROXIES = [
+    "http://someone:hush/proxy@127.0.0.1:1",
+    "http://someone:hush-proxy@[::1",
+    "http://someone:hush-proxy@127.0.0.1:port",
+    "http://someone:hush-proxy@127.0.0.1:99999",
+    "http://someone:hush-proxy@127.0.0.1:0",
+    "http://someone:hush-proxy@",
+    "http://someone:hush-proxy@a..b:1",
+    "http://someone:hush-proxy@a b:1",
+    "http://someone:hush-proxy@\u2100:1",
+    "ftp://someone:hush-proxy@127.0.0.1:1",
+    "://someone:hush-proxy@127.0.0.1:1",
+]
+
+
+@pytest.mark.parametrize("proxy", BAD_PROXIES)
+@pytest.mark.parametrize("count", [count_sync, count_async])
+def test_a_proxy_that_is_malformed_is_a_setting_that_is_wrong(
+    count: Count, proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(KaptureSettingsError, match="HTTPS_PROXY") as caught:
+        count(account_of("https://kapture.invalid"))
+    assert caught.value.__context__ is None
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("user:hush-proxy", b"user:hush-proxy"),
+        ("us%C3%A9r:h%C3%BCsh%3A%E2%82%AC", "us\xe9r:h\xfcsh:\u20ac".encode()),
+        ("us\xe9r:h\xfcsh\u20ac", "us\xe9r:h\xfcsh\u20ac".encode()),
+        ("user:h%FCsh", b"user:h\xfcsh"),
+        ("user", b"user:"),
+        (":hush-proxy", b":hush-proxy"),
+    ],
+)
+def test_credentials_of_a_proxy_are_sent_as_curl_sends_them_and_a_407_is_named(
+    written: str, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = http(b"", b"Proxy-Authenticate: Basic", status=b"407 Proxy Authentication Required")
+    with Hostile(refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.origin.replace("//", f"//{written}@"))
+        error = failure_of_both(account_of("https://kapture.invalid", retry_budget=30))
+        assert (error.reason, error.transient, error.hopeless) == ("proxy_auth", False, True)
+        assert "wants other credentials" in str(error)
+        header = b"Proxy-Authorization: Basic " + base64.b64encode(sent) + b"\r\n"
+        assert [header in each for each in proxy.requests] == [True, True]
 
 
 @pytest.mark.parametrize("count", [count_sync, count_async])
