@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.environment import Proxy, proxy_for, trust
+from airflow_provider_kapture.client.lookups import Lookups
 from airflow_provider_kapture.client.protocol import Answer, request_headers
 from airflow_provider_kapture.client.transport import (
     CHUNK,
@@ -31,6 +32,7 @@ class Line:
     account: Account
     session: aiohttp.ClientSession
     proxy: Proxy | None
+    lookups: Lookups
 
     @classmethod
     async def to(cls, account: Account) -> Self:
@@ -56,7 +58,7 @@ class Line:
             ),
             auto_decompress=False,
         )
-        return cls(account, session, proxy)
+        return cls(account, session, proxy, Lookups())
 
     async def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it.
@@ -82,11 +84,12 @@ class Line:
                 unpacker = Unpacker(headers.get("Content-Encoding", ""), dialect.max_response_bytes)
                 while chunk := await response.content.read(CHUNK):
                     unpacker.feed(chunk)
+                self.lookups.answered()
                 return Answer(response.status, headers, unpacker.finish())
         except (aiohttp.ClientError, OSError) as error:
             # What aiohttp raises for a connection or a read that takes too long is a class of its own, and an OSError.
             cause = EndlessError() if type(error) is TimeoutError else error
-            failure = transport_error(self.account, cause)
+            failure = self.lookups.judge(transport_error(self.account, cause))
         # Raised out here: an exception of the library's holds what was sent.
         raise failure
 

@@ -5,6 +5,7 @@
     KaptureError
     ├── KaptureSettingsError (also ValueError)   the connection or an argument is wrong
     ├── KaptureTransportError                    no whole answer came
+    │   └── KaptureUnknownHostError              the host's name does not exist
     └── KaptureAnswerError                       an answer came, and it is not orders
         ├── KaptureAuthError                     the credentials are wrong
         ├── KaptureForbiddenError                the account may not do this
@@ -52,13 +53,23 @@ class KaptureTransportError(KaptureError):
 
     @property
     def transient(self) -> bool:  # type: ignore[override]
-        """A name that does not exist, or a certificate that is not trusted, does not mend within minutes."""
-        return self.reason not in {"name", "proxy_auth", "tls", "stopped"}
+        """Credentials of a proxy, or a certificate that is not trusted, do not mend within minutes."""
+        return self.reason not in {"proxy_auth", "tls", "stopped"}
 
     @property
     def hopeless(self) -> bool:  # type: ignore[override]
         """Credentials that a proxy does not take are wrong until a person changes them."""
         return self.reason == "proxy_auth"
+
+
+class KaptureUnknownHostError(KaptureTransportError):
+    """The host's name did not exist, time after time, and no answer came before: the connection's host is wrong."""
+
+    transient = False
+    hopeless = True
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="name")
 
 
 class KaptureAnswerError(KaptureError):

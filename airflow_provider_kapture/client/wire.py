@@ -24,6 +24,7 @@ import urllib3.connection
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.environment import Proxy, proxy_for, trusted_by
+from airflow_provider_kapture.client.lookups import Lookups
 from airflow_provider_kapture.client.protocol import Answer, request_headers
 from airflow_provider_kapture.client.transport import (
     CHUNK,
@@ -45,6 +46,7 @@ class Line:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._sockets = _Sockets()
+        self._lookups = Lookups()
         self._session = requests.Session()
         # The environment's say is taken here, once; and a netrc file has none.
         self._session.trust_env = False
@@ -78,9 +80,13 @@ class Line:
                 unpacker = Unpacker(packing, self._account.dialect.max_response_bytes)
                 while chunk := response.raw.read1(CHUNK, decode_content=False):
                     unpacker.feed(chunk)
+                self._lookups.answered()
                 return Answer(response.status_code, response.headers, unpacker.finish())
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            failure = stopped_error() if self._sockets.are_shut else transport_error(self._account, error)
+            if self._sockets.are_shut:
+                failure = stopped_error()
+            else:
+                failure = self._lookups.judge(transport_error(self._account, error))
         # Raised out here: an exception of the library's may hold what was sent.
         raise failure
 

@@ -30,7 +30,12 @@ from hostile import Hostile, http, unfinished
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
-from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError, KaptureTransportError
+from airflow_provider_kapture.client.errors import (
+    KaptureError,
+    KaptureSettingsError,
+    KaptureTransportError,
+    KaptureUnknownHostError,
+)
 from airflow_provider_kapture.client.transport import transport_error
 
 DAY = ("2024-05-08", "2024-05-09")
@@ -45,6 +50,22 @@ def count_async(account: Account) -> int:
     async def count() -> int:
         async with AsyncKaptureClient(account) as client:
             return await client.count_orders(*DAY)
+
+    return asyncio.run(count())
+
+
+def count_twice_sync(account: Account) -> int:
+    with KaptureClient(account) as client:
+        return client.count_orders(*DAY) + client.count_orders(*DAY)
+
+
+def count_twice_async(account: Account) -> int:
+    async def count() -> int:
+        async with AsyncKaptureClient(account) as client:
+            first = await client.count_orders(*DAY)
+            # aiohttp keeps what it resolved for ten seconds.
+            client._line.session.connector.clear_dns_cache()
+            return first + await client.count_orders(*DAY)
 
     return asyncio.run(count())
 
@@ -206,15 +227,54 @@ def test_what_breaks_below_tls_is_a_broken_connection():
     assert (error.reason, error.transient) == ("broken", True)
 
 
-def test_a_name_that_there_is_not_fails_at_once_and_one_that_is_not_told_now_is_asked_for_again(mocker) -> None:
-    account = account_of("https://kapture.invalid")
-    resolve = mocker.patch("socket.getaddrinfo", side_effect=socket.gaierror(socket.EAI_NONAME, "no such name"))
-    error = failure_of_both(account)
-    assert (error.reason, error.transient, resolve.call_count) == ("name", False, 2)
-    resolve.side_effect = socket.gaierror(socket.EAI_AGAIN, "try again")
-    error = failure_of_both(account)
-    assert (error.reason, error.transient, resolve.call_count) == ("resolver", True, 6)
+NO_NAME = socket.gaierror(socket.EAI_NONAME, "no such name")
+NOT_NOW = socket.gaierror(socket.EAI_AGAIN, "try again")
+
+
+@pytest.fixture
+def no_waits(mocker: Any) -> None:
+    """Retries at once, and lookups that count however soon they follow."""
+    for name in ("_backoff", "_jitter"):
+        mocker.patch(f"airflow_provider_kapture.client.retry.{name}", return_value=0.0)
+    mocker.patch("airflow_provider_kapture.client.lookups.SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_a_name_that_there_is_not_is_looked_up_three_times(mocker: Any) -> None:
+    resolve = mocker.patch("socket.getaddrinfo", side_effect=NO_NAME)
+    error = failure_of_both(account_of("https://kapture.invalid", retry_budget=60))
+    assert type(error) is KaptureUnknownHostError
+    assert (error.reason, error.transient, error.hopeless, resolve.call_count) == ("name", False, True, 6)
     assert "kapture.invalid" in str(error)
+
+
+@pytest.mark.parametrize(("raised", "reason"), [(NO_NAME, "name"), (NOT_NOW, "resolver")])
+def test_a_name_that_is_not_found_within_a_short_budget_is_left_to_a_later_run(
+    mocker: Any, raised: OSError, reason: str
+) -> None:
+    mocker.patch("socket.getaddrinfo", side_effect=raised)
+    error = failure_of_both(account_of("https://kapture.invalid"))
+    assert (type(error), error.reason) == (KaptureTransportError, reason)
+    assert (error.transient, error.hopeless) == (True, False)
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("count", [count_twice_sync, count_twice_async])
+def test_a_name_that_is_gone_after_an_answer_is_asked_for_again(mocker: Any, count: Count) -> None:
+    system = socket.getaddrinfo
+    failures = iter([False, *[True] * 5])
+
+    def resolve(*asked: Any, **more: Any) -> Any:
+        if next(failures, False):
+            raise NO_NAME
+        return system(*asked, **more)
+
+    with Hostile(
+        http(b'{"success":"true","order_details":[]}').replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
+    ) as server:
+        mocker.patch("socket.getaddrinfo", side_effect=resolve)
+        assert count(account_of(server.origin.replace("127.0.0.1", "localhost"), retry_budget=60)) == 0
+        assert next(failures, None) is None
 
 
 def test_a_proxy_that_is_not_there_is_called_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
