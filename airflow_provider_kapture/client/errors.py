@@ -5,6 +5,7 @@
     KaptureError
     ├── KaptureSettingsError (also ValueError)   the connection or an argument is wrong
     ├── KaptureTransportError                    no whole answer came
+    │   ├── KaptureProxyAuthError                the proxy wants other credentials
     │   └── KaptureUnknownHostError              the host's name does not exist
     └── KaptureAnswerError                       an answer came, and it is not orders
         ├── KaptureAuthError                     the credentials are wrong
@@ -53,13 +54,18 @@ class KaptureTransportError(KaptureError):
 
     @property
     def transient(self) -> bool:  # type: ignore[override]
-        """Credentials of a proxy, or a certificate that is not trusted, do not mend within minutes."""
-        return self.reason not in {"proxy_auth", "tls", "stopped"}
+        """A certificate that is not trusted does not mend within minutes."""
+        return self.reason not in {"tls", "stopped"}
 
-    @property
-    def hopeless(self) -> bool:  # type: ignore[override]
-        """Credentials that a proxy does not take are wrong until a person changes them."""
-        return self.reason == "proxy_auth"
+
+class KaptureProxyAuthError(KaptureTransportError):
+    """The proxy on the way answered 407: it wants other credentials than the environment gives it."""
+
+    transient = False
+    hopeless = True
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="proxy_auth")
 
 
 class KaptureUnknownHostError(KaptureTransportError):

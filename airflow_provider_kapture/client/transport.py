@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 
 from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.errors import KaptureTransportError
+from airflow_provider_kapture.client.errors import KaptureProxyAuthError, KaptureTransportError
 
 CHUNK = 1 << 18
 # A whole answer may take this many read time-outs: a server that drips bytes does not hold a pull for ever.
@@ -34,10 +34,9 @@ def transport_error(account: Account, error: BaseException) -> KaptureTransportE
         return KaptureTransportError(f"The answer was not whole after {READS} times `read_timeout`", reason="timeout")
     if names & _PROXY_ERRORS:
         if any(_wants_other_credentials(each) for each in causes):
-            return KaptureTransportError(
+            return KaptureProxyAuthError(
                 f"The proxy on the way to {account.host} wants other credentials (407): check the user and password in "
-                "HTTPS_PROXY or ALL_PROXY",
-                reason="proxy_auth",
+                "HTTPS_PROXY or ALL_PROXY"
             )
         return KaptureTransportError(
             f"The proxy on the way to {account.host}, which the environment names, can't be reached or did not let the "

@@ -32,6 +32,7 @@ from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.aio import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import (
     KaptureError,
+    KaptureProxyAuthError,
     KaptureSettingsError,
     KaptureTransportError,
     KaptureUnknownHostError,
@@ -339,6 +340,7 @@ def test_credentials_of_a_proxy_are_sent_as_curl_sends_them_and_a_407_is_named(
     with Hostile(refusal) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.origin.replace("//", f"//{written}@"))
         error = failure_of_both(account_of("https://kapture.invalid", retry_budget=30))
+        assert type(error) is KaptureProxyAuthError
         assert (error.reason, error.transient, error.hopeless) == ("proxy_auth", False, True)
         assert "wants other credentials" in str(error)
         header = b"Proxy-Authorization: Basic " + base64.b64encode(sent) + b"\r\n"

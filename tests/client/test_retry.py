@@ -84,7 +84,7 @@ def test_the_budget_is_of_retrying_so_the_first_try_may_take_any_time(mocker) ->
 
 @pytest.mark.parametrize(
     ("reason", "is_retried"),
-    [("name", True), ("proxy_auth", False), ("tls", False), ("stopped", False)]
+    [("name", True), ("tls", False), ("stopped", False)]
     + [(reason, True) for reason in ("resolver", "refused", "proxy", "timeout", "broken")],
 )
 def test_what_may_mend_is_asked_again(mocker, reason: str, is_retried: bool) -> None:
