@@ -58,7 +58,7 @@ class Line:
             ),
             auto_decompress=False,
         )
-        return cls(account, session, proxy, Lookups())
+        return cls(account, session, proxy, Lookups(account.host))
 
     async def send(self, body: bytes) -> Answer:
         """One request, and the whole answer to it.

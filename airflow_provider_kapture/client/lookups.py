@@ -15,10 +15,12 @@ SECONDS = 10.0
 class Lookups:
     """The lookups of a client's host until its first answer.
 
+    :param host: whose name is looked up
     :param clock: tells seconds
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, host: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._host = host
         self._clock = clock
         self._is_answered = False
         self._failed = 0
@@ -37,5 +39,8 @@ class Lookups:
         if not self._failed:
             self._since = now
         self._failed += 1
-        is_unknown = self._failed >= LOOKUPS and now - self._since >= SECONDS
-        return KaptureUnknownHostError(str(error)) if is_unknown else error
+        if self._failed < LOOKUPS or now - self._since < SECONDS:
+            return error
+        return KaptureUnknownHostError(
+            f"There is no host named {self._host}: check the connection's host (the subdomain)"
+        )

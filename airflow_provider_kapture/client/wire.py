@@ -46,7 +46,7 @@ class Line:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._sockets = _Sockets()
-        self._lookups = Lookups()
+        self._lookups = Lookups(account.host)
         self._session = requests.Session()
         # The environment's say is taken here, once; and a netrc file has none.
         self._session.trust_env = False

@@ -26,7 +26,7 @@ def test_a_name_does_not_exist_after_three_lookups_over_ten_seconds(
     failures: list[tuple[float, str]], is_unknown: bool, is_answered: bool
 ) -> None:
     now = 0.0
-    lookups = Lookups(lambda: now)
+    lookups = Lookups("kapture.invalid", lambda: now)
     if is_answered:
         lookups.answered()
     judged = []
