@@ -1,0 +1,32 @@
+"""What the listings of one pull have learnt about the account, so that each learns it once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from airflow_provider_kapture.client.errors import KaptureAnswerError
+
+
+@dataclass(slots=True)
+class AccountKnowledge:
+    """What is known of how the account pages; shared by the listings of a pull.
+
+    :ivar is_rounded: whether ``offset`` was seen to be rounded down to whole pages
+    :ivar is_unpaged: whether every response was proven to be the whole listing
+    :ivar longest: the most rows of a response
+    :ivar unpaged_rows: the most rows of a response that is taken for a whole listing on that proof
+    """
+
+    is_rounded: bool = False
+    is_unpaged: bool = False
+    longest: int = 0
+    unpaged_rows: int = 0
+    _end_refusals: set[tuple[int, str]] = field(default_factory=set)
+
+    def is_end_refusal(self, refusal: KaptureAnswerError) -> bool:
+        """Return whether this refusal is known to mean that no row stands at the offset."""
+        return (refusal.status, refusal.excerpt) in self._end_refusals
+
+    def add_end_refusal(self, refusal: KaptureAnswerError) -> None:
+        """Note that this refusal means that no row stands at the offset."""
+        self._end_refusals.add((refusal.status, refusal.excerpt))
