@@ -13,12 +13,14 @@ class AccountKnowledge:
 
     :ivar is_rounded: whether ``offset`` was seen to be rounded down to whole pages
     :ivar is_unpaged: whether every response was proven to be the whole listing
+    :ivar is_first_page_proven: whether offset 0 was seen to show no other page than offset 1
     :ivar longest: the most rows of a response
     :ivar unpaged_rows: the most rows of a response that is taken for a whole listing on that proof
     """
 
     is_rounded: bool = False
     is_unpaged: bool = False
+    is_first_page_proven: bool = False
     longest: int = 0
     unpaged_rows: int = 0
     _end_refusals: set[tuple[int, str]] = field(default_factory=set)

@@ -65,7 +65,7 @@ from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.page import LocatedPage, distinct
 from airflow_provider_kapture.client.pagination.page_size import PageSizeEstimator
 from airflow_provider_kapture.client.pagination.requests import PageRequest, Paging, RequestQueue
-from airflow_provider_kapture.client.pagination.seen import SeenOrders, is_approximate, position_of, run_of
+from airflow_provider_kapture.client.pagination.seen import MAX_TIE, SeenOrders, is_approximate, position_of, run_of
 from airflow_provider_kapture.client.pagination.shifts import Anchor, ShiftAccount, count_from
 from airflow_provider_kapture.client.pagination.spill import RankStore
 from airflow_provider_kapture.client.pagination.whole_pages import best_limit, offset_for
@@ -75,7 +75,7 @@ MAX_STALLED = 32  # responses in a row that do not continue the listing
 OFFSET_CHECK_AFTER = 3  # of them, after which `offset` itself is checked
 MAX_STANDING = 64  # responses in a row that continue it, but get no further down
 MAX_RESTARTS = 3
-MAX_PASSES = 4
+MAX_PASSES = 5
 MAX_SINGLE_OFFSET = 16  # up to where the only row of a listing may repeat
 TOP_LIMIT = 10  # of the first look at the top, and behind a short page
 FAR_ROW = 10_000  # a row that no short listing has
@@ -112,7 +112,6 @@ class _Pass:
     :ivar top: the first order of the listing
     :ivar pages: pages that brought orders
     :ivar has_changed: whether the listing was seen to change, so that no page is read ahead any more
-    :ivar is_offset_proven: whether a page at an offset above 0 started on an order read before, and not the first
     :ivar found: orders that no pass before it had read
     :ivar stalled: responses in a row that did not continue the listing
     :ivar standing: responses in a row that continued it, but got no further down
@@ -124,7 +123,7 @@ class _Pass:
     :ivar searches: searches for the end
     :ivar brought: orders behind the anchor, in all
     :ivar horizon: how many orders to bring, and which row to reach, until the end as it was is read
-    :ivar tail: the last order that need be read, and the response by which it must have been
+    :ivar tail: the last order that need be read, its row, and the response by which it must have been read
     """
 
     seen: SeenOrders
@@ -134,7 +133,6 @@ class _Pass:
     top: OrderKey | None = None
     pages: int = 0
     has_changed: bool = False
-    is_offset_proven: bool = False
     found: int = 0
     stalled: int = 0
     standing: int = 0
@@ -147,7 +145,7 @@ class _Pass:
     searches: int = 0
     brought: int = 0
     horizon: tuple[int, int] | None = None
-    tail: tuple[OrderKey, int] | None = None
+    tail: tuple[OrderKey, int, int] | None = None
 
 
 class AnchoredPaginator:
@@ -181,6 +179,11 @@ class AnchoredPaginator:
         self._shifts = ShiftAccount()
         self._earlier: list[SeenOrders] = []  # of the passes before this one
         self._pass = _Pass(SeenOrders(store), Anchor(), PageSizeEstimator(limit), limit)
+        self._is_at_end = False
+        self._widest_tie = 0  # how far apart orders stood that were seen to change places
+        self._is_offset_proven = False  # whether a page at an offset above 0 held orders read before, and not the first
+        self._missing = 0  # orders that passes before this one may have missed
+        self._vain = 0  # passes that found nothing
         self._end: LocatedPage | None = None  # the page that may be the last
         self._short_end: LocatedPage | None = None  # the latest response, if it was short and ended on the anchor
         self._follower: tuple[OrderKey, int, int] | None = None  # of the page behind it: last order, rank, row
@@ -188,6 +191,7 @@ class AnchoredPaginator:
         self._confirmed = 0  # how often in a row it was found to be the last
         self._clamps: bool | None = None  # whether the last rows are repeated beyond the end
         self._checks_clamp = False
+        self._first_page: LocatedPage | None = None  # the page of offset 1, while offset 0 is looked at
         self._search: EndSearch | None = None
         self._verified: frozenset[OrderKey] = frozenset()
         self._is_doubtful = False
@@ -298,6 +302,7 @@ class AnchoredPaginator:
             self.rows += behind
             self._advance(request, keys[-1], rank, len(keys), behind)
             self._find_next(keys)
+            self._conclude()
             return range(1, len(keys))
         rows = distinct(keys, contents)
         is_look = self.phase in _LOOKS
@@ -320,11 +325,13 @@ class AnchoredPaginator:
         )
 
     def _handle(self, page: LocatedPage) -> list[int]:
+        state, earlier = self._pass, tuple(self._earlier)
         fresh = _HANDLERS[self.phase](self, page)
-        for each in self._earlier:
+        for each in earlier:
             fresh = fresh - each.find(list(fresh)).keys()
         self.rows += len(fresh)
-        self._pass.found += len(fresh)
+        state.found += len(fresh)
+        self._conclude()
         return sorted(page.index_of[row] for row in fresh)
 
     def _read(self, page: LocatedPage) -> set[OrderKey]:
@@ -332,17 +339,17 @@ class AnchoredPaginator:
         if not page.rows and not page.first_row:
             self._finish()
             return set()
-        if page.first_row and not state.is_offset_proven and state.top in page.index_of:
+        if page.first_row and not self._is_offset_proven and state.top in page.index_of:
             starts = page.rows[0] == state.top or len(page.keys) > page.request.limit
             if starts or state.stalled >= OFFSET_CHECK_AFTER:
                 return self._top_again(page)
+        if page.first_row and page.known and state.top not in page.index_of:
+            self._prove_offset(page)
         if not self._joins(page):
             self._miss(page)
             return set()
         if not page.first_row:
             self._check_top(page)
-        elif page.rows[0] != state.top:
-            self._prove_offset(page)
         return self._join(page)
 
     def _joins(self, page: LocatedPage) -> bool:
@@ -359,21 +366,21 @@ class AnchoredPaginator:
         is_near = is_near and 0 <= position_of(anchor.rank) - position_of(rank) <= self._pass.sizes.longest
         # Further up, one order alone may be one that moved.
         second = page.known.get(page.rows[1]) if len(page.rows) > 1 else rank
-        return is_near or (second is not None and 0 <= position_of(second) - position_of(rank) <= 3)
+        return is_near or (second is not None and abs(position_of(second) - position_of(rank)) <= MAX_TIE)
 
     def _check_top(self, page: LocatedPage) -> None:
         """Take note of what stands at the top; see that offsets count what they should."""
         state = self._pass
         if state.top is None or not page.known:
             state.top = page.rows[0]
-        if self.phase is Phase.BACKTRACK and not state.is_offset_proven:
+        if self.phase is Phase.BACKTRACK and not self._is_offset_proven:
             state.unproven = page.place_of(state.anchor.key) == state.anchor.place if state.anchor.key is not None else False
 
     def _prove_offset(self, page: LocatedPage) -> None:
         state = self._pass
-        if state.is_offset_proven:
+        if self._is_offset_proven:
             return
-        rank = page.known[page.rows[0]]
+        rank = page.known.get(page.rows[0], -1)
         # Where rows are counted although pages should be, the page starts on the row of that number.
         if self._paging is not Paging.ROWS and position_of(rank) != page.first_row:
             sent = page.request.offset
@@ -382,7 +389,7 @@ class AnchoredPaginator:
                 if state.tops > 1:
                     raise self._offset_error(page.first_row)
                 return
-        state.is_offset_proven = True
+        self._is_offset_proven = True
 
     def _offset_error(self, row: int) -> Exception:
         return listing_error(messages.OFFSET_COUNTS_OTHERWISE.format(repr(self._paging.value), "row", row))
@@ -437,6 +444,11 @@ class AnchoredPaginator:
             self._queue.clear()
             self._queue.append(page.request.offset, page.request.limit, page.first_row)
             self.phase = Phase.VERIFY_STABLE
+        elif self._paging is Paging.PAGES_FROM_1 and not self._knowledge.is_first_page_proven:
+            self._first_page = page
+            self._go(Phase.CHECK_OFFSET, 0)
+            self._queue.clear()
+            self._queue.append(0, page.request.limit, 0)
         elif page.behind:
             self._find_next(page.rows)
         elif len(page.keys) == 1:
@@ -450,7 +462,8 @@ class AnchoredPaginator:
         state = self._pass
         anchor = state.anchor
         if state.seen.swapped:
-            self._shifts.moved_down(0 if self._earlier else state.seen.swapped, 0)
+            self._widest_tie = max(self._widest_tie, state.seen.widest)
+            self._shifts.moved_down(state.seen.swapped, 0)
             state.seen.swapped = 0
         if anchor.key is None or not page.known:
             return
@@ -469,8 +482,6 @@ class AnchoredPaginator:
         anchor.observe(place, self.taken)
 
     def _account(self, page: LocatedPage, moved: int | None) -> None:
-        if self._earlier:
-            return
         below = count_from([page.first_row + page.index_of[row] for row in page.known], self._pass.anchor.place)
         extra = below - (self._pass.anchor.key in page.known)
         self._shifts.moved_down(max(moved or 0, extra), page.inserted)
@@ -512,11 +523,11 @@ class AnchoredPaginator:
         """Decide what to request after a page that brought orders."""
         state = self._pass
         place = state.anchor.place
-        if state.tail is not None and state.tail[0] in rows:
+        if self._is_tail_read(rows):
             self._finish()
         elif state.horizon is not None and state.brought >= state.horizon[0] and place >= state.horizon[1]:
             self._finish()
-        elif (state.tail is not None and self.taken > state.tail[1]) or (
+        elif (state.tail is not None and self.taken > state.tail[2]) or (
             state.growing > MAX_GROWING and not state.sizes.is_irregular
         ):
             raise listing_error(messages.KEPT_GROWING)
@@ -531,6 +542,14 @@ class AnchoredPaginator:
             self._look_ahead(place + margin + 1)
         else:
             self._read_on()
+
+    def _is_tail_read(self, rows: Sequence[OrderKey]) -> bool:
+        state = self._pass
+        if state.tail is None or state.tail[0] not in rows:
+            return False
+        # Where lengths vary, orders may stand behind it that were pushed down while it was looked for.
+        place = state.anchor.place + 1 - len(rows) + list(rows).index(state.tail[0])
+        return not state.sizes.is_irregular or (not state.has_changed and place == state.tail[1])
 
     @property
     def _growing_limit(self) -> int:
@@ -560,7 +579,7 @@ class AnchoredPaginator:
             return set()
         if search.tail is not None:
             pages = (page.last_place - state.anchor.place) // max(self._longest - 1, 1)
-            state.tail = (search.tail, self.taken + 2 * max(pages, 0) + MAX_GROWING)
+            state.tail = (search.tail, page.last_place, self.taken + 2 * max(pages, 0) + MAX_GROWING)
         self._read_on()
         return set()
 
@@ -569,7 +588,7 @@ class AnchoredPaginator:
     def _miss(self, page: LocatedPage) -> None:
         """Step back, twice as far each time."""
         state = self._pass
-        if state.unproven and not state.is_offset_proven and page.first_row <= state.anchor.place:
+        if state.unproven and not self._is_offset_proven and page.first_row <= state.anchor.place:
             raise self._offset_error(state.anchor.place)
         self._count_stalled()
         state.has_changed = state.has_missed = True
@@ -596,18 +615,21 @@ class AnchoredPaginator:
     def _stall(self, page: LocatedPage) -> None:
         """All of the page was read before."""
         state = self._pass
-        self._count_stalled()
         anchor, last = state.anchor, page.rows[-1]
         rank = page.known.get(last, anchor.rank)
+        is_further = last != anchor.key and page.last_place > state.reached
+        if not is_further:
+            self._count_stalled()
         if last != anchor.key:
             if state.seen.part_of(rank) != state.seen.part_of(anchor.rank):
                 # Reading on from the top has reached what was read before: go on where that ended.
                 key, end = state.seen.frontier_of(rank)
                 anchor.set(key, end, page.last_place + position_of(end) - position_of(rank), self.taken)
-            elif state.has_missed or position_of(rank) >= position_of(anchor.rank):
+            elif state.has_missed or anchor.key in page.known or anchor.place <= page.last_place:
                 speed = min(anchor.rate, 0)
                 anchor.set(last, rank, page.last_place, self.taken)
                 anchor.rate = speed
+            state.reached = max(state.reached, page.last_place)
         elif self._is_end_of_whole_page(page):
             self._end = page
             self._look_behind(page.last_place + 1)
@@ -615,7 +637,7 @@ class AnchoredPaginator:
         elif self._is_end_again(page):
             self._finish()
             return
-        elif state.stalled % 4 == 0 and state.sizes.is_short(len(page.keys), page.request.limit):
+        elif state.stalled % 4 == 0 and self._is_offset_proven and state.sizes.is_short(len(page.keys), page.request.limit):
             # A server that repeats rows at the edges of pages never shows the anchor alone.
             self._end = page
             self._look_behind(page.last_place + 1)
@@ -632,7 +654,7 @@ class AnchoredPaginator:
         return before is not None and before.rows[-1] == page.rows[-1] and len(before.rows) != len(page.rows)
 
     def _is_end_of_whole_page(self, page: LocatedPage) -> bool:
-        return self._is_by_whole_pages and len(page.keys) < page.request.limit
+        return self._is_by_whole_pages and self._is_offset_proven and len(page.keys) < page.request.limit
 
     # -- the end --
 
@@ -688,7 +710,8 @@ class AnchoredPaginator:
         if self._is_by_whole_pages:
             self._go(Phase.CONFIRM_STILL, end.first_row, end.request.limit, is_exact=True)
             return set(fresh)
-        row = end.first_row + 2 * anchor.rate if len(end.rows) == 1 else end.first_row
+        # Whether it moves with an empty response is not known: start where it stands at the highest.
+        row = end.first_row + (anchor.rate if anchor.rate > 0 else 2 * anchor.rate)
         self._go(Phase.CONFIRM_STILL, row, end.request.limit if len(end.rows) > 1 else TOP_LIMIT)
         return set(fresh)
 
@@ -704,12 +727,12 @@ class AnchoredPaginator:
         # Nothing stood behind the anchor: it cannot have stood further up than the row before the one looked at.
         is_behind = min(before, page.last_place) + 1 >= self._looked_at
         is_behind = is_behind or (page.last_place == before + 2 * rate and before + rate + 1 == self._looked_at)
-        if self._follower is not None or not is_behind:
+        if self._follower is not None or not (is_behind or state.has_changed):
             return self._read(page)
-        self._confirmed += 1
+        self._confirmed += 2 if is_behind else 1
         state.anchor.observe(page.last_place, self.taken)
         state.has_changed = state.has_changed or page.last_place != before
-        if self._confirmed >= (2 if state.has_changed else 1):
+        if self._confirmed > (2 if state.has_changed else 1):
             self._finish()
         else:
             self._end = page
@@ -750,8 +773,20 @@ class AnchoredPaginator:
             self._go(Phase.CHECK_SINGLE, FAR_ROW if row == 1 else row + 1, 1, is_exact=True)
         return set()
 
+    def _check_first_page(self, page: LocatedPage) -> set[OrderKey]:
+        """Page 0 of page numbers from 1 is no page, or the first one."""
+        assert self._first_page is not None
+        before, self._first_page = self._first_page, None
+        if page.rows and page.rows[0] != before.rows[0]:
+            raise self._offset_error(0)
+        self._knowledge.is_first_page_proven = True
+        self._find_next(before.rows)
+        return set()
+
     def _check_offset(self, page: LocatedPage) -> set[OrderKey]:
         state = self._pass
+        if self._first_page is not None:
+            return self._check_first_page(page)
         if self._checks_clamp:
             self._clamps = bool(page.rows) and page.rows[-1] == state.anchor.key
             if self._clamps:
@@ -763,7 +798,7 @@ class AnchoredPaginator:
             what = messages.OFFSET_IGNORED if self._paging is Paging.ROWS else None
             raise listing_error(what) if what else self._offset_error(page.first_row)
         # `offset` works: what looked like rounding was a page of orders inserted at the top.
-        state.is_offset_proven = True
+        self._is_offset_proven = True
         self._knowledge.is_rounded = False
         self._read_on()
         return set()
@@ -784,18 +819,23 @@ class AnchoredPaginator:
     # -- after the end --
 
     def _finish(self) -> None:
-        """All is read down to the end: see that nothing moved up meanwhile."""
+        """All is read down to the end, with this page."""
+        self._is_at_end = True
+
+    def _conclude(self) -> None:
+        """Once all is read down to the end, see that nothing moved up meanwhile."""
+        if not self._is_at_end:
+            return
+        self._is_at_end = False
         self._queue.clear()
         self._end = None
-        if self.phase is not Phase.RECHECK_TOP and not self._earlier and self._has_unread_above():
+        has_several = self._pass.pages > 1 or self._pass.has_changed
+        if self.phase is not Phase.RECHECK_TOP and not self._earlier and has_several:
             self._recheck_run = self._pass.seen.runs
             self._recheck_until = self.taken + max(self.taken, MAX_GROWING)
             self._go(Phase.RECHECK_TOP, 0, TOP_LIMIT)
         else:
             self._end_pass()
-
-    def _has_unread_above(self) -> bool:
-        return self._pass.pages > 1 or self._pass.has_changed
 
     def _recheck_top(self, page: LocatedPage) -> set[OrderKey]:
         """Read on from the top until a page ends on an order that was read before."""
@@ -814,10 +854,16 @@ class AnchoredPaginator:
 
     def _end_pass(self) -> None:
         """Accept what was read, or read the listing again where orders may have been missed."""
-        self._queue.clear()
-        missing, found = self._shifts.unexplained, self._pass.found
+        missing = self._shifts.unexplained
         if self._earlier:
-            self._shifts.unexplained = missing = missing - found if 0 < found < missing else 0
+            missing, found = self._missing, self._pass.found
+            # One pass that finds nothing settles it, unless that too saw orders move.
+            self._vain += not found
+            is_settled = found >= missing or self._vain > (self._widest_tie > 0 or self._shifts.unexplained > 0)
+            missing = 0 if is_settled else missing - found
+            if is_settled and self._widest_tie >= self._longest // 3:
+                # Each pass may have cut the same orders off.
+                raise listing_error(messages.NOT_STABLE)
         if not missing:
             self._complete(self.rows)
         elif len(self._earlier) + 1 >= MAX_PASSES:
@@ -825,9 +871,10 @@ class AnchoredPaginator:
         else:
             longest = self._longest
             self._earlier.append(self._pass.seen)
-            limit = max(longest - longest * len(self._earlier) // 5 - 1, 2)
-            self._pass = _Pass(SeenOrders(), Anchor(), PageSizeEstimator(limit), limit)
-            self._go(Phase.SECOND_PASS, 0)
+            self._missing, self._shifts = missing, ShiftAccount()
+            self._pass = _Pass(SeenOrders(), Anchor(), PageSizeEstimator(longest), longest)
+            # A first page of another length moves the edges of all that follow.
+            self._go(Phase.SECOND_PASS, 0, max(longest - len(self._earlier) * longest // 3 % longest, 2))
 
     def _complete(self, rows: int) -> None:
         self._queue.clear()
@@ -848,6 +895,8 @@ class AnchoredPaginator:
         self.taken += 1
         phase, anchor = self.phase, self._pass.anchor
         empty = LocatedPage(request, (), (), {})
+        if self._first_page is not None:
+            return self._handle(empty)
         if phase is Phase.CONFIRM_REFUSAL or not request.first_row:
             raise refusal if self._refused is None else self._refused[2]
         if phase in _LOOKS or phase is Phase.CONFIRM_END:
@@ -864,7 +913,7 @@ class AnchoredPaginator:
             self._small = 2
             self._go(phase, request.first_row, 2)
             return ()
-        if self._refusals > 2 and self._pass.is_offset_proven and phase is Phase.READ:
+        if self._refusals > 2 and self._is_offset_proven and phase is Phase.READ:
             raise listing_error(messages.NO_ROWS_BEYOND.format(anchor.place + 1))
         self._small = 0
         self._miss(empty)

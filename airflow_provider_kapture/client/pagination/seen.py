@@ -18,8 +18,8 @@ from airflow_provider_kapture.client.protocol import OrderKey
 _RUN = 44
 _APPROXIMATE = 1
 _POSITION = (1 << _RUN) - 1
-# Orders with equal sort keys may change places; so far apart at most, and no farther than a quarter page.
-_MAX_TIE = 8
+# Orders with equal sort keys may change places: so far apart at most, as a rule no farther than a quarter page.
+_MIN_TIE, MAX_TIE = 4, 8
 
 
 def position_of(rank: int) -> int:
@@ -41,7 +41,8 @@ class SeenOrders:
     """The orders read so far, each with its rank.
 
     :ivar runs: the number of runs
-    :ivar swapped: orders that were seen to change places with a neighbour, as equal sort keys let them
+    :ivar swapped: how often orders were seen to change places with a neighbour, as equal sort keys let them
+    :ivar widest: how far apart they stood
     """
 
     def __init__(self, store: RankStore | None = None) -> None:
@@ -49,7 +50,7 @@ class SeenOrders:
         self._ends: list[int] = []  # the last rank of each run
         self._parts: list[int] = []  # the part of each run
         self._frontiers: list[tuple[OrderKey, int]] = []  # the last order of each part, with its rank
-        self.swapped = 0
+        self.swapped = self.widest = 0
 
     @property
     def runs(self) -> int:
@@ -85,7 +86,7 @@ class SeenOrders:
         if len(known) < 2:
             return known
         latest: dict[int, int] = {}
-        tie = 2 * max(min(_MAX_TIE, longest // 4), 1)
+        tie = 2 * min(MAX_TIE, max(longest // 4, _MIN_TIE))
         for row in rows:
             rank = known.get(row, _APPROXIMATE)
             if rank & _APPROXIMATE:
@@ -93,7 +94,9 @@ class SeenOrders:
             before = latest.get(run_of(rank), -1)
             if rank < before - tie and not self._is_one_moved(rows, known, tie // 2):
                 raise listing_error(NOT_STABLE)
-            self.swapped += rank < before
+            if rank < before:
+                self.swapped += 1
+                self.widest = max(self.widest, min((before - rank) // 2, MAX_TIE))
             latest[run_of(rank)] = max(rank, before)
         return known
 

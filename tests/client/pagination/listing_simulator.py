@@ -115,7 +115,10 @@ class SimulatedListing:
         rng = random.Random(offset * 10_007 + limit)
         found: list[int] = []
         for size in self.tie_sizes:
-            found += rng.sample(group := rows[len(found) : len(found) + size], len(group))
+            if len(found) >= offset + limit:
+                break
+            group = rows[len(found) : len(found) + size]
+            found += rng.sample(group, len(group)) if size > 1 else group
         return found + rows[len(found) :]
 
 
@@ -300,8 +303,16 @@ def move_to_end(rng: random.Random) -> Simulation:
 
 def ties(rng: random.Random) -> Simulation:
     """Orders with equal sort keys, in an order that depends on the request."""
-    sizes = [rng.choice([1, 1, 1, 1, 2, 3, 5]) for _ in range(800)]
-    return _base(rng, uneven=0, tie_sizes=sizes)
+    simulation = _base(rng, uneven=0, tie_sizes=[rng.choice([1, 1, 1, 1, 1, 2, 3]) for _ in range(600)])
+    simulation.listing.cap = rng.randint(12, 40)
+    return simulation
+
+
+def wide_ties(rng: random.Random) -> Simulation:
+    """As many orders with equal sort keys as a page holds."""
+    simulation = _base(rng, uneven=0, tie_sizes=[rng.choice([1, 1, 1, 2, 3, 5, 8]) for _ in range(400)])
+    simulation.listing.cap = rng.randint(4, 12)
+    return simulation
 
 
 def shuffled(rng: random.Random) -> Simulation:
@@ -352,7 +363,7 @@ def cut_by_bytes(rng: random.Random) -> Simulation:
 def cut_to_single_orders(rng: random.Random) -> Simulation:
     """Some orders are as large as a page; the first pages show that lengths vary."""
     simulation = _base(rng, uneven=0)
-    weights = {row: rng.choice([1, 1, 1, 2, 5, 30]) if row > 60 else row % 4 + 1 for row in range(800)}
+    weights = {row: rng.choice([1, 1, 1, 2, 5, 30]) if row > 60 else rng.randint(1, 7) for row in range(800)}
     simulation.listing.sizes = (lambda row: weights.get(row, 1), rng.randint(15, 30))
     simulation.listing.cap = rng.randint(16, 40)
     return simulation
@@ -411,6 +422,7 @@ KINDS: Mapping[str, Callable[[random.Random], Simulation]] = {
     "orders move up": move_up,
     "orders move to the end": move_to_end,
     "ties": ties,
+    "ties as wide as a page": wide_ties,
     "shuffled": shuffled,
     "orders leave with each response": leaving,
     "the end grows": growing,
