@@ -41,6 +41,7 @@ class Dialect:
     date_format: str = "%Y-%m-%d"
     end_date: str = "inclusive"
     max_days_per_request: int = 1
+    paging: str = "rows"
     page_size: int = 500
     max_concurrency: int = 4
     requests_per_second: float | None = None

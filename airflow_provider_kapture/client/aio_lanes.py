@@ -62,7 +62,7 @@ class Lanes:
     """
 
     def __init__(
-        self, account: Account, gate: Gate, fetch: Callable[[DayRange, int], Awaitable[Page]], tally: Tally
+        self, account: Account, gate: Gate, fetch: Callable[[DayRange, int, int | None], Awaitable[Page]], tally: Tally
     ) -> None:
         self._account = account
         self._gate = gate
@@ -81,7 +81,7 @@ class Lanes:
             del self._on_their_way[each]
         for request in wanted:
             if request not in self._on_their_way:
-                page = self.fetch(request.days, request.ask.offset)
+                page = self.fetch(request.days, request.page.offset, request.page.limit)
                 task = self._on_their_way[request] = asyncio.create_task(page, name="kapture-page")
                 # Of one that is wanted no more nobody takes the failure.
                 task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
@@ -90,7 +90,7 @@ class Lanes:
         """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
         try:
             if isinstance(step, CheckPage):
-                return Fetched(await self.fetch(step.days, 0, is_optional=step.is_optional))
+                return Fetched(await self.fetch(step.days, step.offset, step.limit, is_optional=step.is_optional))
             self.want(step.requests)
             return Fetched(await self.result(step.requests[0]), completed=self.arrived())
         except KaptureError as error:
@@ -118,9 +118,9 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def fetch(self, days: DayRange, offset: int, *, is_optional: bool = False) -> Page:
+    async def fetch(self, days: DayRange, offset: int, limit: int | None = None, *, is_optional: bool = False) -> Page:
         async for attempt in async_policy(self._account, is_optional=is_optional):
             with attempt:
                 async with self._gate.passing(self._tally, attempt.retry_state.attempt_number):
-                    return await self._fetch(days, offset)
+                    return await self._fetch(days, offset, limit)
         raise AssertionError  # the policy reraises

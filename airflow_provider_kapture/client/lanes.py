@@ -66,7 +66,7 @@ class Lanes:
     :param tally: counts requests and retries
     """
 
-    def __init__(self, account: Account, gate: Gate, fetch: Callable[[DayRange, int], Page], tally: Tally) -> None:
+    def __init__(self, account: Account, gate: Gate, fetch: Callable[[DayRange, int, int | None], Page], tally: Tally) -> None:
         self._account = account
         self._gate = gate
         self._fetch = fetch
@@ -91,7 +91,7 @@ class Lanes:
         """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
         try:
             if isinstance(step, CheckPage):
-                return Fetched(self.fetch(step.days, 0, is_optional=step.is_optional))
+                return Fetched(self.fetch(step.days, step.offset, step.limit, is_optional=step.is_optional))
             self.want(step.requests)
             return Fetched(self.result(step.requests[0]), completed=self.arrived())
         except KaptureError as error:
@@ -111,7 +111,7 @@ class Lanes:
 
         def job() -> None:
             try:
-                future.set_result(self.fetch(request.days, request.ask.offset))
+                future.set_result(self.fetch(request.days, request.page.offset, request.page.limit))
             except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
                 future.set_exception(error)
 
@@ -142,9 +142,9 @@ class Lanes:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def fetch(self, days: DayRange, offset: int, *, is_optional: bool = False) -> Page:
+    def fetch(self, days: DayRange, offset: int, limit: int | None = None, *, is_optional: bool = False) -> Page:
         for attempt in policy(self._account, is_optional=is_optional).copy(sleep=self._stop.wait):
             number = attempt.retry_state.attempt_number
             with attempt, self._gate.passing(self._stop, self._tally, number):
-                return self._fetch(days, offset)
+                return self._fetch(days, offset, limit)
         raise AssertionError  # the policy reraises

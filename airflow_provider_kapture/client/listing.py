@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_kapture.client.days import DayRange, Window
-from airflow_provider_kapture.client.errors import KaptureListingError
+from airflow_provider_kapture.client.errors import KaptureAnswerError, KaptureListingError
+from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
+from airflow_provider_kapture.client.pagination.requests import PageRequest
+from airflow_provider_kapture.client.pagination.unpaged import UnpagedListing
 from airflow_provider_kapture.client.protocol import Page
-from airflow_provider_kapture.client.stretch import Ask
-from airflow_provider_kapture.client.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +23,47 @@ class Request:
 
     listing: int
     days: DayRange
-    ask: Ask
+    page: PageRequest
 
 
 @dataclass(eq=False, slots=True)
 class Listing:
-    """The walk over some days, within a pull.
+    """The reading of some days, within a pull.
 
-    :param number: the how manieth of the pull's listings this is
+    :param number: the index of the listing within the pull
+    :param paginate: makes the paginator, once the first request is due
     :param is_last: whether it is its window's last
-    :ivar early: requests whose answers the walk took before their turn, each with what comes of it
-    :ivar is_broken: whether its latest early answer is an error
+    :ivar early: requests whose pages were handled before their turn, each with the indices of its new orders
+    :ivar is_broken: whether the latest early page is an error
     :ivar restarts: those that are counted
     """
 
     number: int
     window: Window
     days: DayRange
-    walk: Walk
+    paginate: Callable[[], AnchoredPaginator | UnpagedListing]
     is_last: bool
-    early: deque[tuple[Request, list[int] | KaptureListingError]] = field(default_factory=deque)
+    early: deque[tuple[Request, Sequence[int] | KaptureListingError]] = field(default_factory=deque)
+    _pages: AnchoredPaginator | UnpagedListing | None = None
     is_broken: bool = False
     restarts: int = 0
 
     @property
+    def pages(self) -> AnchoredPaginator | UnpagedListing:
+        """The paginator."""
+        if self._pages is None:
+            self._pages = self.paginate()
+        return self._pages
+
+    def close(self) -> None:
+        """Release what the paginator holds."""
+        if self._pages is not None:
+            self._pages.close()
+
+    @property
     def is_read(self) -> bool:
         """Whether nothing more is to be asked."""
-        return self.walk.done or self.is_broken
+        return self.is_broken or self.pages.done
 
     @property
     def is_over(self) -> bool:
@@ -57,17 +72,17 @@ class Listing:
 
     def requests(self, most: int) -> list[Request]:
         """The requests that may be on their way, at most so many."""
-        return [] if self.is_read else [Request(self.number, self.days, each) for each in self.walk.ask(most)]
+        return [] if self.is_read else [Request(self.number, self.days, each) for each in self.pages.next_requests(most)]
 
     def foresee(self, arrived: Mapping[Request, Page]) -> None:
         """Take answers that are there before their turn."""
         while not self.is_read:
-            request = Request(self.number, self.days, self.walk.head)
+            request = Request(self.number, self.days, self.pages.current_request)
             page = arrived.get(request)
             if page is None:
                 return
             try:
-                self.early.append((request, self.walk.take(page.keys)))
+                self.early.append((request, self.pages.handle_page(page.keys, page.raws)))
             except KaptureListingError as error:
                 # What comes before it is to come out first.
                 self.early.append((request, error))
@@ -75,16 +90,23 @@ class Listing:
 
     def goes_on(self, arrived: Mapping[Request, Page]) -> bool:
         """Whether there is an answer from farther on than what is next, with orders."""
-        place = self.walk.head.offset
+        row = self.pages.current_request.first_row
         return any(
-            each.listing == self.number and each.ask.offset > place and page.keys for each, page in arrived.items()
+            each.listing == self.number and each.page.first_row > row and page.keys for each, page in arrived.items()
         )
 
-    def take(self, page: Page, *, goes_on: bool) -> list[int]:
-        """What comes of the page whose turn it is."""
+    def take(self, page: Page, *, goes_on: bool) -> Sequence[int]:
+        """Return the indices of the new orders of the page whose turn it is."""
         if not self.early:
-            return self.walk.take(page.keys, goes_on=goes_on)
+            return self.pages.handle_page(page.keys, page.raws, has_later_orders=goes_on)
         _, fresh = self.early.popleft()
         if isinstance(fresh, KaptureListingError):
             raise fresh
         return fresh
+
+    def refuse(self, refusal: KaptureAnswerError) -> None:
+        """Take a refusal of the page whose turn it is.
+
+        :raises KaptureAnswerError: it is not the end of the listing
+        """
+        self.pages.handle_refusal(refusal)

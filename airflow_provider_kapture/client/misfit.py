@@ -65,6 +65,10 @@ def _zone_that_fits(days: DayRange, instants: Sequence[int]) -> str | None:
     return None
 
 
+# Ranges that are asked for again, where one that covers them all is refused.
+_MAX_SAMPLES = 4
+
+
 class LastDays:
     """Whether the last days that are asked for come too, which alone tells an end date that is exclusive after all."""
 
@@ -77,6 +81,21 @@ class LastDays:
         """Take note of orders that came when these days were asked for."""
         self._seen = self._seen or self._shows(days, instants)
 
+    def wide_range(self, window: Window) -> DayRange | None:
+        """Return one range that shows, in one request, what several ranges may have hidden; none where they have not.
+
+        :param window: one that has ended
+        """
+        asked = ranges(window.dates(), self._account.dialect.max_days_per_request)
+        if len(asked) < 2 or next(self.questions(window), None) is None:
+            return None
+        return DayRange(asked[0].first, _day_after(asked[-1], self._account))
+
+    def shown(self, window: Window, page: Page) -> list[DayRange]:
+        """Return the ranges whose last day the page of the wide range holds an order of."""
+        asked = ranges(window.dates(), self._account.dialect.max_days_per_request)
+        return [days for days in asked if self.shows(days, page)]
+
     def questions(self, window: Window) -> Iterator[tuple[DayRange, DayRange]]:
         """What to ask where no listing has shown its last day.
 
@@ -85,7 +104,10 @@ class LastDays:
         """
         if self._seen or not self._has_instants or self._account.dialect.end_date == "exclusive":
             return
-        for days in ranges(window.dates(), self._account.dialect.max_days_per_request):
+        asked = ranges(window.dates(), self._account.dialect.max_days_per_request)
+        # A sample: an end date that is exclusive hides the last day of each.
+        step = -(-len(asked) // _MAX_SAMPLES)
+        for days in asked[::-1][::step]:
             # From the last day only: an account that takes no wider range takes this one, if its end date is exclusive.
             yield days, DayRange(days.last, _day_after(days, self._account))
 

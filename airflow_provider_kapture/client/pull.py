@@ -6,19 +6,30 @@ import itertools
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeVar, cast
 
 import msgspec
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, ranges
-from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError, KaptureShapeError
+from airflow_provider_kapture.client.errors import (
+    KaptureBusyError,
+    KaptureError,
+    KaptureRefusedError,
+    KaptureSettingsError,
+    KaptureShapeError,
+)
 from airflow_provider_kapture.client.listing import Listing, Request
 from airflow_provider_kapture.client.misfit import LastDays, outside_error
+from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
+from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
+from airflow_provider_kapture.client.pagination.requests import Paging
+from airflow_provider_kapture.client.pagination.spill import RankStore
+from airflow_provider_kapture.client.pagination.unpaged import UnpagedListing
+from airflow_provider_kapture.client.paging_checks import CapCheck, FirstPageCheck, whole_range
 from airflow_provider_kapture.client.protocol import Page, Question
 from airflow_provider_kapture.client.retry import is_not_taken
-from airflow_provider_kapture.client.walk import Walk
 
 
 @dataclass(slots=True)
@@ -30,6 +41,8 @@ class Tally:
     :ivar resumed_days: those of the days that an earlier try has pulled
     :ivar overshoot: requests beyond the end of a listing
     :ivar pages: how many pages a day the latest listings had
+    :ivar moved: orders that had come out for an earlier day of the pull
+    :ivar warnings: what a person should look at
     """
 
     rows: int = 0
@@ -44,6 +57,8 @@ class Tally:
     last_ms: int | None = None
     overshoot: int = 0
     pages: deque[float] = field(default_factory=lambda: deque(maxlen=3))
+    moved: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,8 @@ class CheckPage:
     """
 
     days: DayRange
+    offset: int = 0
+    limit: int | None = None
     is_optional: bool = False
 
 
@@ -124,6 +141,20 @@ def _fetch(step: FetchPages | CheckPage) -> Generator[PullStep, Fetched | None, 
     return fetched
 
 
+_T = TypeVar("_T")
+# A request at an offset too deep may be answered with one of these for good.
+_BROKEN = (500, 501)
+
+
+def _pick(items: Sequence[_T], indices: Sequence[int]) -> Sequence[_T]:
+    """Return the items at these indices, as a slice where they are neighbours."""
+    if len(indices) == len(items):
+        return items
+    if isinstance(indices, range):
+        return items[indices.start : indices.stop]
+    return [items[index] for index in indices]
+
+
 class Pull:
     """Drive it by :meth:`steps`, each of which the clients carry out in their own way.
 
@@ -147,8 +178,14 @@ class Pull:
         self._enough = enough
         if enough is not None and (type(enough) is not int or enough < 1):
             raise KaptureSettingsError(f"at_least is {enough!r}: it must be a whole number of at least 1")
+        self._knowledge = AccountKnowledge()
         self._listings = deque(self._listings_of(windows))
         self._begun = False
+        self._base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0  # the offset of a first page
+        self._first_page = FirstPageCheck(account)
+        self._caps = CapCheck(account, self._knowledge)
+        # The ids of the pull, where a date may change while it is read and an order so stand under two days.
+        self._ids = None if asked.dates.cut_by is not None else RankStore()
         self._goes_on = False  # whether answers that are there show that the first listing is not at its end
         self.last_days = LastDays(account, asked)
 
@@ -158,7 +195,13 @@ class Pull:
             self._check_edges(window)
             days = ranges(window.dates(), self._account.dialect.max_days_per_request)
             for each in days:
-                yield Listing(next(number), window, each, Walk(self._account.dialect.page_size), each is days[-1])
+                yield Listing(next(number), window, each, self._paginate, each is days[-1])
+
+    def _paginate(self) -> AnchoredPaginator | UnpagedListing:
+        dialect, knowledge = self._account.dialect, self._knowledge
+        if dialect.paging == Paging.NONE or knowledge.is_unpaged:
+            return UnpagedListing(dialect.page_size, knowledge)
+        return AnchoredPaginator(dialect.page_size, paging=Paging(dialect.paging), knowledge=knowledge)
 
     def _check_edges(self, window: Window) -> None:
         if self._asked.dates.cut_by is None and not window.is_whole_days():
@@ -197,7 +240,7 @@ class Pull:
         ahead, three quarters of what the latest listings had, unless this one has more than any of them. That is also
         why it does not matter how much of it was read before its turn, and a pull is as many requests each time.
         """
-        taken = listing.walk.taken
+        taken = listing.pages.taken
         pages = [each * listing.days.count for each in self._tally.pages]
         likely = int(min(pages, default=0) * 3 / 4) - taken
         spare = self._account.dialect.max_concurrency - 1 - self._tally.overshoot
@@ -216,27 +259,47 @@ class Pull:
     def take(self, page: Page) -> Batch:
         """Take the page of the first request.
 
-        :raises KaptureListingError: see :class:`~airflow_provider_kapture.client.walk.Walk`
+        :raises KaptureListingError: see :class:`~airflow_provider_kapture.client.pagination.paginator.AnchoredPaginator`
         :raises KaptureDialectError: orders outside the days that were asked for
         :raises KaptureShapeError: an order without the instant to place it by
         """
         self._begun = True
         listing = self._listings[0]
         fresh = listing.take(page, goes_on=self._goes_on)
-        self._tally.restarts += listing.walk.restarts - listing.restarts
-        listing.restarts = listing.walk.restarts
+        self._first_page.see(page)
         if self._asked.dates.cut_by is not None:
             fresh = self._cut(listing, page, fresh)
+        else:
+            fresh = self._not_moved(page, fresh)
         self._tally.rows += len(fresh)
-        if listing.is_over:
-            self._tally.overshoot += listing.walk.overshoot
-            # The last answer of a listing is its end.
-            self._tally.pages.append((listing.walk.taken - 1) / listing.days.count)
-            self._tally.days += listing.days.count
-            listing.walk.close()
-            self._listings.popleft()
-        raws = page.raws if len(fresh) == len(page.raws) else [page.raws[index] for index in fresh]
-        return Batch(raws, listing.window if listing.is_over and listing.is_last else None)
+        return Batch(_pick(page.raws, fresh), self._settle(listing))
+
+    def _settle(self, listing: Listing) -> Window | None:
+        """Count what the listing did, and drop it once it is over; the window, if it was its last."""
+        pages = listing.pages
+        self._tally.restarts += pages.restarts - listing.restarts
+        listing.restarts = pages.restarts
+        if not listing.is_over:
+            return None
+        self._tally.overshoot += pages.overshoot
+        # The last response of a listing is its end.
+        self._tally.pages.append((pages.taken - 1) / listing.days.count)
+        self._tally.days += listing.days.count
+        self._tally.warnings += pages.warnings
+        if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
+            self._caps.see(listing.days, pages.rows)
+        listing.close()
+        self._listings.popleft()
+        return listing.window if listing.is_last else None
+
+    def _not_moved(self, page: Page, fresh: Sequence[int]) -> Sequence[int]:
+        """Return those whose id has not come out for an earlier day: their date changed meanwhile."""
+        assert self._ids is not None
+        known = self._ids.ranks([page.keys[index] for index in fresh])
+        kept = [index for index in fresh if page.keys[index] not in known]
+        self._ids.set({page.keys[index]: 0 for index in kept})
+        self._tally.moved += len(fresh) - len(kept)
+        return kept
 
     def steps(self) -> PullSteps:
         """Yield what to fetch next, and the orders as they become known.
@@ -248,35 +311,82 @@ class Pull:
         try:
             while not self.done:
                 fetched = yield from _fetch(FetchPages(self.requests()))
-                page = fetched.result()
-                self.foresee(fetched.completed)
-                batch = self.take(page)
+                if fetched.error is not None:
+                    yield from self._take_refusal(fetched.error)
+                    batch = Batch((), self._settle(self._listings[0]))
+                else:
+                    self.foresee(fetched.completed)
+                    batch = self.take(fetched.result())
                 if batch.ends is not None:
                     yield from self._check_last_days(batch.ends)
+                    yield from self._check_paging(batch.ends)
                 if batch.raws or batch.ends is not None:
                     yield batch
         finally:
             self.close()
 
+    def _take_refusal(self, error: KaptureError) -> PullSteps:
+        """Go on after a request that was refused, as one beyond the end may be.
+
+        :raises KaptureError: it is none of those
+        """
+        listing = self._listings[0]
+        is_broken = isinstance(error, KaptureBusyError) and error.status in _BROKEN
+        if not (is_broken or isinstance(error, KaptureRefusedError)):
+            raise error
+        assert isinstance(error, KaptureBusyError | KaptureRefusedError)
+        if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due():
+            fetched = yield from _fetch(CheckPage(listing.days, self._first_page.offset, is_optional=True))
+            if fetched.page is not None:
+                self._first_page.check(fetched.page)
+        listing.refuse(error)
+
     def _check_last_days(self, window: Window) -> PullSteps:
+        wide = self.last_days.wide_range(window)
+        if wide is not None:
+            fetched = yield from _fetch(CheckPage(wide, self._base, is_optional=True))
+            if not is_not_taken(fetched.error):
+                page = fetched.result()
+                for days in self.last_days.shown(window, page)[:1]:
+                    again = yield from _fetch(CheckPage(days, self._base))
+                    self.last_days.check(days, again.result())
+                if len(page.keys) < self._account.dialect.page_size:
+                    return
         for days, wider in self.last_days.questions(window):
-            fetched = yield from _fetch(CheckPage(wider, is_optional=True))
+            fetched = yield from _fetch(CheckPage(wider, self._base, is_optional=True))
             if is_not_taken(fetched.error):
                 return  # an account that rejects the wider range shows nothing about the end date
             if self.last_days.shows(days, fetched.result()):
-                again = yield from _fetch(CheckPage(days))
+                again = yield from _fetch(CheckPage(days, self._base))
                 self.last_days.check(days, again.result())
 
-    def close(self) -> None:
-        """Give back what the walks hold."""
-        for listing in self._listings:
-            listing.walk.close()
+    def _check_paging(self, window: Window) -> PullSteps:
+        question = self._caps.question()
+        if question is not None:
+            days, limit = question
+            fetched = yield from _fetch(CheckPage(days, self._base, limit, is_optional=True))
+            if not is_not_taken(fetched.error):
+                fetched.result()
+            self._caps.check(fetched.page)
+        if self._first_page.is_due():
+            days = whole_range(window)
+            fetched = yield from _fetch(CheckPage(days, self._first_page.offset, is_optional=True))
+            if fetched.page is not None and fetched.page.keys:
+                again = yield from _fetch(CheckPage(days, self._base))
+                self._first_page.check(fetched.page, again.result())
 
-    def _cut(self, listing: Listing, page: Page, fresh: list[int]) -> list[int]:
+    def close(self) -> None:
+        """Release what the paginators hold."""
+        for listing in self._listings:
+            listing.close()
+        if self._ids is not None:
+            self._ids.close()
+
+    def _cut(self, listing: Listing, page: Page, fresh: Sequence[int]) -> Sequence[int]:
         zone, days = self._account.zone, listing.days
         low, high = days.span(zone)
         start, end = listing.window.start_ms, listing.window.end_ms
-        instants = page.instants if len(fresh) == len(page.instants) else [page.instants[index] for index in fresh]
+        instants = _pick(page.instants, fresh)
         if None in instants:
             raise KaptureShapeError(
                 "Kapture gave an order without a `createDate` in epoch milliseconds, so that it belongs to no window",

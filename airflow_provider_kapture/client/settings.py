@@ -149,6 +149,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "date_format": _date_format,
         "end_date": _one_of("inclusive", "exclusive"),
         "max_days_per_request": _integer(1),
+        "paging": _one_of("rows", "pages", "pages_from_1", "none"),
         "page_size": _integer(2, 10_000),
         "max_concurrency": _integer(1, 32),
         "requests_per_second": _positive,

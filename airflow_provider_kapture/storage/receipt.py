@@ -44,5 +44,7 @@ def receipt(
         "retries": tally.retries,
         "restarts": tally.restarts,
         "trimmed": tally.trimmed,
+        "moved": tally.moved,
+        "warnings": list(tally.warnings),
         "duration_seconds": round((ended - began).total_seconds(), 3),
     }

@@ -48,7 +48,7 @@ class Server:
         self.orders = list(enumerate(instants))
 
     def page(self, request: Request) -> Page:
-        body = msgspec.json.decode(request_body(self.account, Question(), request.days, request.ask.offset))
+        body = msgspec.json.decode(request_body(self.account, Question(), request.days, request.page.offset, request.page.limit))
         first, last = (dt.date.fromisoformat(body[f"create{edge}Date"]) for edge in ("Start", "End"))
         if self.account.dialect.end_date == "exclusive":
             last -= dt.timedelta(days=1)

@@ -57,6 +57,20 @@ LIMIT_COUNTS = (
 )
 
 
-def listing_error(what: str) -> KaptureListingError:
-    """Return the error of pages that cannot be put together."""
-    return KaptureListingError(f"The pages do not add up to one listing: {what}", path=orders.PATH)
+WRONG_FIRST_PAGE = (
+    "the first page holds no order and the one at `offset` {} does; set connection extra `paging` to {!r}"
+)
+MAY_BE_CUT = (
+    "Kapture ignores `limit` and `offset`, and a response of {:,} rows may have been cut; set connection extra `paging` to "
+    "'none' if it returns every order of a day, or narrow with `filters`"
+)
+
+
+def listing_error(what: str, *, is_permanent: bool = False) -> KaptureListingError:
+    """Return the error of pages that cannot be put together.
+
+    :param is_permanent: whether a later run must fail the same way
+    """
+    error = KaptureListingError(f"The pages do not add up to one listing: {what}", path=orders.PATH)
+    error.hopeless = is_permanent
+    return error

@@ -69,5 +69,5 @@ def distinct(keys: Sequence[OrderKey], contents: Sequence[bytes] = ()) -> Sequen
     """
     rows = list(dict.fromkeys(keys))
     if len(rows) < len(keys) and len({(key, bytes(each)) for key, each in zip(keys, contents, strict=False)}) > len(rows):
-        raise listing_error(SAME_ID)
+        raise listing_error(SAME_ID, is_permanent=True)
     return rows

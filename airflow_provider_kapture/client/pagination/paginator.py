@@ -59,6 +59,7 @@ from enum import Enum
 
 from airflow_provider_kapture.client.errors import KaptureAnswerError
 from airflow_provider_kapture.client.pagination import messages
+from airflow_provider_kapture.client.pagination.depth import check_depth
 from airflow_provider_kapture.client.pagination.end_search import EndSearch
 from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
 from airflow_provider_kapture.client.pagination.messages import listing_error
@@ -84,7 +85,6 @@ SEARCH_AFTER = ((128, 32), (10_000, 2_048))
 # Short pages in a row that each bring orders, after which the end is looked for; the latter where page lengths vary.
 GROWING, GROWING_IRREGULAR = 4, 12
 MAX_GROWING = 64
-DEPTH_LIMIT, LIKELY_DEPTH_LIMITS = 10_000, (1_000, 5_000)
 
 
 class Phase(Enum):
@@ -109,6 +109,7 @@ class _Pass:
     """What is known of one reading of the listing from top to end.
 
     :ivar seen: the orders read
+    :ivar overlap: rows before the anchor that are requested again, so that a page holds all orders of equal sort keys
     :ivar top: the first order of the listing
     :ivar pages: pages that brought orders
     :ivar has_changed: whether the listing was seen to change, so that no page is read ahead any more
@@ -130,6 +131,7 @@ class _Pass:
     anchor: Anchor
     sizes: PageSizeEstimator
     limit: int
+    overlap: int = 0
     top: OrderKey | None = None
     pages: int = 0
     has_changed: bool = False
@@ -196,6 +198,7 @@ class AnchoredPaginator:
         self._verified: frozenset[OrderKey] = frozenset()
         self._is_doubtful = False
         self._is_single_refuted = False
+        self._singles = 0  # how often the only row was seen at another offset, and not far beyond
         self._recheck_run = 0
         self._recheck_until = 0
         self._refused: tuple[Phase, PageRequest, KaptureAnswerError] | None = None
@@ -266,10 +269,10 @@ class AnchoredPaginator:
         self._queue.clear()
         self._push(row, limit or self._pass.limit, is_exact=is_exact)
 
-    def _read_on(self) -> None:
-        """Request the page that starts on the anchor, where it will stand by then."""
+    def _read_on(self, overlap: int = 0) -> None:
+        """Request the page that starts on the anchor, where it will stand by then, or some rows before it."""
         state = self._pass
-        row = state.anchor.predicted(self.taken + 1)
+        row = max(state.anchor.predicted(self.taken + 1) - overlap, 0)
         is_end = state.sizes.is_whole_known and state.sizes.last_was_short and state.growing <= 1
         if self._is_by_whole_pages and best_limit(row, self._longest) == 1:
             self._go(Phase.READ, row, 1, is_exact=True)
@@ -305,8 +308,10 @@ class AnchoredPaginator:
             self._conclude()
             return range(1, len(keys))
         rows = distinct(keys, contents)
-        is_look = self.phase in _LOOKS
-        known = state.seen.find(rows) if is_look else state.seen.ranks(rows, state.sizes.longest)
+        if self.phase in _LOOKS:
+            known = state.seen.find(rows)
+        else:
+            known = state.seen.ranks(rows, state.sizes.longest, may_move=self.phase is Phase.RECHECK_TOP)
         page = LocatedPage(request, keys, rows, known)
         if len(keys) == 1 and has_later_orders:
             state.sizes.is_irregular = True
@@ -392,7 +397,9 @@ class AnchoredPaginator:
         self._is_offset_proven = True
 
     def _offset_error(self, row: int) -> Exception:
-        return listing_error(messages.OFFSET_COUNTS_OTHERWISE.format(repr(self._paging.value), "row", row))
+        return listing_error(
+            messages.OFFSET_COUNTS_OTHERWISE.format(repr(self._paging.value), "row", row), is_permanent=True
+        )
 
     def _top_again(self, page: LocatedPage) -> set[OrderKey]:
         """A page from further down holds the first row: offsets are rounded, or ignored, or a page was inserted."""
@@ -451,7 +458,7 @@ class AnchoredPaginator:
             self._queue.append(0, page.request.limit, 0)
         elif page.behind:
             self._find_next(page.rows)
-        elif len(page.keys) == 1:
+        elif len(page.keys) == 1 and (page.request.limit > 1 or page.rows[0] == state.anchor.key):
             self._alone(page)
         else:
             self._stall(page)
@@ -541,7 +548,7 @@ class AnchoredPaginator:
             state.horizon = (state.brought + 2 * margin, place + margin)
             self._look_ahead(place + margin + 1)
         else:
-            self._read_on()
+            self._read_on(state.overlap if not self._is_by_whole_pages else 0)
 
     def _is_tail_read(self, rows: Sequence[OrderKey]) -> bool:
         state = self._pass
@@ -591,6 +598,9 @@ class AnchoredPaginator:
         if state.unproven and not self._is_offset_proven and page.first_row <= state.anchor.place:
             raise self._offset_error(state.anchor.place)
         self._count_stalled()
+        if state.tops == 1 and not self._is_offset_proven:
+            # What looked like rounding may have been a page of orders inserted at the top.
+            self._knowledge.is_rounded = False
         state.has_changed = state.has_missed = True
         state.step = 2 * state.step or max(self._longest // 8, 2)
         self._confirmed = 0
@@ -626,9 +636,7 @@ class AnchoredPaginator:
                 key, end = state.seen.frontier_of(rank)
                 anchor.set(key, end, page.last_place + position_of(end) - position_of(rank), self.taken)
             elif state.has_missed or anchor.key in page.known or anchor.place <= page.last_place:
-                speed = min(anchor.rate, 0)
-                anchor.set(last, rank, page.last_place, self.taken)
-                anchor.rate = speed
+                anchor.retreat(last, rank, page.last_place, self.taken)
             state.reached = max(state.reached, page.last_place)
         elif self._is_end_of_whole_page(page):
             self._end = page
@@ -752,7 +760,7 @@ class AnchoredPaginator:
     def _single(self, page: LocatedPage) -> None:
         """The listing seems to have a single row: see that no other page holds another."""
         if self._is_single_refuted:
-            raise listing_error(messages.ONE_ROW_PER_PAGE)
+            raise listing_error(messages.ONE_ROW_PER_PAGE, is_permanent=True)
         self._pass.top = page.rows[0]
         self._go(Phase.CHECK_SINGLE, 1, 1, is_exact=True)
 
@@ -761,14 +769,19 @@ class AnchoredPaginator:
         if len(page.rows) > 1 and len(page.keys) > page.request.limit and self._pass.top in page.index_of:
             return self._take_whole(page)
         if not page.rows and row == FAR_ROW:
-            self._go(Phase.CHECK_SINGLE, 2, 1, is_exact=True)
+            # It moved down; or rows repeat at the edges of pages.
+            self._singles += 1
+            if self._singles == 1:
+                self._go(Phase.READ, 0)
+            else:
+                self._go(Phase.CHECK_SINGLE, 2, 1, is_exact=True)
         elif not page.rows or (row == FAR_ROW and page.rows[0] == self._pass.top):
             self._finish()
         elif page.rows[0] != self._pass.top:
             self._is_single_refuted = True
             self._go(Phase.READ, 0)
         elif row == MAX_SINGLE_OFFSET:
-            raise listing_error(messages.ONE_ROW_PER_PAGE)
+            raise listing_error(messages.ONE_ROW_PER_PAGE, is_permanent=True)
         else:
             self._go(Phase.CHECK_SINGLE, FAR_ROW if row == 1 else row + 1, 1, is_exact=True)
         return set()
@@ -795,8 +808,9 @@ class AnchoredPaginator:
                 self._read_on()
             return set()
         if page.known:
-            what = messages.OFFSET_IGNORED if self._paging is Paging.ROWS else None
-            raise listing_error(what) if what else self._offset_error(page.first_row)
+            if self._paging is not Paging.ROWS:
+                raise self._offset_error(page.first_row)
+            raise listing_error(messages.OFFSET_IGNORED, is_permanent=True)
         # `offset` works: what looked like rounding was a page of orders inserted at the top.
         self._is_offset_proven = True
         self._knowledge.is_rounded = False
@@ -842,6 +856,7 @@ class AnchoredPaginator:
         seen = self._pass.seen
         fresh = seen.add(page.rows, page.known)
         self._shifts.found(len(fresh))
+        self._shifts.moved_down(seen.swapped > 0, 0)
         last = page.known.get(page.rows[-1]) if page.rows else None
         meets = last is not None and run_of(last) < self._recheck_run
         if meets or not fresh:
@@ -859,10 +874,10 @@ class AnchoredPaginator:
             missing, found = self._missing, self._pass.found
             # One pass that finds nothing settles it, unless that too saw orders move.
             self._vain += not found
-            is_settled = found >= missing or self._vain > (self._widest_tie > 0 or self._shifts.unexplained > 0)
+            is_settled = found >= missing or self._vain > (self._shifts.unexplained > 0)
             missing = 0 if is_settled else missing - found
-            if is_settled and self._widest_tie >= self._longest // 3:
-                # Each pass may have cut the same orders off.
+            if is_settled and self._widest_tie >= self._longest // 2:
+                # No page held all of the orders that change places.
                 raise listing_error(messages.NOT_STABLE)
         if not missing:
             self._complete(self.rows)
@@ -873,16 +888,13 @@ class AnchoredPaginator:
             self._earlier.append(self._pass.seen)
             self._missing, self._shifts = missing, ShiftAccount()
             self._pass = _Pass(SeenOrders(), Anchor(), PageSizeEstimator(longest), longest)
-            # A first page of another length moves the edges of all that follow.
-            self._go(Phase.SECOND_PASS, 0, max(longest - len(self._earlier) * longest // 3 % longest, 2))
+            self._pass.overlap = longest // 2
+            self._go(Phase.SECOND_PASS, 0)
 
     def _complete(self, rows: int) -> None:
         self._queue.clear()
         self.phase = Phase.DONE
-        if rows == DEPTH_LIMIT:
-            raise listing_error(messages.ENDS_AT_DEPTH_LIMIT.format(rows))
-        if rows in LIKELY_DEPTH_LIMITS:
-            self.warnings.append(messages.MAY_END_AT_DEPTH_LIMIT.format(rows))
+        check_depth(rows, self.warnings)
 
     # -- refusals --
 
@@ -914,7 +926,7 @@ class AnchoredPaginator:
             self._go(phase, request.first_row, 2)
             return ()
         if self._refusals > 2 and self._is_offset_proven and phase is Phase.READ:
-            raise listing_error(messages.NO_ROWS_BEYOND.format(anchor.place + 1))
+            raise listing_error(messages.NO_ROWS_BEYOND.format(anchor.place + 1), is_permanent=True)
         self._small = 0
         self._miss(empty)
         return ()

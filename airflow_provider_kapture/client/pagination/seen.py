@@ -76,10 +76,11 @@ class SeenOrders:
         self._end_at(keys[-1], ranks[-1])
         return True
 
-    def ranks(self, rows: Sequence[OrderKey], longest: int) -> dict[OrderKey, int]:
+    def ranks(self, rows: Sequence[OrderKey], longest: int, may_move: int = 0) -> dict[OrderKey, int]:
         """Return the ranks of those of ``rows`` that were read.
 
         :param longest: the length of the longest page
+        :param may_move: how many of few rows may have moved away from their place
         :raises KaptureListingError: they stand in another order than before
         """
         known = self._store.ranks(rows)
@@ -92,20 +93,20 @@ class SeenOrders:
             if rank & _APPROXIMATE:
                 continue
             before = latest.get(run_of(rank), -1)
-            if rank < before - tie and not self._is_one_moved(rows, known, tie // 2):
-                raise listing_error(NOT_STABLE)
-            if rank < before:
-                self.swapped += 1
-                self.widest = max(self.widest, min((before - rank) // 2, MAX_TIE))
+            if rank < before - tie:
+                if self._moved(rows, known, tie // 2) > max(len(known) // 8, may_move):
+                    raise listing_error(NOT_STABLE)
+            elif rank < before:
+                self.widest = max(self.widest, (before - rank) // 2)
+            self.swapped += rank < before
             latest[run_of(rank)] = max(rank, before)
         return known
 
-    def _is_one_moved(self, rows: Sequence[OrderKey], known: Mapping[OrderKey, int], tie: int) -> bool:
-        """Return whether the order of many rows is as before, but for one or two that moved away from their place."""
+    def _moved(self, rows: Sequence[OrderKey], known: Mapping[OrderKey, int], tie: int) -> int:
+        """Return how many rows moved away from their place among the others."""
         ranks = [known[row] for row in rows if row in known and not is_approximate(known[row])]
         index_of = {rank: index for index, rank in enumerate(sorted(ranks))}
-        moved = sum(abs(index - index_of[rank]) > tie for index, rank in enumerate(ranks))
-        return moved <= len(ranks) // 8
+        return sum(abs(index - index_of[rank]) > tie for index, rank in enumerate(ranks))
 
     def find(self, rows: Sequence[OrderKey]) -> dict[OrderKey, int]:
         """Return the ranks of those of ``rows`` that were read, without a look at their order."""

@@ -28,6 +28,12 @@ class Anchor:
         """Continue from another order."""
         self.key, self.rank, self.place, self._seen_at = key, rank, place, response
 
+    def retreat(self, key: OrderKey, rank: int, place: int, response: int) -> None:
+        """Continue from an order further up, as those behind it left."""
+        speed = (place - self.place) // max(response - self._seen_at, 1)
+        self.set(key, rank, place, response)
+        self.rate = min(speed, 0)
+
     def observe(self, place: int, response: int) -> None:
         """Note where it stands by now."""
         if response > self._seen_at:

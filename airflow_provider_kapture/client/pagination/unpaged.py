@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_kapture.client.errors import KaptureAnswerError
+from airflow_provider_kapture.client.pagination.depth import check_depth
+from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
 from airflow_provider_kapture.client.pagination.page import distinct
 from airflow_provider_kapture.client.pagination.requests import PageRequest
 from airflow_provider_kapture.client.protocol import OrderKey
@@ -21,6 +23,8 @@ def may_be_cap(rows: int) -> bool:
 class UnpagedListing:
     """One listing that a single response holds; driven as the paginator is.
 
+    :param limit: the rows that are requested, of which the account takes no notice
+    :param knowledge: what the listings of the pull have learnt together
     :ivar taken: responses so far
     :ivar rows: the number of its orders
     """
@@ -28,8 +32,10 @@ class UnpagedListing:
     restarts = 0
     overshoot = 0
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, knowledge: AccountKnowledge) -> None:
         self.taken = 0
+        self.warnings: list[str] = []
+        self._knowledge = knowledge
         self.rows = 0
         self.current_request = PageRequest(1, 0, limit, 0)
 
@@ -54,6 +60,8 @@ class UnpagedListing:
         index_of = {key: index for index, key in reversed(list(enumerate(keys)))}
         rows = distinct(keys, contents)
         self.rows = len(rows)
+        self._knowledge.longest = max(self._knowledge.longest, len(keys))
+        check_depth(self.rows, self.warnings)
         return range(len(keys)) if len(rows) == len(keys) else [index_of[row] for row in rows]
 
     def handle_refusal(self, refusal: KaptureAnswerError) -> Sequence[int]:
