@@ -66,7 +66,9 @@ class Lanes:
     :param tally: counts requests and retries
     """
 
-    def __init__(self, account: Account, gate: Gate, fetch: Callable[[DayRange, int, int | None], Page], tally: Tally) -> None:
+    def __init__(
+        self, account: Account, gate: Gate, fetch: Callable[[DayRange, int, int | None], Page], tally: Tally
+    ) -> None:
         self._account = account
         self._gate = gate
         self._fetch = fetch

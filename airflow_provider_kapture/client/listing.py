@@ -72,7 +72,9 @@ class Listing:
 
     def requests(self, most: int) -> list[Request]:
         """The requests that may be on their way, at most so many."""
-        return [] if self.is_read else [Request(self.number, self.days, each) for each in self.pages.next_requests(most)]
+        return (
+            [] if self.is_read else [Request(self.number, self.days, each) for each in self.pages.next_requests(most)]
+        )
 
     def foresee(self, arrived: Mapping[Request, Page]) -> None:
         """Take answers that are there before their turn."""

@@ -1,4 +1,4 @@
-"""Checks of connection extra `paging` that need requests of their own: what to request, and what the page says. Pure."""
+"""Checks of connection extra `paging` that need requests of their own: what to request, what a page shows. Pure."""
 
 from __future__ import annotations
 

@@ -144,6 +144,8 @@ def _fetch(step: FetchPages | CheckPage) -> Generator[PullStep, Fetched | None, 
 _T = TypeVar("_T")
 # A request at an offset too deep may be answered with one of these for good.
 _BROKEN = (500, 501)
+# How a request is refused for what it asks for, and not for where it is sent.
+_REFUSED = (200, 400, 404, 416, 422)
 
 
 def _pick(items: Sequence[_T], indices: Sequence[int]) -> Sequence[_T]:
@@ -240,7 +242,7 @@ class Pull:
         ahead, three quarters of what the latest listings had, unless this one has more than any of them. That is also
         why it does not matter how much of it was read before its turn, and a pull is as many requests each time.
         """
-        taken = listing.pages.taken
+        taken = listing.pages.pages
         pages = [each * listing.days.count for each in self._tally.pages]
         likely = int(min(pages, default=0) * 3 / 4) - taken
         spare = self._account.dialect.max_concurrency - 1 - self._tally.overshoot
@@ -259,7 +261,7 @@ class Pull:
     def take(self, page: Page) -> Batch:
         """Take the page of the first request.
 
-        :raises KaptureListingError: see :class:`~airflow_provider_kapture.client.pagination.paginator.AnchoredPaginator`
+        :raises KaptureListingError: the pages do not add up to one listing
         :raises KaptureDialectError: orders outside the days that were asked for
         :raises KaptureShapeError: an order without the instant to place it by
         """
@@ -282,8 +284,7 @@ class Pull:
         if not listing.is_over:
             return None
         self._tally.overshoot += pages.overshoot
-        # The last response of a listing is its end.
-        self._tally.pages.append((pages.taken - 1) / listing.days.count)
+        self._tally.pages.append(pages.pages / listing.days.count)
         self._tally.days += listing.days.count
         self._tally.warnings += pages.warnings
         if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
@@ -332,7 +333,7 @@ class Pull:
         """
         listing = self._listings[0]
         is_broken = isinstance(error, KaptureBusyError) and error.status in _BROKEN
-        if not (is_broken or isinstance(error, KaptureRefusedError)):
+        if not (is_broken or (isinstance(error, KaptureRefusedError) and error.status in _REFUSED)):
             raise error
         assert isinstance(error, KaptureBusyError | KaptureRefusedError)
         if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due():

@@ -13,8 +13,8 @@ _MAX_LOOKS = 40
 class EndSearch:
     """Doubles the distance until a page is empty, then halves it until a page shows the last orders.
 
-    What stands in the listing throughout stands before its end as it was at any moment, so a page that is short, or that
-    an empty row follows, shows the last order that need be read.
+    What stands in the listing throughout stands before its end as it was at any moment, so a page that is short, or
+    that an empty row follows, shows the last order that need be read.
 
     :param place: a row that holds an order
     :param page: the length of a page
@@ -35,8 +35,8 @@ class EndSearch:
         """The row to request next."""
         return self._low + self._distance if self._high < 0 else (self._low + self._high) // 2
 
-    def see(self, first_row: int, rows: Sequence[OrderKey]) -> None:
-        """Note the page at that row."""
+    def see(self, first_row: int, rows: Sequence[OrderKey]) -> bool:
+        """Note the page at that row; whether the search is over."""
         self._looks += 1
         if rows:
             self._low = max(self._low, first_row + len(rows) - 1)
@@ -46,3 +46,4 @@ class EndSearch:
             self._high = first_row
         # A listing that shrinks may leave nothing between the two.
         self.is_over = self.tail is not None or self._looks >= _MAX_LOOKS or 0 < self._high <= self._low + 1
+        return self.is_over

@@ -10,20 +10,21 @@ OFFSET_IGNORED = (
     "window or the filters until the result fits one page"
 )
 OFFSET_COUNTS_OTHERWISE = (
-    "`offset` does not count what connection extra `paging` ({}) says: the page at {} {:,} held none of the orders that "
-    "stand there; set `paging` to 'rows', 'pages', 'pages_from_1' or 'none'"
+    "`offset` does not count what connection extra `paging` ({}) says: the page at {} {:,} held none of the orders "
+    "that stand there; set `paging` to 'rows', 'pages', 'pages_from_1' or 'none'"
 )
 ONE_ROW_PER_PAGE = (
-    "Kapture returns a single row per page, and overlapping pages need at least two; raise `page_size` or the account's "
-    "page limit"
+    "Kapture returns a single row per page, and overlapping pages need at least two; raise `page_size` or the "
+    "account's page limit"
 )
 NOT_STABLE = (
     "the sort order changed between requests, so pages cannot be joined; request a stable sort with `sortParam` in "
     "`default_body`"
 )
 NOT_THE_SAME = (
-    "one request, sent twice, returned mostly other orders: the sort order is not stable, or the listing changes by more "
-    "than half a page per request; request a stable sort with `sortParam` in `default_body`, or raise `page_size`"
+    "one request, sent twice, returned mostly other orders: the sort order is not stable, or the listing changes by "
+    "more than half a page per request; request a stable sort with `sortParam` in `default_body`, or raise "
+    "`page_size`"
 )
 KEPT_CHANGING = (
     "the listing changed faster than it could be read; pull a window that has ended, or request a stable sort with "
@@ -35,25 +36,23 @@ CANNOT_JOIN = (
     "`page_size`, or request a stable sort with `sortParam` in `default_body`"
 )
 ORDERS_MISSING = (
-    "{:,} orders moved up into the part that had been read, and reading it again did not find them; request a stable sort "
-    "with `sortParam` in `default_body`, or pull a window that has ended"
+    "{:,} orders moved up into the part that had been read, and reading it again did not find them; request a stable "
+    "sort with `sortParam` in `default_body`, or pull a window that has ended"
 )
 NO_LIMIT_FITS = (
-    "`offset` is rounded down to whole pages, and no limit up to {:,} lets a page start on the last order read at row "
-    "{:,}; raise `page_size` or the account's page limit"
+    "`offset` is rounded down to whole pages, and no limit up to {:,} lets a page start on the last order read at row"
+    " {:,}; raise `page_size` or the account's page limit"
 )
 SAME_ID = "two rows of one response have the same `id` and differ: this account lists lines, not orders"
 NO_ROWS_BEYOND = "Kapture gives no rows beyond {:,}: narrow with `filters`"
-ENDS_AT_DEPTH_LIMIT = (
-    "it ends at exactly {:,} rows, which may be the most that Kapture gives: narrow with `filters`, or pull shorter windows"
-)
+ENDS_AT_DEPTH_LIMIT = "it ends at exactly {:,} rows, which may be the most that Kapture gives: narrow with `filters`"
 MAY_END_AT_DEPTH_LIMIT = (
-    "A listing ended at exactly {:,} rows, which may be the most that Kapture gives; compare the count with Kapture, and "
-    "narrow with `filters` if it is higher"
+    "A listing ended at exactly {:,} rows, which may be the most that Kapture gives; compare the count with Kapture, "
+    "and narrow with `filters` if it is higher"
 )
 LIMIT_COUNTS = (
-    "connection extra `paging` is 'none', but a `limit` of 2 returned fewer rows than one of {:,}; set `paging` to 'rows', "
-    "'pages' or 'pages_from_1'"
+    "connection extra `paging` is 'none', but a `limit` of 2 returned fewer rows than one of {:,}; set `paging` to "
+    "'rows', 'pages' or 'pages_from_1'"
 )
 
 
@@ -61,8 +60,8 @@ WRONG_FIRST_PAGE = (
     "the first page holds no order and the one at `offset` {} does; set connection extra `paging` to {!r}"
 )
 MAY_BE_CUT = (
-    "Kapture ignores `limit` and `offset`, and a response of {:,} rows may have been cut; set connection extra `paging` to "
-    "'none' if it returns every order of a day, or narrow with `filters`"
+    "Kapture ignores `limit` and `offset`, and a response of {:,} rows may have been cut; set connection extra "
+    "`paging` to 'none' if it returns every order of a day, or narrow with `filters`"
 )
 
 

@@ -68,6 +68,8 @@ def distinct(keys: Sequence[OrderKey], contents: Sequence[bytes] = ()) -> Sequen
     :raises KaptureListingError: two rows have the same id, and differ
     """
     rows = list(dict.fromkeys(keys))
-    if len(rows) < len(keys) and len({(key, bytes(each)) for key, each in zip(keys, contents, strict=False)}) > len(rows):
+    if len(rows) < len(keys) and len({(key, bytes(each)) for key, each in zip(keys, contents, strict=False)}) > len(
+        rows
+    ):
         raise listing_error(SAME_ID, is_permanent=True)
     return rows

@@ -50,3 +50,13 @@ class PageSizeEstimator:
             self._whole = max(self._whole, self._limit)
         self._latest, self._latest_limit = length, limit
         self.longest = max(self.longest, length)
+
+    def forget_latest(self) -> None:
+        """Note that the next page does not follow the latest one, which may have been the last."""
+        self._latest = 0
+
+    def was_not_last(self, length: int, limit: int) -> None:
+        """Note the length of a page that is known to have others behind it."""
+        if length < limit:
+            self.is_irregular = self.is_irregular or 0 < self._whole != length or length < self.longest
+            self._whole = max(self._whole, length)

@@ -1,13 +1,14 @@
-"""The anchored paginator: reads one listing page by page, so that no order is lost or repeated when it changes meanwhile.
+"""The anchored paginator: reads one listing page by page, so that no order is lost or repeated when it changes.
 
 Kapture pages by ``offset``, gives no total, caps its pages, and shows orders that enter, leave and move between two
 requests. So each page is requested to start on the last order read, the *anchor*, wherever that stands by then:
 
-* A page that starts on orders read shortly before continues the listing, whenever it arrives: what stands before them was
-  read, what stands behind them is next.
-* A page that does not is no continuation: orders above it left, or moved. Step back until a page is one, at worst to the top.
-* A page that is an order read alone has nothing behind it: the listing is complete. Where pages were cut short, one more
-  request must find nothing behind it, and the anchor unmoved.
+* A page that starts on orders read shortly before continues the listing, whenever it arrives: what stands before them
+  was read, what stands behind them is next.
+* A page that does not is no continuation: orders above it left, or moved. Step back until a page is one, at worst to
+  the top.
+* A page that is an order read alone has nothing behind it: the listing is complete. Where pages were cut short, one
+  more request must find nothing behind it, and the anchor unmoved.
 
 The one assumption is that orders keep their order among themselves. It is checked as far as it shows: see
 :mod:`~airflow_provider_kapture.client.pagination.seen` (order), ``VERIFY_STABLE``, ``RECHECK_TOP`` and ``SECOND_PASS``.
@@ -80,11 +81,13 @@ MAX_PASSES = 5
 MAX_SINGLE_OFFSET = 16  # up to where the only row of a listing may repeat
 TOP_LIMIT = 10  # of the first look at the top, and behind a short page
 FAR_ROW = 10_000  # a row that no short listing has
-# Responses after which the end of a listing of pages no longer than this is looked for, lest it grow as fast as it is read.
-SEARCH_AFTER = ((128, 32), (10_000, 2_048))
+# Responses after which the end of a listing of pages no longer than this is looked for: it may grow as fast as it is
+# read.
+SEARCH_AFTER = ((16, 32), (128, 64), (10_000, 2_048))
 # Short pages in a row that each bring orders, after which the end is looked for; the latter where page lengths vary.
 GROWING, GROWING_IRREGULAR = 4, 12
-MAX_GROWING = 64
+MAX_GROWING, MAX_BEYOND = 64, 32  # short pages that each bring orders; pages behind where the end was
+MIN_ENDINGS = 8  # pages that end on the anchor while it moves, after which nothing stands behind it
 
 
 class Phase(Enum):
@@ -100,7 +103,7 @@ class Phase(Enum):
     FIND_END = "find_end"
     VERIFY_STABLE = "verify_stable"
     RECHECK_TOP = "recheck_top"
-    SECOND_PASS = "second_pass"
+    SECOND_PASS = "second_pass"  # noqa: S105
     DONE = "done"
 
 
@@ -112,7 +115,8 @@ class _Pass:
     :ivar overlap: rows before the anchor that are requested again, so that a page holds all orders of equal sort keys
     :ivar top: the first order of the listing
     :ivar pages: pages that brought orders
-    :ivar has_changed: whether the listing was seen to change, so that no page is read ahead any more
+    :ivar changes: how often the listing was seen to change; no page is read ahead any more
+    :ivar searched_at: as it was when the end was searched for
     :ivar found: orders that no pass before it had read
     :ivar stalled: responses in a row that did not continue the listing
     :ivar standing: responses in a row that continued it, but got no further down
@@ -124,7 +128,8 @@ class _Pass:
     :ivar searches: searches for the end
     :ivar brought: orders behind the anchor, in all
     :ivar horizon: how many orders to bring, and which row to reach, until the end as it was is read
-    :ivar tail: the last order that need be read, its row, and the response by which it must have been read
+    :ivar tail: the last order that need be read, and its row
+    :ivar beyond: pages read behind that row
     """
 
     seen: SeenOrders
@@ -134,7 +139,8 @@ class _Pass:
     overlap: int = 0
     top: OrderKey | None = None
     pages: int = 0
-    has_changed: bool = False
+    changes: int = 0
+    searched_at: int = 0
     found: int = 0
     stalled: int = 0
     standing: int = 0
@@ -147,7 +153,12 @@ class _Pass:
     searches: int = 0
     brought: int = 0
     horizon: tuple[int, int] | None = None
-    tail: tuple[OrderKey, int, int] | None = None
+    tail: tuple[OrderKey, int] | None = None
+    beyond: int = 0
+
+    @property
+    def has_changed(self) -> bool:
+        return self.changes > 0
 
 
 class AnchoredPaginator:
@@ -187,6 +198,8 @@ class AnchoredPaginator:
         self._missing = 0  # orders that passes before this one may have missed
         self._vain = 0  # passes that found nothing
         self._end: LocatedPage | None = None  # the page that may be the last
+        self._endings = 0  # pages since the latest new order that ended on the anchor
+        self._was_empty_behind = False  # whether a page behind it was empty meanwhile
         self._short_end: LocatedPage | None = None  # the latest response, if it was short and ended on the anchor
         self._follower: tuple[OrderKey, int, int] | None = None  # of the page behind it: last order, rank, row
         self._looked_at = 0  # the row behind it that was requested
@@ -205,6 +218,19 @@ class AnchoredPaginator:
         self._depth = 0  # a row that was refused; 0: none
         self._refusals = 0
         self._small = 0
+        self._handlers: Mapping[Phase, Callable[[LocatedPage], set[OrderKey]]] = {
+            Phase.READ: self._read,
+            Phase.BACKTRACK: self._read,
+            Phase.CONFIRM_END: self._confirm_end,
+            Phase.CONFIRM_STILL: self._confirm_still,
+            Phase.CONFIRM_REFUSAL: self._confirm_refusal,
+            Phase.CHECK_SINGLE: self._check_single,
+            Phase.CHECK_OFFSET: self._check_offset,
+            Phase.FIND_END: self._find_end,
+            Phase.VERIFY_STABLE: self._verify_stable,
+            Phase.RECHECK_TOP: self._recheck_top,
+            Phase.SECOND_PASS: self._read,
+        }
         self._go(Phase.READ, 0)
 
     # -- requests --
@@ -218,6 +244,11 @@ class AnchoredPaginator:
     def overshoot(self) -> int:
         """Requests that were sent and turned out not to be needed."""
         return self._queue.overshoot
+
+    @property
+    def pages(self) -> int:
+        """The number of pages that held new orders."""
+        return self._pass.pages
 
     @property
     def current_request(self) -> PageRequest:
@@ -331,7 +362,7 @@ class AnchoredPaginator:
 
     def _handle(self, page: LocatedPage) -> list[int]:
         state, earlier = self._pass, tuple(self._earlier)
-        fresh = _HANDLERS[self.phase](self, page)
+        fresh = self._handlers[self.phase](page)
         for each in earlier:
             fresh = fresh - each.find(list(fresh)).keys()
         self.rows += len(fresh)
@@ -346,7 +377,7 @@ class AnchoredPaginator:
             return set()
         if page.first_row and not self._is_offset_proven and state.top in page.index_of:
             starts = page.rows[0] == state.top or len(page.keys) > page.request.limit
-            if starts or state.stalled >= OFFSET_CHECK_AFTER:
+            if (starts and not state.has_changed) or state.stalled >= OFFSET_CHECK_AFTER:
                 return self._top_again(page)
         if page.first_row and page.known and state.top not in page.index_of:
             self._prove_offset(page)
@@ -379,7 +410,9 @@ class AnchoredPaginator:
         if state.top is None or not page.known:
             state.top = page.rows[0]
         if self.phase is Phase.BACKTRACK and not self._is_offset_proven:
-            state.unproven = page.place_of(state.anchor.key) == state.anchor.place if state.anchor.key is not None else False
+            state.unproven = (
+                page.place_of(state.anchor.key) == state.anchor.place if state.anchor.key is not None else False
+            )
 
     def _prove_offset(self, page: LocatedPage) -> None:
         state = self._pass
@@ -446,7 +479,7 @@ class AnchoredPaginator:
         if len(page.rows) == 1 and not page.first_row:
             self._single(page)
         elif is_uncertain and not is_verified:
-            state.has_changed = True
+            state.changes += 1
             self._verified = frozenset(page.rows)
             self._queue.clear()
             self._queue.append(page.request.offset, page.request.limit, page.first_row)
@@ -480,11 +513,11 @@ class AnchoredPaginator:
             place = self._estimated(page)
             if place is None or page.first_row <= place <= page.last_place:
                 # It left, or moved.
-                state.has_changed = True
+                state.changes += 1
                 self._account(page, None if place is None else place - expected)
                 return
         if place != expected:
-            state.has_changed = True
+            state.changes += 1
         self._account(page, place - expected)
         anchor.observe(place, self.taken)
 
@@ -512,8 +545,8 @@ class AnchoredPaginator:
         state.anchor.set(last, rank, place, self.taken)
         state.pages += 1
         state.brought += behind
-        state.stalled = state.step = 0
-        self._short_end = None
+        state.stalled = state.step = self._endings = 0
+        self._short_end, self._was_empty_behind = None, False
         state.has_missed = False
         self._confirmed = self._refusals = 0
         self._small = 2 * self._small if self._small else 0
@@ -530,17 +563,16 @@ class AnchoredPaginator:
         """Decide what to request after a page that brought orders."""
         state = self._pass
         place = state.anchor.place
-        if self._is_tail_read(rows):
-            self._finish()
-        elif state.horizon is not None and state.brought >= state.horizon[0] and place >= state.horizon[1]:
-            self._finish()
-        elif (state.tail is not None and self.taken > state.tail[2]) or (
-            state.growing > MAX_GROWING and not state.sizes.is_irregular
+        if self._is_tail_read(rows) or (
+            state.horizon is not None and state.brought >= state.horizon[0] and place >= state.horizon[1]
         ):
+            self._finish()
+        elif self._keeps_growing():
             raise listing_error(messages.KEPT_GROWING)
         elif self._is_search_due():
             page = 1 if state.sizes.is_irregular else self._longest
             self._search = EndSearch(place, page)
+            state.searched_at = state.changes
             self._look_ahead(self._search.offset)
         elif state.horizon is None and state.growing >= self._growing_limit << state.searches:
             state.searches += 1
@@ -550,13 +582,18 @@ class AnchoredPaginator:
         else:
             self._read_on(state.overlap if not self._is_by_whole_pages else 0)
 
+    def _keeps_growing(self) -> bool:
+        state = self._pass
+        state.beyond += state.tail is not None and state.anchor.place > state.tail[1]
+        return state.beyond > MAX_BEYOND or (state.growing > MAX_GROWING and not state.sizes.is_irregular)
+
     def _is_tail_read(self, rows: Sequence[OrderKey]) -> bool:
         state = self._pass
         if state.tail is None or state.tail[0] not in rows:
             return False
         # Where lengths vary, orders may stand behind it that were pushed down while it was looked for.
         place = state.anchor.place + 1 - len(rows) + list(rows).index(state.tail[0])
-        return not state.sizes.is_irregular or (not state.has_changed and place == state.tail[1])
+        return not state.sizes.is_irregular or (state.changes == state.searched_at and place == state.tail[1])
 
     @property
     def _growing_limit(self) -> int:
@@ -580,13 +617,11 @@ class AnchoredPaginator:
                 state.growing = 0
             self._read_on()
             return set()
-        search.see(page.first_row, page.rows)
-        if not search.is_over:
+        if not search.see(page.first_row, page.rows):
             self._look_ahead(search.offset)
             return set()
         if search.tail is not None:
-            pages = (page.last_place - state.anchor.place) // max(self._longest - 1, 1)
-            state.tail = (search.tail, page.last_place, self.taken + 2 * max(pages, 0) + MAX_GROWING)
+            state.tail = (search.tail, page.last_place)
         self._read_on()
         return set()
 
@@ -598,10 +633,15 @@ class AnchoredPaginator:
         if state.unproven and not self._is_offset_proven and page.first_row <= state.anchor.place:
             raise self._offset_error(state.anchor.place)
         self._count_stalled()
-        if state.tops == 1 and not self._is_offset_proven:
+        if state.has_changed and not self._is_offset_proven:
             # What looked like rounding may have been a page of orders inserted at the top.
             self._knowledge.is_rounded = False
-        state.has_changed = state.has_missed = True
+        if not page.rows and page.first_row <= state.anchor.place:
+            # No row where the anchor stood: it moved up, or rows are counted twice where they repeat.
+            self._was_empty_behind = True
+            self._endings += MIN_ENDINGS // 2 - 1
+        state.has_missed = True
+        state.changes += 1
         state.step = 2 * state.step or max(self._longest // 8, 2)
         self._confirmed = 0
         self._go(Phase.BACKTRACK, page.first_row - state.step)
@@ -612,9 +652,10 @@ class AnchoredPaginator:
         self.restarts += 1
         if self.restarts > MAX_RESTARTS:
             raise listing_error(messages.KEPT_CHANGING)
-        state.has_changed = True
+        state.changes += 1
         state.horizon = None
         state.reached = -1
+        state.sizes.forget_latest()
         self._queue.clear()
 
     def _count_stalled(self) -> None:
@@ -630,22 +671,35 @@ class AnchoredPaginator:
         is_further = last != anchor.key and page.last_place > state.reached
         if not is_further:
             self._count_stalled()
+        if anchor.key in page.known:
+            state.step, state.has_missed = 0, False
         if last != anchor.key:
             if state.seen.part_of(rank) != state.seen.part_of(anchor.rank):
                 # Reading on from the top has reached what was read before: go on where that ended.
+                state.sizes.forget_latest()
                 key, end = state.seen.frontier_of(rank)
                 anchor.set(key, end, page.last_place + position_of(end) - position_of(rank), self.taken)
             elif state.has_missed or anchor.key in page.known or anchor.place <= page.last_place:
-                anchor.retreat(last, rank, page.last_place, self.taken)
+                is_short = state.sizes.is_short(len(page.keys), page.request.limit)
+                anchor.retreat(last, rank, page.last_place, self.taken, is_end=is_short)
+                if is_short and self._is_end_by_count():
+                    self._finish()
+                    return
+            else:
+                state.sizes.was_not_last(len(page.keys), page.request.limit)
             state.reached = max(state.reached, page.last_place)
         elif self._is_end_of_whole_page(page):
             self._end = page
             self._look_behind(page.last_place + 1)
             return
-        elif self._is_end_again(page):
+        elif self._is_end_again(page) or self._is_end_by_count():
             self._finish()
             return
-        elif state.stalled % 4 == 0 and self._is_offset_proven and state.sizes.is_short(len(page.keys), page.request.limit):
+        elif (
+            state.stalled % 4 == 0
+            and self._is_offset_proven
+            and state.sizes.is_short(len(page.keys), page.request.limit)
+        ):
             # A server that repeats rows at the edges of pages never shows the anchor alone.
             self._end = page
             self._look_behind(page.last_place + 1)
@@ -653,13 +707,22 @@ class AnchoredPaginator:
         self._read_on()
 
     def _is_end_again(self, page: LocatedPage) -> bool:
-        """Whether two short pages in a row that start apart both end on the anchor, where pages have a steady length."""
+        """Whether two short pages in a row that start apart end on the anchor, where pages have a steady length."""
         state, before = self._pass, self._short_end
-        if not state.has_changed or state.sizes.is_irregular or not state.sizes.is_short(len(page.keys), page.request.limit):
+        if (
+            not state.has_changed
+            or state.sizes.is_irregular
+            or not state.sizes.is_short(len(page.keys), page.request.limit)
+        ):
             self._short_end = None
             return False
         self._short_end = page
         return before is not None and before.rows[-1] == page.rows[-1] and len(before.rows) != len(page.rows)
+
+    def _is_end_by_count(self) -> bool:
+        """Whether many pages ended on the anchor, however far it moved between them, where page lengths vary."""
+        self._endings += 1
+        return self._pass.has_changed and self._endings >= MIN_ENDINGS and self._was_empty_behind
 
     def _is_end_of_whole_page(self, page: LocatedPage) -> bool:
         return self._is_by_whole_pages and self._is_offset_proven and len(page.keys) < page.request.limit
@@ -671,8 +734,13 @@ class AnchoredPaginator:
         state = self._pass
         if self._is_by_whole_pages or state.sizes.is_irregular:
             self._count_stalled()
+            if self._is_end_by_count():
+                self._finish()
+                return
             if page.rows[0] != state.anchor.key:
-                state.anchor.set(page.rows[0], page.known.get(page.rows[0], state.anchor.rank), page.first_row, self.taken)
+                state.anchor.set(
+                    page.rows[0], page.known.get(page.rows[0], state.anchor.rank), page.first_row, self.taken
+                )
             self._end = page
             self._look_behind(state.anchor.predicted(self.taken + 1) + 1)
         else:
@@ -685,13 +753,15 @@ class AnchoredPaginator:
         else:
             self._go(Phase.CONFIRM_END, row)
 
-    def _confirm_end(self, page: LocatedPage) -> set[OrderKey]:
+    def _confirm_end(self, page: LocatedPage) -> set[OrderKey]:  # noqa: PLR0911
         state, end = self._pass, self._end
         anchor = state.anchor
         if page.known and page.rows[-1] == anchor.key and self._clamps is None:
             # It moved down; or the last rows are repeated, wherever beyond the end a page is requested.
             self._checks_clamp = True
-            self._go(Phase.CHECK_OFFSET, page.first_row + FAR_ROW, 1 if self._is_by_whole_pages else None, is_exact=True)
+            self._go(
+                Phase.CHECK_OFFSET, page.first_row + FAR_ROW, 1 if self._is_by_whole_pages else None, is_exact=True
+            )
             return set()
         if page.known:
             return self._read(page)
@@ -715,6 +785,7 @@ class AnchoredPaginator:
             self._finish()
             return set()
         self._looked_at = page.first_row
+        self._was_empty_behind = self._was_empty_behind or not page.rows
         if self._is_by_whole_pages:
             self._go(Phase.CONFIRM_STILL, end.first_row, end.request.limit, is_exact=True)
             return set(fresh)
@@ -739,7 +810,7 @@ class AnchoredPaginator:
             return self._read(page)
         self._confirmed += 2 if is_behind else 1
         state.anchor.observe(page.last_place, self.taken)
-        state.has_changed = state.has_changed or page.last_place != before
+        state.changes += page.last_place != before
         if self._confirmed > (2 if state.has_changed else 1):
             self._finish()
         else:
@@ -876,7 +947,7 @@ class AnchoredPaginator:
             self._vain += not found
             is_settled = found >= missing or self._vain > (self._shifts.unexplained > 0)
             missing = 0 if is_settled else missing - found
-            if is_settled and self._widest_tie >= self._longest // 2:
+            if is_settled and self._widest_tie and 2 * self._widest_tie >= self._pass.overlap:
                 # No page held all of the orders that change places.
                 raise listing_error(messages.NOT_STABLE)
         if not missing:
@@ -939,23 +1010,9 @@ class AnchoredPaginator:
         self._refused = None
         self._knowledge.add_end_refusal(refusal)
         self.phase = phase
-        return _HANDLERS[phase](self, LocatedPage(request, (), (), {}))
+        return self._handlers[phase](LocatedPage(request, (), (), {}))
 
 
-_Handler = Callable[[AnchoredPaginator, LocatedPage], set[OrderKey]]
-_HANDLERS: Mapping[Phase, _Handler] = {
-    Phase.READ: AnchoredPaginator._read,
-    Phase.BACKTRACK: AnchoredPaginator._read,
-    Phase.CONFIRM_END: AnchoredPaginator._confirm_end,
-    Phase.CONFIRM_STILL: AnchoredPaginator._confirm_still,
-    Phase.CONFIRM_REFUSAL: AnchoredPaginator._confirm_refusal,
-    Phase.CHECK_SINGLE: AnchoredPaginator._check_single,
-    Phase.CHECK_OFFSET: AnchoredPaginator._check_offset,
-    Phase.FIND_END: AnchoredPaginator._find_end,
-    Phase.VERIFY_STABLE: AnchoredPaginator._verify_stable,
-    Phase.RECHECK_TOP: AnchoredPaginator._recheck_top,
-    Phase.SECOND_PASS: AnchoredPaginator._read,
-}
 # Phases whose pages are not part of the reading: their order is not compared.
 _LOOKS = frozenset({Phase.CHECK_OFFSET, Phase.CHECK_SINGLE, Phase.FIND_END})
 

@@ -1,9 +1,9 @@
 """Which orders of a listing were read, and what is known of their order among themselves.
 
 Orders read one after another form a *run*; two orders of one run never change their relative order. An order that was
-inserted between two known ones has an *approximate* rank, that of its neighbour, and is never compared. Where the position
-of a page to what was read before is uncertain, a new run starts. Runs that follow one another belong to one *part* of the
-listing; reading on from the top starts another part.
+inserted between two known ones has an *approximate* rank, that of its neighbour, and is never compared. Where the
+position of a page to what was read before is uncertain, a new run starts. Runs that follow one another belong to one
+*part* of the listing; reading on from the top starts another part.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ class Anchor:
         """Continue from another order."""
         self.key, self.rank, self.place, self._seen_at = key, rank, place, response
 
-    def retreat(self, key: OrderKey, rank: int, place: int, response: int) -> None:
-        """Continue from an order further up, as those behind it left."""
+    def retreat(self, key: OrderKey, rank: int, place: int, response: int, *, is_end: bool) -> None:
+        """Continue from an order further up, as those behind it left; from the last of all, if ``is_end``."""
         speed = (place - self.place) // max(response - self._seen_at, 1)
         self.set(key, rank, place, response)
-        self.rate = min(speed, 0)
+        self.rate = min(speed, 0) if is_end else 0
 
     def observe(self, place: int, response: int) -> None:
         """Note where it stands by now."""
@@ -51,8 +51,8 @@ class Anchor:
 class ShiftAccount:
     """How many orders moved into the part that was read, and were not seen there.
 
-    Inserted orders do so, and need not be read; so do orders that moved or changed places with their equals, and were not
-    read before. They are told apart by looking again.
+    Inserted orders do so, and need not be read; so do orders that moved or changed places with their equals, and were
+    not read before. They are told apart by looking again.
     """
 
     def __init__(self) -> None:

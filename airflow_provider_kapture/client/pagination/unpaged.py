@@ -31,6 +31,7 @@ class UnpagedListing:
 
     restarts = 0
     overshoot = 0
+    pages = 1
 
     def __init__(self, limit: int, knowledge: AccountKnowledge) -> None:
         self.taken = 0

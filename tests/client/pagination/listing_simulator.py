@@ -1,8 +1,8 @@
 """A listing that changes while it is read, and the server that shows it: seeded, without I/O or clock.
 
 Each kind of listing is a function of a random generator, so a kind and a seed name one pull. The invariant is that of
-guarantee G1: each order that stands in the listing, on every replica, at every moment of the pull comes out exactly once, or
-the pull ends in an error.
+guarantee G1: each order that stands in the listing, on every replica, at every moment of the pull comes out exactly
+once, or the pull ends in an error.
 """
 
 from __future__ import annotations
@@ -189,7 +189,9 @@ def drive(simulation: Simulation, pages: AnchoredPaginator, out: list[int]) -> I
         if isinstance(page, KaptureRefusedError):
             fresh = pages.handle_refusal(page)
         else:
-            later = any(each.first_row > head.first_row and isinstance(rows, list) and rows for each, rows in arrived.items())
+            later = any(
+                each.first_row > head.first_row and isinstance(rows, list) and rows for each, rows in arrived.items()
+            )
             fresh = pages.handle_page(page, has_later_orders=later)
         out += [page[index] for index in fresh] if isinstance(page, list) else []
         yield head
@@ -305,7 +307,7 @@ def ties(rng: random.Random) -> Simulation:
     """Orders with equal sort keys, in an order that depends on the request."""
     simulation = _base(rng, uneven=0, tie_sizes=[rng.choice([1, 1, 1, 1, 1, 2, 3]) for _ in range(600)])
     simulation.listing.cap = rng.randint(12, 40)
-    return simulation
+    return Simulation(simulation.listing, 40, simulation.flight, rng)
 
 
 def wide_ties(rng: random.Random) -> Simulation:
