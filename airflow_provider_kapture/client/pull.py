@@ -287,6 +287,7 @@ class Pull:
         self._tally.pages.append(pages.pages / listing.days.count)
         self._tally.days += listing.days.count
         self._tally.warnings += pages.warnings
+        self._knowledge.is_offset_proven = self._knowledge.is_offset_proven or pages.is_offset_proven
         if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
             self._caps.see(listing.days, pages.rows)
         listing.close()

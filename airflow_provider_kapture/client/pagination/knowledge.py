@@ -12,6 +12,7 @@ class AccountKnowledge:
     """What is known of how the account pages; shared by the listings of a pull.
 
     :ivar is_rounded: whether ``offset`` was seen to be rounded down to whole pages
+    :ivar is_offset_proven: whether a listing has shown that pages start at their offset
     :ivar is_unpaged: whether every response was proven to be the whole listing
     :ivar is_first_page_proven: whether offset 0 was seen to show no other page than offset 1
     :ivar longest: the most rows of a response
@@ -19,6 +20,7 @@ class AccountKnowledge:
     """
 
     is_rounded: bool = False
+    is_offset_proven: bool = False
     is_unpaged: bool = False
     is_first_page_proven: bool = False
     longest: int = 0

@@ -8,12 +8,14 @@ class PageSizeEstimator:
 
     :param limit: the rows that a page is requested with
     :ivar longest: the most rows of a page
-    :ivar is_irregular: whether a page that was not the last was shorter than another
+    :ivar is_irregular: whether a page that was not the last was shorter than another, or longer
+    :ivar may_be_cut: whether a page that looked like the last was not, so that a page of one row may not be it either
     """
 
     def __init__(self, limit: int) -> None:
         self.longest = 0
         self.is_irregular = False
+        self.may_be_cut = False
         self._limit = limit
         self._whole = 0  # the length of pages that are not the last
         self._latest = 0
@@ -38,18 +40,22 @@ class PageSizeEstimator:
 
         :param behind: how many of its rows stand behind all that were known
         """
+        self.may_be_cut = self.may_be_cut or (behind > 0 and 0 < self._latest and self._is_latest_cut())
         # A few rows more may have been added at the end since the page before it.
         if behind > max(self.longest // 8, 1) and self._latest:
-            is_cut = self._whole > 0 and self.is_short(self._latest, self._latest_limit)
-            self.is_irregular = self.is_irregular or is_cut
+            self.is_irregular = self.is_irregular or self._is_latest_cut()
             if self._latest < self._latest_limit or self._latest_limit == self._limit:
                 self._whole = max(self._whole, self._latest)
         # Pages of a steady length are never longer than one that was not the last.
         self.is_irregular = self.is_irregular or 0 < self._whole < min(length, self._limit)
+        self.may_be_cut = self.may_be_cut or self.is_irregular
         if length >= self._limit:
             self._whole = max(self._whole, self._limit)
         self._latest, self._latest_limit = length, limit
         self.longest = max(self.longest, length)
+
+    def _is_latest_cut(self) -> bool:
+        return self._whole > 0 and self.is_short(self._latest, self._latest_limit)
 
     def forget_latest(self) -> None:
         """Note that the next page does not follow the latest one, which may have been the last."""
@@ -59,4 +65,5 @@ class PageSizeEstimator:
         """Note the length of a page that is known to have others behind it."""
         if length < limit:
             self.is_irregular = self.is_irregular or 0 < self._whole != length or length < self.longest
+            self.may_be_cut = self.may_be_cut or self.is_irregular
             self._whole = max(self._whole, length)

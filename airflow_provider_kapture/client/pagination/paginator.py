@@ -198,6 +198,7 @@ class AnchoredPaginator:
         self._missing = 0  # orders that passes before this one may have missed
         self._vain = 0  # passes that found nothing
         self._end: LocatedPage | None = None  # the page that may be the last
+        self._empty_at = -1  # the row of the anchor, where it was found empty
         self._endings = 0  # pages since the latest new order that ended on the anchor
         self._was_empty_behind = False  # whether a page behind it was empty meanwhile
         self._short_end: LocatedPage | None = None  # the latest response, if it was short and ended on the anchor
@@ -206,6 +207,7 @@ class AnchoredPaginator:
         self._confirmed = 0  # how often in a row it was found to be the last
         self._clamps: bool | None = None  # whether the last rows are repeated beyond the end
         self._checks_clamp = False
+        self._is_rounding_new = False  # whether offsets seem to be rounded, and no whole page has shown it yet
         self._first_page: LocatedPage | None = None  # the page of offset 1, while offset 0 is looked at
         self._search: EndSearch | None = None
         self._verified: frozenset[OrderKey] = frozenset()
@@ -246,6 +248,11 @@ class AnchoredPaginator:
         return self._queue.overshoot
 
     @property
+    def is_offset_proven(self) -> bool:
+        """Whether a page at an offset above 0 was seen to start there."""
+        return self._is_offset_proven
+
+    @property
     def pages(self) -> int:
         """The number of pages that held new orders."""
         return self._pass.pages
@@ -263,14 +270,17 @@ class AnchoredPaginator:
         """Return the requests that may be in flight now, at most ``count``, the current one first."""
         sizes = self._pass.sizes
         is_steady = sizes.is_whole_known and not sizes.is_irregular and not sizes.last_was_short
-        if self.phase is Phase.READ and is_steady and not self._pass.has_changed:
+        is_proven = self._is_offset_proven or self._knowledge.is_offset_proven
+        if self.phase is Phase.READ and is_steady and is_proven and not self._pass.has_changed:
             while len(self._queue) < count and self._push_next():
                 pass
         return self._queue.send(count)
 
     def _push_next(self) -> bool:
         last = self._queue.last
-        row = last.first_row + min(last.limit, self._pass.sizes.longest) - 1
+        row = last.first_row + min(last.limit, self._pass.sizes.longest) - 1 - self._pass.overlap
+        if row <= last.first_row:
+            return False
         if self._is_by_whole_pages and best_limit(row, self._longest) == 1:
             return False
         self._push(row, self._pass.limit)
@@ -304,7 +314,7 @@ class AnchoredPaginator:
         """Request the page that starts on the anchor, where it will stand by then, or some rows before it."""
         state = self._pass
         row = max(state.anchor.predicted(self.taken + 1) - overlap, 0)
-        is_end = state.sizes.is_whole_known and state.sizes.last_was_short and state.growing <= 1
+        is_end = state.sizes.is_whole_known and state.sizes.last_was_short and state.growing <= 1 and not overlap
         if self._is_by_whole_pages and best_limit(row, self._longest) == 1:
             self._go(Phase.READ, row, 1, is_exact=True)
         else:
@@ -334,6 +344,7 @@ class AnchoredPaginator:
             behind = len(keys) - 1
             rank = state.anchor.rank + 2 * behind
             self.rows += behind
+            self._is_offset_proven = True
             self._advance(request, keys[-1], rank, len(keys), behind)
             self._find_next(keys)
             self._conclude()
@@ -345,7 +356,7 @@ class AnchoredPaginator:
             known = state.seen.ranks(rows, state.sizes.longest, may_move=self.phase is Phase.RECHECK_TOP)
         page = LocatedPage(request, keys, rows, known)
         if len(keys) == 1 and has_later_orders:
-            state.sizes.is_irregular = True
+            state.sizes.may_be_cut = True
         return self._handle(page)
 
     def _continues(self, request: PageRequest, keys: Sequence[OrderKey]) -> bool:
@@ -377,8 +388,13 @@ class AnchoredPaginator:
             return set()
         if page.first_row and not self._is_offset_proven and state.top in page.index_of:
             starts = page.rows[0] == state.top or len(page.keys) > page.request.limit
-            if (starts and not state.has_changed) or state.stalled >= OFFSET_CHECK_AFTER:
+            if starts or state.stalled >= OFFSET_CHECK_AFTER:
                 return self._top_again(page)
+        if self._is_rounding_new and page.first_row:
+            # A whole page starts on its row; if not, a page of orders was inserted at the top.
+            rank = page.known.get(page.rows[0]) if page.rows else None
+            self._is_rounding_new = False
+            self._knowledge.is_rounded = rank is not None and position_of(rank) == page.first_row
         if page.first_row and page.known and state.top not in page.index_of:
             self._prove_offset(page)
         if not self._joins(page):
@@ -444,12 +460,13 @@ class AnchoredPaginator:
         fresh = state.seen.add(page.rows, page.known)
         if self._paging is Paging.ROWS and not self._knowledge.is_rounded:
             self._knowledge.is_rounded = True
+            self._is_rounding_new = True
             self._read_on()
         elif state.tops > 4:
             raise self._offset_error(page.first_row)
         else:
             self._checks_clamp = False
-            self._go(Phase.CHECK_OFFSET, FAR_ROW, 1 if self._is_by_whole_pages else None, is_exact=True)
+            self._go(Phase.CHECK_OFFSET, FAR_ROW // self._longest * self._longest, self._longest, is_exact=True)
         return set(fresh)
 
     def _take_whole(self, page: LocatedPage) -> set[OrderKey]:
@@ -476,7 +493,12 @@ class AnchoredPaginator:
             place = page.place_of(last)
             assert place is not None
             self._advance(page.request, last, fresh[last], len(page.keys), page.behind)
-        if len(page.rows) == 1 and not page.first_row:
+        if self._paging is Paging.PAGES_FROM_1 and not self._knowledge.is_first_page_proven:
+            self._first_page = page
+            self._go(Phase.CHECK_OFFSET, 0)
+            self._queue.clear()
+            self._queue.append(0, page.request.limit, 0)
+        elif len(page.rows) == 1 and not page.first_row:
             self._single(page)
         elif is_uncertain and not is_verified:
             state.changes += 1
@@ -484,11 +506,6 @@ class AnchoredPaginator:
             self._queue.clear()
             self._queue.append(page.request.offset, page.request.limit, page.first_row)
             self.phase = Phase.VERIFY_STABLE
-        elif self._paging is Paging.PAGES_FROM_1 and not self._knowledge.is_first_page_proven:
-            self._first_page = page
-            self._go(Phase.CHECK_OFFSET, 0)
-            self._queue.clear()
-            self._queue.append(0, page.request.limit, 0)
         elif page.behind:
             self._find_next(page.rows)
         elif len(page.keys) == 1 and (page.request.limit > 1 or page.rows[0] == state.anchor.key):
@@ -524,7 +541,8 @@ class AnchoredPaginator:
     def _account(self, page: LocatedPage, moved: int | None) -> None:
         below = count_from([page.first_row + page.index_of[row] for row in page.known], self._pass.anchor.place)
         extra = below - (self._pass.anchor.key in page.known)
-        self._shifts.moved_down(max(moved or 0, extra), page.inserted)
+        is_frontier = self._pass.seen.frontier_of(self._pass.anchor.rank)[0] == self._pass.anchor.key
+        self._shifts.moved_down(max(moved or 0, extra if is_frontier else 0), page.inserted)
 
     def _estimated(self, page: LocatedPage) -> int | None:
         """Return where the anchor stands, by the last order of the page that has a rank in the same part."""
@@ -585,7 +603,8 @@ class AnchoredPaginator:
     def _keeps_growing(self) -> bool:
         state = self._pass
         state.beyond += state.tail is not None and state.anchor.place > state.tail[1]
-        return state.beyond > MAX_BEYOND or (state.growing > MAX_GROWING and not state.sizes.is_irregular)
+        most = MAX_BEYOND if state.changes == state.searched_at else 8 * MAX_BEYOND
+        return state.beyond > most or (state.growing > MAX_GROWING and not state.sizes.is_irregular)
 
     def _is_tail_read(self, rows: Sequence[OrderKey]) -> bool:
         state = self._pass
@@ -636,10 +655,9 @@ class AnchoredPaginator:
         if state.has_changed and not self._is_offset_proven:
             # What looked like rounding may have been a page of orders inserted at the top.
             self._knowledge.is_rounded = False
-        if not page.rows and page.first_row <= state.anchor.place:
-            # No row where the anchor stood: it moved up, or rows are counted twice where they repeat.
+        if not page.rows and 0 <= page.first_row - state.anchor.place <= 2 * abs(state.anchor.rate) + 2:
             self._was_empty_behind = True
-            self._endings += MIN_ENDINGS // 2 - 1
+        self._empty_at = page.first_row if not page.rows and page.first_row == state.anchor.place else self._empty_at
         state.has_missed = True
         state.changes += 1
         state.step = 2 * state.step or max(self._longest // 8, 2)
@@ -692,8 +710,15 @@ class AnchoredPaginator:
             self._end = page
             self._look_behind(page.last_place + 1)
             return
-        elif self._is_end_again(page) or self._is_end_by_count():
+        elif self._is_end_by_count():
             self._finish()
+            return
+        elif self._is_end_again(page):
+            if self._was_empty_behind:
+                self._finish()
+            else:
+                self._end = page
+                self._look_behind(anchor.predicted(self.taken + 1) + 2 * abs(anchor.rate) + 2)
             return
         elif (
             state.stalled % 4 == 0
@@ -716,13 +741,21 @@ class AnchoredPaginator:
         ):
             self._short_end = None
             return False
+        if before is None or before.rows[-1] != page.rows[-1]:
+            self._short_end = page
+            return False
         self._short_end = page
-        return before is not None and before.rows[-1] == page.rows[-1] and len(before.rows) != len(page.rows)
+        return state.sizes.is_whole_known and len(before.rows) != len(page.rows)
 
     def _is_end_by_count(self) -> bool:
         """Whether many pages ended on the anchor, however far it moved between them, where page lengths vary."""
-        self._endings += 1
-        return self._pass.has_changed and self._endings >= MIN_ENDINGS and self._was_empty_behind
+        # No row where the anchor was seen before and after: it is the last, and rows that repeat are counted twice.
+        is_empty = self._empty_at == self._pass.anchor.place
+        self._was_empty_behind = self._was_empty_behind or is_empty
+        self._endings += MIN_ENDINGS // 2 if is_empty else 1
+        self._empty_at = -1
+        is_seen = self._was_empty_behind and self._is_offset_proven
+        return is_seen and self._pass.has_changed and self._endings >= MIN_ENDINGS
 
     def _is_end_of_whole_page(self, page: LocatedPage) -> bool:
         return self._is_by_whole_pages and self._is_offset_proven and len(page.keys) < page.request.limit
@@ -732,7 +765,7 @@ class AnchoredPaginator:
     def _alone(self, page: LocatedPage) -> None:
         """An order that was read, and nothing behind it."""
         state = self._pass
-        if self._is_by_whole_pages or state.sizes.is_irregular:
+        if self._is_by_whole_pages or state.sizes.may_be_cut:
             self._count_stalled()
             if self._is_end_by_count():
                 self._finish()
@@ -864,7 +897,10 @@ class AnchoredPaginator:
         if page.rows and page.rows[0] != before.rows[0]:
             raise self._offset_error(0)
         self._knowledge.is_first_page_proven = True
-        self._find_next(before.rows)
+        if len(before.rows) == 1:
+            self._single(before)
+        else:
+            self._find_next(before.rows)
         return set()
 
     def _check_offset(self, page: LocatedPage) -> set[OrderKey]:

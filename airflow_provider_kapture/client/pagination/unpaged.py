@@ -32,6 +32,7 @@ class UnpagedListing:
     restarts = 0
     overshoot = 0
     pages = 1
+    is_offset_proven = False
 
     def __init__(self, limit: int, knowledge: AccountKnowledge) -> None:
         self.taken = 0

@@ -368,7 +368,7 @@ def cut_to_single_orders(rng: random.Random) -> Simulation:
     weights = {row: rng.choice([1, 1, 1, 2, 5, 30]) if row > 60 else rng.randint(1, 7) for row in range(800)}
     simulation.listing.sizes = (lambda row: weights.get(row, 1), rng.randint(15, 30))
     simulation.listing.cap = rng.randint(16, 40)
-    return simulation
+    return Simulation(simulation.listing, 100, simulation.flight, rng)
 
 
 def cut_by_bytes_with_arrivals(rng: random.Random) -> Simulation:
