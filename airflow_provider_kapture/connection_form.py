@@ -77,6 +77,14 @@ FIELDS = (
         placeholder="1",
     ),
     FormField(
+        "paging",
+        "Offset counts",
+        "What the account's offset counts: rows, pages from 0, pages from 1, or none (every response holds all orders "
+        "of the days). Default: rows.",
+        choices=("rows", "pages", "pages_from_1", "none"),
+        placeholder="rows",
+    ),
+    FormField(
         "page_size",
         "Page size (orders)",
         "The limit that each request asks for, from 2 to 10,000. Fewer may come back. Default: 500.",

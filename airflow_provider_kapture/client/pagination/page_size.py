@@ -40,7 +40,7 @@ class PageSizeEstimator:
 
         :param behind: how many of its rows stand behind all that were known
         """
-        self.may_be_cut = self.may_be_cut or (behind > 0 and 0 < self._latest and self._is_latest_cut())
+        self.may_be_cut = self.may_be_cut or (behind > 0 and self._latest > 0 and self._is_latest_cut())
         # A few rows more may have been added at the end since the page before it.
         if behind > max(self.longest // 8, 1) and self._latest:
             self.is_irregular = self.is_irregular or self._is_latest_cut()

@@ -21,34 +21,40 @@ READ            no row at all in the listing                                   D
 READ            the anchor alone                                               RECHECK_TOP, SECOND_PASS, DONE
 READ            the anchor alone, but page lengths vary, or offsets are pages  CONFIRM_END
 READ            only known rows                                                READ
-READ            only known rows, again and again                               CONFIRM_END, CHECK_OFFSET
+READ            only known rows, again and again                               CONFIRM_END, RECHECK_TOP
 READ            the first page again, although a later one was requested       READ, CHECK_OFFSET
-READ            the whole listing, although a page was requested               RECHECK_TOP, DONE
+READ            the whole listing, although a page was requested               DONE
 READ            does not continue the listing                                  BACKTRACK
 READ            refused, although an order was read there                      READ, BACKTRACK
 READ            continues it, at an uncertain position                         VERIFY_STABLE
 READ            a single row at the top                                        CHECK_SINGLE
+READ            the first page of page numbers from 1                          CHECK_OFFSET
 READ            continues it by a few rows, again and again                    FIND_END
-BACKTRACK       as READ                                                        READ, VERIFY_STABLE, CONFIRM_END
-BACKTRACK       still does not continue the listing                            BACKTRACK
+BACKTRACK       continues the listing                                          as READ
+BACKTRACK       still does not                                                 BACKTRACK
 BACKTRACK       nothing known even at the top                                  READ
 CONFIRM_END     empty, or refused                                              CONFIRM_STILL, RECHECK_TOP, DONE
-CONFIRM_END     rows behind the anchor                                         CONFIRM_STILL, BACKTRACK
-CONFIRM_END     the anchor                                                     READ, CONFIRM_END, CHECK_OFFSET
+CONFIRM_END     rows behind the anchor                                         CONFIRM_STILL, BACKTRACK, READ
+CONFIRM_END     the anchor                                                     CHECK_OFFSET, as READ
 CONFIRM_END     refused for the first time in the pull                         CONFIRM_REFUSAL
-CONFIRM_STILL   the page before, unchanged                                     READ, RECHECK_TOP, DONE
+CONFIRM_STILL   the page before, nothing having been behind it                 CONFIRM_END, RECHECK_TOP, DONE
+CONFIRM_STILL   the page before, rows having been behind it                    READ
 CONFIRM_STILL   another page                                                   as READ
-CONFIRM_REFUSAL the top again                                                  as an empty page
-CHECK_SINGLE    empty, refused, or that row at any offset                      DONE
+CONFIRM_REFUSAL the top again                                                  as CONFIRM_END
+CHECK_SINGLE    empty, refused, or that row wherever it is requested           DONE
+CHECK_SINGLE    that row at the next offset                                    CHECK_SINGLE
+CHECK_SINGLE    refused for the first time in the pull                         CONFIRM_REFUSAL
 CHECK_SINGLE    another row                                                    READ
-CHECK_OFFSET    the last rows, wherever a page is requested                    RECHECK_TOP, DONE
-CHECK_OFFSET    other rows, or none                                            READ
+CHECK_OFFSET    the last rows, wherever a page is requested                    RECHECK_TOP, SECOND_PASS, DONE
+CHECK_OFFSET    other rows, or none                                            READ, CHECK_SINGLE
+CHECK_OFFSET    refused for the first time in the pull                         CONFIRM_REFUSAL
 FIND_END        a page ahead                                                   FIND_END, READ
+FIND_END        refused for the first time in the pull                         CONFIRM_REFUSAL
 VERIFY_STABLE   half of its rows in common with the page before                as READ
 VERIFY_STABLE   fewer                                                          VERIFY_STABLE
 RECHECK_TOP     ends on an order read before, or brings nothing new            SECOND_PASS, DONE
 RECHECK_TOP     else                                                           RECHECK_TOP
-SECOND_PASS     the first page of another pass, with other page edges          as READ
+SECOND_PASS     the first page of another pass                                 as READ
 =============== ============================================================== =================================
 """
 
@@ -685,51 +691,53 @@ class AnchoredPaginator:
         """All of the page was read before."""
         state = self._pass
         anchor, last = state.anchor, page.rows[-1]
-        rank = page.known.get(last, anchor.rank)
-        is_further = last != anchor.key and page.last_place > state.reached
-        if not is_further:
+        if last == anchor.key or page.last_place <= state.reached:
             self._count_stalled()
         if anchor.key in page.known:
             state.step, state.has_missed = 0, False
         if last != anchor.key:
-            if state.seen.part_of(rank) != state.seen.part_of(anchor.rank):
-                # Reading on from the top has reached what was read before: go on where that ended.
-                state.sizes.forget_latest()
-                key, end = state.seen.frontier_of(rank)
-                anchor.set(key, end, page.last_place + position_of(end) - position_of(rank), self.taken)
-            elif state.has_missed or anchor.key in page.known or anchor.place <= page.last_place:
-                is_short = state.sizes.is_short(len(page.keys), page.request.limit)
-                anchor.retreat(last, rank, page.last_place, self.taken, is_end=is_short)
-                if is_short and self._is_end_by_count():
-                    self._finish()
-                    return
-            else:
-                state.sizes.was_not_last(len(page.keys), page.request.limit)
-            state.reached = max(state.reached, page.last_place)
-        elif self._is_end_of_whole_page(page):
-            self._end = page
-            self._look_behind(page.last_place + 1)
-            return
+            self._chase(page)
+            if not self._is_at_end:
+                self._read_on()
         elif self._is_end_by_count():
             self._finish()
-            return
+        elif self._is_end_of_whole_page(page) or self._never_stands_alone(page):
+            self._end = page
+            self._look_behind(page.last_place + 1)
         elif self._is_end_again(page):
             if self._was_empty_behind:
                 self._finish()
             else:
                 self._end = page
                 self._look_behind(anchor.predicted(self.taken + 1) + 2 * abs(anchor.rate) + 2)
-            return
-        elif (
-            state.stalled % 4 == 0
-            and self._is_offset_proven
-            and state.sizes.is_short(len(page.keys), page.request.limit)
-        ):
-            # A server that repeats rows at the edges of pages never shows the anchor alone.
-            self._end = page
-            self._look_behind(page.last_place + 1)
-            return
-        self._read_on()
+        else:
+            self._read_on()
+
+    def _chase(self, page: LocatedPage) -> None:
+        """Go on from an order that was read before, as the page ends on it and not on the anchor."""
+        state = self._pass
+        anchor, last = state.anchor, page.rows[-1]
+        rank = page.known.get(last, anchor.rank)
+        state.reached = max(state.reached, page.last_place)
+        if state.seen.part_of(rank) != state.seen.part_of(anchor.rank):
+            # Reading on from the top has reached what was read before: go on where that ended.
+            state.sizes.forget_latest()
+            key, end = state.seen.frontier_of(rank)
+            anchor.set(key, end, page.last_place + position_of(end) - position_of(rank), self.taken)
+        elif state.has_missed or anchor.key in page.known or anchor.place <= page.last_place:
+            is_short = state.sizes.is_short(len(page.keys), page.request.limit)
+            anchor.retreat(last, rank, page.last_place, self.taken, is_end=is_short)
+            if is_short and self._is_end_by_count():
+                self._finish()
+        else:
+            # The anchor stands further down.
+            state.sizes.was_not_last(len(page.keys), page.request.limit)
+
+    def _never_stands_alone(self, page: LocatedPage) -> bool:
+        """Whether the anchor was not seen alone again and again, as where rows repeat at the edges of pages."""
+        state = self._pass
+        is_short = state.sizes.is_short(len(page.keys), page.request.limit)
+        return state.stalled % 4 == 0 and self._is_offset_proven and is_short
 
     def _is_end_again(self, page: LocatedPage) -> bool:
         """Whether two short pages in a row that start apart end on the anchor, where pages have a steady length."""

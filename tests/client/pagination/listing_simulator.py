@@ -398,6 +398,9 @@ def rounded_quiet(rng: random.Random) -> Simulation:
 def _numbered(counts: str, paging: Paging) -> Callable[[random.Random], Simulation]:
     def kind(rng: random.Random) -> Simulation:
         made = _base(rng, uneven=0, counts=counts, beyond=rng.choice(["empty", "refused", "last"]))
+        # Where the first page of a listing shows no order, the pull looks at another offset, and not the paginator.
+        made.listing.rows += [row for row in (900, 901) if len(made.listing.rows) < 2]
+        made.listing.always.update(made.listing.rows)
         return Simulation(made.listing, made.limit, made.flight, rng, paging)
 
     return kind

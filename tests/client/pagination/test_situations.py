@@ -1,0 +1,162 @@
+"""Situations that lose, repeat or refuse orders where a listing is read less carefully, each as a simulated listing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from listing_simulator import Outcome, SimulatedListing, Simulation, changes, now_and_then, once, run
+
+from airflow_provider_kapture.client.errors import KaptureListingError
+from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
+from airflow_provider_kapture.client.pagination.requests import Paging
+
+SEEDS = range(8)
+
+
+def listing_of(rows: int, cap: int, **more: object) -> SimulatedListing:
+    return SimulatedListing(list(range(rows)), cap, **more)  # type: ignore[arg-type]
+
+
+def outcome_of(listing: SimulatedListing, limit: int = 100, flight: int = 3, paging: Paging = Paging.ROWS) -> Outcome:
+    return run(Simulation(listing, limit, flight, random.Random(flight), paging))
+
+
+def leaves_above(rows: list[int]) -> None:
+    if len(rows) > 20:
+        rows.pop(10)
+
+
+def two_move_to_the_end(rows: list[int]) -> None:
+    rows += [rows.pop(20), rows.pop(20)]
+
+
+def jumps_up_as_another_leaves(rows: list[int]) -> None:
+    row = rows.pop(250)
+    rows.pop(5)
+    rows.insert(0, row)
+
+
+def moves_up(rows: list[int]) -> None:
+    rows.insert(30, rows.pop(260))
+
+
+def arrive(count: int) -> Callable[[list[int]], None]:
+    new = iter(range(100_000, 10_000_000))
+
+    def change(rows: list[int]) -> None:
+        rows[:0] = [next(new) for _ in range(count)]
+
+    return change
+
+
+def grows(count: int) -> Callable[[list[int]], None]:
+    return changes(random.Random(0), insert=count, delete=0, where="end")
+
+
+def weight(row: int) -> int:
+    return 30 if row % 7 == 3 else row % 5 + 1
+
+
+SITUATIONS: list[tuple[str, Callable[[int], SimulatedListing], str]] = [
+    (
+        "an order above the end leaves with each response",
+        lambda _: listing_of(300, 40, change=leaves_above),
+        "complete",
+    ),
+    ("51 rows, rounded offsets, a cap of 50", lambda _: listing_of(51, 50, counts="rounded"), "complete"),
+    ("250 rows, rounded offsets, a cap of 100", lambda _: listing_of(250, 100, counts="rounded"), "complete"),
+    ("page numbers, told to be rows", lambda _: listing_of(250, 50, counts="pages"), "error"),
+    (
+        "cut by bytes while orders arrive at the top",
+        lambda seed: listing_of(
+            300, 40, sizes=(weight, 70), change=changes(random.Random(seed), insert=1, delete=0, where="top")
+        ),
+        "complete",
+    ),
+    (
+        "two orders that were read move to the end",
+        lambda seed: listing_of(90, 40, change=once(random.Random(seed), two_move_to_the_end, 2)),
+        "any",
+    ),
+    (
+        "an unread order jumps to the top as another leaves",
+        lambda seed: listing_of(300, 40, change=once(random.Random(seed), jumps_up_as_another_leaves, 5)),
+        "complete",
+    ),
+    (
+        "equal sort keys at page edges",
+        lambda seed: listing_of(300, 30, tie_sizes=random.Random(seed).choices([1, 1, 1, 2, 3], k=300)),
+        "complete",
+    ),
+    (
+        "an unread order moves up into what was read",
+        lambda seed: listing_of(300, 40, change=once(random.Random(seed), moves_up, 5)),
+        "complete",
+    ),
+    ("unpaged, one order", lambda _: listing_of(1, 40, counts="both"), "complete"),
+    ("unpaged, two orders", lambda _: listing_of(2, 40, counts="both"), "complete"),
+    ("unpaged, 49 orders", lambda _: listing_of(49, 40, counts="both"), "complete"),
+    ("unpaged, more orders than requested", lambda _: listing_of(333, 40, counts="both"), "complete"),
+    ("one order, refused beyond the end", lambda _: listing_of(1, 40, beyond="refused"), "complete"),
+    ("one order, repeated beyond the end", lambda _: listing_of(1, 40, beyond="last"), "complete"),
+    ("a search engine's window that holds all", lambda _: listing_of(990, 100, window=1_000), "complete"),
+    ("a search engine's window that does not", lambda _: listing_of(1_300, 100, window=1_000), "error"),
+    ("the end grows as fast as it is read", lambda _: listing_of(99, 4, change=grows(3)), "complete"),
+    ("cut by bytes", lambda _: listing_of(300, 40, sizes=(weight, 70)), "complete"),
+    ("5 arrivals per response", lambda _: listing_of(400, 50, change=arrive(5)), "complete"),
+    (
+        "now and then one arrives",
+        lambda seed: listing_of(400, 50, change=now_and_then(random.Random(seed), arrive(1))),
+        "complete",
+    ),
+    ("exactly as many rows as a search engine gives", lambda _: listing_of(10_000, 1_000), "error"),
+]
+
+
+@pytest.mark.parametrize("flight", [1, 4, 32])
+@pytest.mark.parametrize(("make", "wanted"), [each[1:] for each in SITUATIONS], ids=[each[0] for each in SITUATIONS])
+def test_each_situation_is_complete_or_a_true_error(
+    make: Callable[[int], SimulatedListing], wanted: str, flight: int
+) -> None:
+    for seed in SEEDS:
+        outcome = outcome_of(make(seed), flight=flight)
+        assert outcome.kind != "silent"
+        assert wanted in ("any", outcome.kind), outcome
+
+
+def test_a_listing_that_grows_as_it_is_read_takes_few_requests_more_than_a_still_one() -> None:
+    for cap in (2, 4, 12, 16):
+        still = outcome_of(listing_of(99, cap), flight=1).requests
+        assert outcome_of(listing_of(99, cap, change=grows(cap - 1)), flight=1).requests <= still + 64
+
+
+@pytest.mark.parametrize(
+    ("rows", "requests"), [(0, 1), (1, 2), (2, 2), (499, 2), (500, 2), (501, 4), (998, 4), (999, 4), (1_000, 5)]
+)
+def test_a_still_listing_takes_as_few_requests_as_prove_it(rows: int, requests: int) -> None:
+    assert outcome_of(listing_of(rows, 500), 500, 1).requests == requests
+
+
+def test_what_a_listing_says_of_its_end_is_said_by_name() -> None:
+    assert "no rows beyond" in (outcome_of(listing_of(1_300, 100, window=1_000)).error or "")
+    assert "exactly 10,000" in (outcome_of(listing_of(10_000, 1_000)).error or "")
+    assert "`paging`" in (outcome_of(listing_of(250, 50, counts="pages")).error or "")
+
+
+@pytest.mark.parametrize("rows", [1_000, 5_000])
+def test_a_usual_limit_is_a_warning(rows: int) -> None:
+    pages = AnchoredPaginator(500)
+    run(Simulation(listing_of(rows, 500), 500, 1, random.Random(0)), pages)
+    assert f"{rows:,}" in pages.warnings[0]
+
+
+def test_rows_of_one_response_that_share_an_id_and_differ_are_an_error() -> None:
+    with pytest.raises(KaptureListingError, match="lists lines, not orders") as caught:
+        AnchoredPaginator(10).handle_page([1, 2, 1], [b"a", b"b", b"c"])
+    assert caught.value.hopeless
+
+
+def test_rows_of_one_response_that_are_the_same_are_one() -> None:
+    assert list(AnchoredPaginator(10).handle_page([1, 2, 1], [b"a", b"b", b"a"])) == [0, 1]
