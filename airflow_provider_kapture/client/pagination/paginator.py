@@ -213,6 +213,7 @@ class AnchoredPaginator:
         self._confirmed = 0  # how often in a row it was found to be the last
         self._clamps: bool | None = None  # whether the last rows are repeated beyond the end
         self._checks_clamp = False
+        self._is_rounded = self._knowledge.is_rounded
         self._is_rounding_new = False  # whether offsets seem to be rounded, and no whole page has shown it yet
         self._first_page: LocatedPage | None = None  # the page of offset 1, while offset 0 is looked at
         self._search: EndSearch | None = None
@@ -270,7 +271,7 @@ class AnchoredPaginator:
 
     @property
     def _is_by_whole_pages(self) -> bool:
-        return self._paging is not Paging.ROWS or self._knowledge.is_rounded
+        return self._paging is not Paging.ROWS or self._is_rounded
 
     def next_requests(self, count: int) -> Sequence[PageRequest]:
         """Return the requests that may be in flight now, at most ``count``, the current one first."""
@@ -400,7 +401,7 @@ class AnchoredPaginator:
             # A whole page starts on its row; if not, a page of orders was inserted at the top.
             rank = page.known.get(page.rows[0]) if page.rows else None
             self._is_rounding_new = False
-            self._knowledge.is_rounded = rank is not None and position_of(rank) == page.first_row
+            self._is_rounded = rank is not None and position_of(rank) == page.first_row
         if page.first_row and page.known and state.top not in page.index_of:
             self._prove_offset(page)
         if not self._joins(page):
@@ -464,15 +465,16 @@ class AnchoredPaginator:
         state.tops += 1
         self._count_stalled()
         fresh = state.seen.add(page.rows, page.known)
-        if self._paging is Paging.ROWS and not self._knowledge.is_rounded:
-            self._knowledge.is_rounded = True
+        if self._paging is Paging.ROWS and not self._is_rounded:
+            self._is_rounded = True
             self._is_rounding_new = True
             self._read_on()
         elif state.tops > 4:
             raise self._offset_error(page.first_row)
         else:
             self._checks_clamp = False
-            self._go(Phase.CHECK_OFFSET, FAR_ROW // self._longest * self._longest, self._longest, is_exact=True)
+            limit = max(self._longest - 1, 1)
+            self._go(Phase.CHECK_OFFSET, FAR_ROW // limit * limit, limit, is_exact=True)
         return set(fresh)
 
     def _take_whole(self, page: LocatedPage) -> set[OrderKey]:
@@ -660,7 +662,7 @@ class AnchoredPaginator:
         self._count_stalled()
         if state.has_changed and not self._is_offset_proven:
             # What looked like rounding may have been a page of orders inserted at the top.
-            self._knowledge.is_rounded = False
+            self._is_rounded = False
         if not page.rows and 0 <= page.first_row - state.anchor.place <= 2 * abs(state.anchor.rate) + 2:
             self._was_empty_behind = True
         self._empty_at = page.first_row if not page.rows and page.first_row == state.anchor.place else self._empty_at
@@ -922,13 +924,15 @@ class AnchoredPaginator:
             else:
                 self._read_on()
             return set()
+        if len(page.keys) > page.request.limit and state.top in page.index_of:
+            return self._take_whole(page)
         if page.known:
             if self._paging is not Paging.ROWS:
                 raise self._offset_error(page.first_row)
             raise listing_error(messages.OFFSET_IGNORED, is_permanent=True)
         # `offset` works: what looked like rounding was a page of orders inserted at the top.
         self._is_offset_proven = True
-        self._knowledge.is_rounded = False
+        self._is_rounded = False
         self._read_on()
         return set()
 
@@ -1009,6 +1013,7 @@ class AnchoredPaginator:
     def _complete(self, rows: int) -> None:
         self._queue.clear()
         self.phase = Phase.DONE
+        self._knowledge.is_rounded = self._knowledge.is_rounded or self._is_rounded
         check_depth(rows, self.warnings)
 
     # -- refusals --
