@@ -99,7 +99,20 @@ def _read(path: Path) -> _Module:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for each in node.names:
+                constants |= _imported(node.module, each.name)
     return _Module(path, tree, constants)
+
+
+def _imported(module: str, name: str) -> dict[str, ast.expr]:
+    """Return the constants of a module of texts, as they are named where it is imported."""
+    for dotted, prefix in ((f"{module}.{name}", f"{name}."), (module, "")):
+        path = Path(__file__).parents[2] / f"{dotted.replace('.', '/')}.py"
+        if path.stem == "messages" and path.is_file():
+            return {f"{prefix}{each}": value for each, value in _read(path).constants.items()}
+    return {}
 
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -186,6 +199,8 @@ def _parts(module: _Module, function: _Function | None, node: ast.expr) -> Itera
             yield from _parts(module, function, other)
         case ast.Call(func=ast.Attribute(value=value, attr="format")):
             yield from _parts(module, function, value)
+        case ast.Attribute(value=ast.Name(id=owner), attr=name):
+            yield from _parts_of_name(module, None, f"{owner}.{name}")
         case ast.Name(id=name):
             yield from _parts_of_name(module, function, name)
 

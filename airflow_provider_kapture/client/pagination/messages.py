@@ -36,7 +36,7 @@ CANNOT_JOIN = (
     "`page_size`, or request a stable sort with `sortParam` in `default_body`"
 )
 ORDERS_MISSING = (
-    "{:,} orders moved up into the part that had been read, and reading it again did not find them; request a stable "
+    "some orders moved up into the part that had been read, and reading it again did not find them; request a stable "
     "sort with `sortParam` in `default_body`, or pull a window that has ended"
 )
 NO_LIMIT_FITS = (

@@ -1001,7 +1001,7 @@ class AnchoredPaginator:
         if not missing:
             self._complete(self.rows)
         elif len(self._earlier) + 1 >= MAX_PASSES:
-            raise listing_error(messages.ORDERS_MISSING.format(missing))
+            raise listing_error(messages.ORDERS_MISSING)
         else:
             longest = self._longest
             self._earlier.append(self._pass.seen)
