@@ -84,7 +84,7 @@ test-distributed: $(READY)-distributed servers ## a month of orders on Celery wo
 
 .PHONY: test-clouds
 test-clouds: $(CLOUDS_READY) ## every object store, each by an emulator of its own (needs Node.js)
-	$(CLOUDS)/bin/pytest tests/storage/test_object_stores.py
+	$(CLOUDS)/bin/pytest tests/storage/destinations/test_object_stores.py
 
 # Each row of the matrix has a constraint file; two at once, as much of a row is spent waiting.
 ROWS := $(patsubst constraints/%.txt,row-%,$(wildcard constraints/airflow-*.txt))

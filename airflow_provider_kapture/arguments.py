@@ -12,8 +12,8 @@ from typing import Any, cast
 from jinja2 import Undefined
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.discretion import mask
-from airflow_provider_kapture.mapped import Expansion
+from airflow_provider_kapture.operators.mapped_destination import Expansion
+from airflow_provider_kapture.privacy import mask_personal
 from airflow_provider_kapture.rendering import render_fields
 
 _MAPPINGS = ("filters", "extra_body")
@@ -34,7 +34,7 @@ class TemplatedArguments:
         render_fields(render, parent, template_fields, context, jinja_env, seen_oids)
         for name in self.template_fields:
             setattr(self, name, _defined(getattr(self, name)))
-        mask(getattr(self, "filters", None))
+        mask_personal(getattr(self, "filters", None))
 
     def _check_rendered(self, expansion: Expansion | None) -> None:
         """Check each templated argument that was given.

@@ -10,7 +10,7 @@ from airflow_provider_kapture import __version__
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
-    from airflow_provider_kapture import doctor
+    from airflow_provider_kapture.doctor import cli as doctor
     from airflow_provider_kapture.emulator import cli as emulator
 
     commands = {

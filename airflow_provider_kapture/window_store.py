@@ -16,7 +16,7 @@ import msgspec
 
 from airflow_provider_kapture.client.days import Window, WindowEdge, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.windows import window_of_run
+from airflow_provider_kapture.windows import resolve_window
 
 log = logging.getLogger(__name__)
 
@@ -50,24 +50,24 @@ def window_of_try(
     The kept window is set aside if the `window` argument or the account's time zone has changed since then: these say
     what the run is meant to pull.
 
-    :raises KaptureSettingsError: as :func:`~airflow_provider_kapture.windows.window_of_run`
+    :raises KaptureSettingsError: as :func:`~airflow_provider_kapture.windows.resolve_window`
     """
     store = context.get("task_state_store")
     if store is None or window_start is not None or window_end is not None:
-        return window_of_run(context, zone, window_start=window_start, window_end=window_end, window=window)
+        return resolve_window(context, zone, window_start=window_start, window_end=window_end, window=window)
     kept = _read(store)
     if kept is not None and (kept.argument, kept.timezone) == (repr(window), str(zone)):
         first = make_window(kept.window_start, kept.window_end, zone)
         _warn_if_other(first, context, window)
         return first, kept.source
-    inferred, source = window_of_run(context, zone, window=window)
+    inferred, source = resolve_window(context, zone, window=window)
     _write(store, _Kept(inferred.start.isoformat(), inferred.end.isoformat(), source, repr(window), str(zone)))
     return inferred, source
 
 
 def _warn_if_other(first: Window, context: Mapping[str, Any], window: dt.timedelta | str | None) -> None:
     try:
-        now, source = window_of_run(context, first.zone, window=window)
+        now, source = resolve_window(context, first.zone, window=window)
         changed = f"[{now.start.isoformat()}, {now.end.isoformat()}) from {source}" if now != first else ""
     except KaptureSettingsError as error:
         changed = f"no window ({error})"

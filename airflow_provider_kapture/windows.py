@@ -8,16 +8,16 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from airflow_provider_kapture.client.config.parsers import time_zone
 from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, in_utc, make_window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.settings import time_zone
 from airflow_provider_kapture.schedules import last_period, partition_of, partition_window, run_started
 
-_MOST_WINDOWS = 1000
+_MAX_WINDOWS = 1000
 _MILLISECOND = dt.timedelta(milliseconds=1)
 _DAY = dt.timedelta(days=1)
-_LONGEST_DAY_MS = 25 * 3_600_000
-_WAYS = "Set window_start and window_end, or window (a timedelta, or 'day'), or give the DAG a schedule"
+_MAX_DAY_MS = 25 * 3_600_000
+_REMEDIES = "Set window_start and window_end, or window (a timedelta, or 'day'), or give the DAG a schedule"
 
 
 def plan_windows(
@@ -37,17 +37,17 @@ def plan_windows(
         raise KaptureSettingsError(f"timezone is {timezone!r}: it must be {error}") from error
     whole = make_window(start, end, zone, ("start", "end"))
     if every == "day":
-        if (whole.end_ms - whole.start_ms) // _LONGEST_DAY_MS > _MOST_WINDOWS:
+        if (whole.end_ms - whole.start_ms) // _MAX_DAY_MS > _MAX_WINDOWS:
             raise _too_many(whole)
         edges = [whole.start_ms, *(part.end_ms for _, part in whole.days())]
     elif isinstance(every, dt.timedelta) and every >= _MILLISECOND:
         step = every // _MILLISECOND
-        if (whole.end_ms - whole.start_ms) / step > _MOST_WINDOWS:
+        if (whole.end_ms - whole.start_ms) / step > _MAX_WINDOWS:
             raise _too_many(whole)
         edges = [*range(whole.start_ms, whole.end_ms, step), whole.end_ms]
     else:
         raise KaptureSettingsError(f"every is {every!r}: it must be a timedelta above 0, or 'day'")
-    if len(edges) - 1 > _MOST_WINDOWS:
+    if len(edges) - 1 > _MAX_WINDOWS:
         raise _too_many(whole)
     return [
         {"window_start": from_ms(first, zone).isoformat(), "window_end": from_ms(after, zone).isoformat()}
@@ -58,13 +58,13 @@ def plan_windows(
 def _too_many(whole: Window) -> KaptureSettingsError:
     width = dt.timedelta(milliseconds=whole.end_ms - whole.start_ms)
     steps = (dt.timedelta(minutes=1), dt.timedelta(minutes=15), dt.timedelta(hours=1), dt.timedelta(hours=6), _DAY)
-    step = next((each for each in steps if width <= _MOST_WINDOWS * each), _DAY * -(-width // (_MOST_WINDOWS * _DAY)))
+    step = next((each for each in steps if width <= _MAX_WINDOWS * each), _DAY * -(-width // (_MAX_WINDOWS * _DAY)))
     units = (("days", _DAY), ("hours", dt.timedelta(hours=1)), ("minutes", dt.timedelta(minutes=1)))
     wider = next(f"timedelta({unit}={step // size})" for unit, size in units if not step % size)
-    return KaptureSettingsError(f"That is more than {_MOST_WINDOWS:,} windows: take wider ones, such as every={wider}")
+    return KaptureSettingsError(f"That is more than {_MAX_WINDOWS:,} windows: take wider ones, such as every={wider}")
 
 
-def window_of_run(
+def resolve_window(
     context: Mapping[str, Any],
     zone: ZoneInfo,
     *,
@@ -82,7 +82,7 @@ def window_of_run(
         _check_width(window)
     if window_start is not None or window_end is not None:
         for name, edge in (("window_start", window_start), ("window_end", window_end)):
-            _check_said(name, edge)
+            _check_rendered(name, edge)
         assert window_start is not None
         assert window_end is not None
         return make_window(window_start, window_end, zone), "window_start and window_end"
@@ -105,7 +105,7 @@ def _inferred(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta |
         return period, "last complete period of the schedule"
     raise KaptureSettingsError(
         "Cannot determine the window: this run has no data interval or daily partition, and its DAG has no cron or "
-        f"timedelta schedule. {_WAYS}"
+        f"timedelta schedule. {_REMEDIES}"
     )
 
 
@@ -123,7 +123,7 @@ def _check_past(context: Mapping[str, Any], inferred: Window, source: str) -> No
     )
 
 
-def _check_said(name: str, edge: WindowEdge | None) -> None:
+def _check_rendered(name: str, edge: WindowEdge | None) -> None:
     if edge is None:
         raise KaptureSettingsError(f"{name} is None and the other edge of the window is not: set both, or neither")
     if isinstance(edge, str) and edge.strip() in {"", "None"}:

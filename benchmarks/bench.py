@@ -107,11 +107,11 @@ def environment(name: str | None) -> Path:
     if name is None:
         return Path(sys.executable)
     folder = HERE / ".venvs" / name
-    wanted = (HERE / "requirements" / f"{name}.txt").read_text()
+    requirements = (HERE / "requirements" / f"{name}.txt").read_text()
     python, made_of = folder / "bin" / "python", folder / "requirements.txt"
-    if not made_of.exists() or made_of.read_text() != wanted:
+    if not made_of.exists() or made_of.read_text() != requirements:
         shutil.rmtree(folder, ignore_errors=True)
-        _say(f"installing {name}")
+        _print(f"installing {name}")
         for command in (
             [PROGRAMS / "uv", "venv", "--quiet", "--python", sys.executable, folder],
             [
@@ -128,7 +128,7 @@ def environment(name: str | None) -> Path:
             done = subprocess.run(command, check=False, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"not installed: {_last_line(done.stderr)}")
-        made_of.write_text(wanted)
+        made_of.write_text(requirements)
     return python
 
 
@@ -196,7 +196,7 @@ def part(scale: Scale, lines: Sequence[Pull], origin: str, folder: str, repeats:
     results: list[tuple[Pull, Result | str]] = []
     for pull in lines:
         often = times(pull, scale, repeats)
-        _say(f"{scale.orders:,} orders, {scale.latency * 1000:.0f} ms, {pull.label}")
+        _print(f"{scale.orders:,} orders, {scale.latency * 1000:.0f} ms, {pull.label}")
         try:
             results.append((pull, result(measured(pull, scale, origin, folder, often)) if often else "not run"))
         except RuntimeError as error:
@@ -224,7 +224,7 @@ def _last_line(text: str) -> str:
     return next((line.strip()[:120] for line in reversed(text.splitlines()) if line.strip()), "without a word")
 
 
-def _say(what: str) -> None:
+def _print(what: str) -> None:
     print(f"... {what}", file=sys.stderr, flush=True)
 
 

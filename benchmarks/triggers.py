@@ -127,12 +127,12 @@ class Kapture:
 
 def watch_polls(seen: Seen, interval: float) -> None:
     """Note when polls are due and when their requests leave."""
-    from airflow_provider_kapture.client.aio_wire import Line
+    from airflow_provider_kapture.client.transport.aiohttp_transport import AiohttpTransport
     from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
     current: ContextVar[Poll | None] = ContextVar("poll", default=None)
     due: dict[int, float | None] = {}
-    make, count, send = KaptureOrdersTrigger.__init__, KaptureOrdersTrigger._count, Line.send
+    make, count, send = KaptureOrdersTrigger.__init__, KaptureOrdersTrigger._count, AiohttpTransport.send
 
     def made(trigger: Any, **kwargs: Any) -> None:
         make(trigger, **kwargs)
@@ -156,7 +156,7 @@ def watch_polls(seen: Seen, interval: float) -> None:
 
     KaptureOrdersTrigger.__init__ = made  # type: ignore[method-assign]
     KaptureOrdersTrigger._count = counted  # type: ignore[method-assign]
-    Line.send = sent  # type: ignore[method-assign]
+    AiohttpTransport.send = sent  # type: ignore[method-assign]
 
 
 # When the runner is told of the triggers.
@@ -166,9 +166,9 @@ STARTED = [0.0]
 async def beat(seen: Seen) -> None:
     clock = asyncio.get_running_loop().time
     while True:
-        wanted, worked, collections = clock() + HEARTBEAT, time.thread_time(), len(seen.collections)
+        due, worked, collections = clock() + HEARTBEAT, time.thread_time(), len(seen.collections)
         await asyncio.sleep(HEARTBEAT)
-        late, worked = clock() - wanted, time.thread_time() - worked
+        late, worked = clock() - due, time.thread_time() - worked
         collected, collecting = (sum(each) for each in zip((0, 0), *seen.collections[collections:], strict=True))
         seen.beats.append(Beat(late, worked, collected, collecting))
 

@@ -215,9 +215,9 @@ def _others(session_id: int) -> list[psutil.Process]:
     return [each for each in _session(session_id) if each.pid != os.getpid()]
 
 
-def _stop_session(session_id: int, patience: float) -> None:
-    """Ask every process of a session but this one to stop, and after ``patience`` seconds end those that are left."""
-    deadline = time.monotonic() + patience
+def _stop_session(session_id: int, timeout: float) -> None:
+    """Ask every process of a session but this one to stop, and after ``timeout`` seconds end those that are left."""
+    deadline = time.monotonic() + timeout
     asked: set[psutil.Process] = set()
     while (others := _others(session_id)) and time.monotonic() < deadline:
         for process in set(others) - asked:

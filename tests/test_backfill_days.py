@@ -11,7 +11,7 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_kapture.windows import window_of_run
+from airflow_provider_kapture.windows import resolve_window
 
 PAGE = (Path(__file__).parents[1] / "docs/backfills.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^ *\| `([^`]+)`, (\S+) \| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
@@ -43,7 +43,7 @@ def days_pulled(schedule: str, timezone: str) -> list[dt.date]:
             "data_interval_end": interval.end if interval else None,
             "logical_date": info.logical_date,
         }
-        window, _ = window_of_run(context, ZONE, window="day")
+        window, _ = resolve_window(context, ZONE, window="day")
         found += [date for date, _ in window.days()]
     return found
 
@@ -67,5 +67,5 @@ def test_the_table_has_rows():
 @pytest.mark.parametrize(("schedule", "timezone", "on_3", "on_2"), ROWS, ids=[f"{row[0]} {row[1]}" for row in ROWS])
 def test_a_backfill_pulls_the_days_that_the_table_names(schedule, timezone, on_3, on_2):
     first, last = days_of(on_2 if airflow.__version__.startswith("2.") else on_3)
-    wanted = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
-    assert days_pulled(schedule, timezone) == wanted
+    expected = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    assert days_pulled(schedule, timezone) == expected

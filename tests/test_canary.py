@@ -9,13 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from canary import EMAIL, PASSWORD, PHONE, TOKEN, Canary, _left_in, leaks, told_by
+from canary import EMAIL, PASSWORD, PHONE, TOKEN, Canary, _left_in, leaks, texts_of
 
 from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.errors import KaptureError, KaptureRefusedError
-from airflow_provider_kapture.client.protocol import question
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
-from airflow_provider_kapture.hooks.kapture import KaptureHook, account_of
+from airflow_provider_kapture.hooks.kapture import KaptureHook, account_from_connection
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 from airflow_provider_kapture.triggers.kapture import KaptureOrdersEventTrigger, KaptureOrdersTrigger
@@ -47,7 +47,7 @@ def test_a_leak_is_seen(request: pytest.FixtureRequest, caplog: pytest.LogCaptur
     error.add_note(f"for {TOKEN}")
     assert canary.errors == [error]
     assert canary.found == [f"{PASSWORD!r} in a log record of any"]
-    assert set(leaks(" ".join(told_by(error)))) == {EMAIL, TOKEN}
+    assert set(leaks(" ".join(texts_of(error)))) == {EMAIL, TOKEN}
 
 
 @pytest.mark.leaks
@@ -69,8 +69,8 @@ def test_nothing_shows_the_password_or_a_customer(kapture: Emulator) -> None:
     shown = [
         account,
         account.dialect,
-        Account.of("acme", "u", PASSWORD, {"cm_id": 1, "default_body": personal}),
-        question("create", personal),
+        Account.from_connection("acme", "u", PASSWORD, {"cm_id": 1, "default_body": personal}),
+        build_query("create", personal),
         hook,
         KaptureClient(account),
         KapturePullOrdersOperator(task_id="pull", **WINDOW),
@@ -83,11 +83,11 @@ def test_nothing_shows_the_password_or_a_customer(kapture: Emulator) -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
 def test_a_vendors_message_tells_of_no_one(kapture: Emulator, mocker, status: int) -> None:
-    said = f"No access for {EMAIL}, {PHONE}; key {PASSWORD} or Basic {TOKEN}"
-    kapture.set(verbatim=json.dumps({"status": "failed", "message": said}))
+    vendor_message = f"No access for {EMAIL}, {PHONE}; key {PASSWORD} or Basic {TOKEN}"
+    kapture.set(verbatim=json.dumps({"status": "failed", "message": vendor_message}))
     if status != 200:
         kapture.set(verbatim=None, status_every=1, status=status)
-        mocker.patch("airflow_provider_kapture.emulator.answers._MESSAGES", {status: said})
+        mocker.patch("airflow_provider_kapture.emulator.responses._MESSAGES", {status: vendor_message})
     with pytest.raises(KaptureError) as caught:
         KaptureHook().count_orders("2024-05-08", "2024-05-10")
     assert "No access for" in str(caught.value) or status == 401
@@ -101,7 +101,7 @@ def test_a_redirect_tells_of_no_one() -> None:
     with Emulator(Book(orders=1), switches) as kapture:
         connection = json.loads(kapture.connection_json())
         extra = connection["extra"]
-        account = Account.of(connection["host"], connection["login"], connection["password"], extra)
+        account = Account.from_connection(connection["host"], connection["login"], connection["password"], extra)
         with (
             KaptureClient(account) as client,
             pytest.raises(KaptureRefusedError, match=r"elsewhere\.example") as caught,
@@ -114,5 +114,5 @@ def test_a_connection_that_is_wrong_is_told_without_its_password(mocker) -> None
     wrong = mocker.Mock(host=f"https://u:{PASSWORD}@acme", login="u", password=PASSWORD, port=None, schema=None)
     wrong.extra_dejson = {"cm_id": 1}
     with pytest.raises(KaptureError) as caught:
-        account_of(wrong)
-    assert leaks(" ".join(told_by(caught.value))) == []
+        account_from_connection(wrong)
+    assert leaks(" ".join(texts_of(caught.value))) == []

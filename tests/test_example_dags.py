@@ -80,8 +80,8 @@ def test_hourly_files_are_adjacent_and_the_consumer_reads_them(kapture: Emulator
     assert {run.state for run in runs} == {"success"}
     pulled = [receipt for run in runs for receipt in receipts(run)]
     edges = [dt.datetime(2024, 5, 9, hour, tzinfo=dt.UTC) for hour in (6, 7, 8, 9)]
-    for name, wanted in (("window_start", edges[:-1]), ("window_end", edges[1:])):
-        assert [dt.datetime.fromisoformat(receipt[name]) for receipt in pulled] == wanted
+    for name, expected in (("window_start", edges[:-1]), ("window_end", edges[1:])):
+        assert [dt.datetime.fromisoformat(receipt[name]) for receipt in pulled] == expected
     # The events of the runs since the consumer's last one, one of which was repeated.
     events = [SimpleNamespace(extra=receipt) for receipt in (*pulled, pulled[-1])]
     context = {"triggering_asset_events": SimpleNamespace(values=lambda: [events])}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_mock import MockerFixture
 
-from airflow_provider_kapture.discretion import mask
+from airflow_provider_kapture.privacy import mask_personal
 
 
 @pytest.mark.parametrize(
@@ -19,5 +19,5 @@ from airflow_provider_kapture.discretion import mask
 )
 def test_an_id_is_masked_as_it_is_sent(mocker: MockerFixture, value: Any) -> None:
     masked = mocker.patch("airflow.providers.common.compat.sdk.mask_secret")
-    mask({"customerIds": value})
+    mask_personal({"customerIds": value})
     assert "191000001" in [call.args[0] for call in masked.call_args_list]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from instants import KINDS, each_kind
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.windows import plan_windows, window_of_run
+from airflow_provider_kapture.windows import plan_windows, resolve_window
 
 ZONE = ZoneInfo("Asia/Kolkata")
 MOMENT = dt.datetime(2026, 1, 5, 2, 0, tzinfo=dt.UTC)
@@ -88,7 +88,7 @@ def as_kind(context: dict[str, Any], kind: Any) -> dict[str, Any]:
 
 
 def window_in_utc(context: dict[str, Any], zone: ZoneInfo = ZONE, **arguments: Any) -> tuple[str, str]:
-    window, _ = window_of_run(context, zone, **arguments)
+    window, _ = resolve_window(context, zone, **arguments)
     start, end = (edge.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M") for edge in (window.start, window.end))
     return start, end
 
@@ -129,14 +129,14 @@ def test_a_window_of_a_day_has_24_hours_whatever_the_kind_of_datetime(kind: Any,
     for end in (END + dt.timedelta(days=days) for days in range(4)):
         moment = kind(end)
         context = {"dag_run": SimpleNamespace(run_after=moment)} if name == "run_after" else {name: moment}
-        window, _ = window_of_run(context, ZoneInfo(zone), window=dt.timedelta(days=1))
+        window, _ = resolve_window(context, ZoneInfo(zone), window=dt.timedelta(days=1))
         assert (window.start, window.end) == (end - dt.timedelta(days=1), end)
 
 
 @pytest.mark.parametrize("window", [dt.timedelta.max, dt.timedelta(days=800_000)])
 def test_a_window_that_begins_before_the_calendar_is_an_error(window: dt.timedelta) -> None:
     with pytest.raises(KaptureSettingsError, match="window is"):
-        window_of_run({"logical_date": MOMENT}, ZONE, window=window)
+        resolve_window({"logical_date": MOMENT}, ZONE, window=window)
 
 
 @pytest.mark.parametrize(
@@ -183,13 +183,13 @@ def test_timetables_of_airflow_3(name: str, arguments: dict[str, Any], start: st
 @pytest.mark.parametrize("schedule", [None, "@once", [Asset("orders")], EventsTimetable([pendulum.instance(MOMENT)])])
 def test_a_schedule_without_periods_is_no_window(schedule: Any) -> None:
     with pytest.raises(KaptureSettingsError, match=r"Set window_start and window_end, or window \(.*, or give the DAG"):
-        window_of_run(run_of(schedule), ZONE)
+        resolve_window(run_of(schedule), ZONE)
 
 
 def test_a_run_that_assets_triggered_is_none_of_the_cron() -> None:
     run = SimpleNamespace(run_type="asset_triggered", run_after=MOMENT)
     with pytest.raises(KaptureSettingsError, match="Cannot determine the window"):
-        window_of_run(run_of("@daily", None, dag_run=run), ZONE)
+        resolve_window(run_of("@daily", None, dag_run=run), ZONE)
 
 
 CRONS = ("0 0 * * *", "30 2 * * *", "0 2,3 * * *", "15 * * * *", "*/20 * * * *", "0 */2 * * *", "30 1-3 * * 0")
@@ -281,7 +281,7 @@ def test_a_partitioned_run_is_for_its_day(partition: dict[str, Any], kind: Any) 
 )
 def test_a_partition_that_is_no_day_is_no_window(partition: dict[str, Any]) -> None:
     with pytest.raises(KaptureSettingsError, match="partition"):
-        window_of_run(partition, ZONE)
+        resolve_window(partition, ZONE)
 
 
 def partitions_by(cron: str, **arguments: Any) -> Any:
@@ -298,7 +298,7 @@ def keys_are_in_utc() -> bool:
 
 @each_kind
 @pytest.mark.parametrize(
-    ("cron", "zones", "date", "wanted"),
+    ("cron", "zones", "date", "expected"),
     [
         # The account's day of that name, whichever zone the DAG counts in.
         ("0 0 * * *", ("UTC", "America/New_York"), (2026, 1, 3), ("2026-01-03T05:00", "2026-01-04T05:00")),
@@ -322,7 +322,7 @@ def keys_are_in_utc() -> bool:
     ],
 )
 def test_partitions_by_cron_leave_no_gap_whatever_their_width(
-    cron: str, zones: tuple[str, str], date: Any, wanted: tuple[str, str], kind: Any
+    cron: str, zones: tuple[str, str], date: Any, expected: tuple[str, str], kind: Any
 ) -> None:
     clock, zone = zones
     timetable = partitions_by(cron, timezone=clock)
@@ -330,7 +330,7 @@ def test_partitions_by_cron_leave_no_gap_whatever_their_width(
     written = moment if keys_are_in_utc() else moment.astimezone(ZoneInfo(clock))
     key = {"partition_key": written.strftime(timetable.key_format)}
     for partition in (key, {**key, "partition_date": kind(moment)}):
-        assert window_in_utc(run_of(timetable, None, **partition), ZoneInfo(zone)) == wanted
+        assert window_in_utc(run_of(timetable, None, **partition), ZoneInfo(zone)) == expected
 
 
 @pytest.mark.parametrize("key_format", ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
@@ -345,7 +345,7 @@ def test_partitions_of_days_are_adjacent_days_whatever_their_key(
     ticks = [dt.datetime(day.year, day.month, day.day, *map(int, reversed(minutes_hours)), tzinfo=zone) for day in days]
     in_key = dt.UTC if keys_are_in_utc() else zone
     keys = [tick.astimezone(in_key).strftime(key_format) for tick in ticks]
-    windows = [window_of_run(run_of(timetable, None, partition_key=key), zone)[0] for key in keys]
+    windows = [resolve_window(run_of(timetable, None, partition_key=key), zone)[0] for key in keys]
     assert all(len([*each.days()]) == 1 and each.is_whole_days() for each in windows)
     assert [each.start for each in windows[1:]] == [each.end for each in windows[:-1]]
     if key_format != "%Y-%m-%d":  # in UTC, such a key has lost which tick it was
@@ -357,7 +357,7 @@ def test_a_key_that_is_none_of_the_crons_partitions_is_an_error(key: str) -> Non
     timetable = partitions_by("0 * * * *", timezone="UTC")
     run = SimpleNamespace(run_type="manual", run_after=MOMENT)
     with pytest.raises(KaptureSettingsError, match="none of its DAG's partitions"):
-        window_of_run(run_of(timetable, None, partition_key=key, dag_run=run), ZONE)
+        resolve_window(run_of(timetable, None, partition_key=key, dag_run=run), ZONE)
 
 
 def test_a_run_without_a_key_is_for_the_last_complete_partition() -> None:
@@ -384,13 +384,13 @@ HOUR = dt.timedelta(hours=1)
 )
 def test_an_inferred_window_that_ends_after_the_run_started_is_an_error(context: dict[str, Any], kind: Any) -> None:
     with pytest.raises(KaptureSettingsError, match="ends in the future"):
-        window_of_run(as_kind(context, kind), ZONE)
+        resolve_window(as_kind(context, kind), ZONE)
 
 
 @pytest.mark.parametrize("window", ["day", dt.timedelta(hours=1)])
 def test_a_relative_window_that_ends_after_the_run_started_is_an_error(window: dt.timedelta | str) -> None:
     with pytest.raises(KaptureSettingsError, match="ends in the future"):
-        window_of_run({"logical_date": NOW + dt.timedelta(days=2)}, ZONE, window=window)
+        resolve_window({"logical_date": NOW + dt.timedelta(days=2)}, ZONE, window=window)
 
 
 def test_a_partition_that_ends_in_the_future_names_the_offset() -> None:
@@ -401,11 +401,11 @@ def test_a_partition_that_ends_in_the_future_names_the_offset() -> None:
     with pytest.raises(
         KaptureSettingsError, match=r"partition 2026-01-0.* ends in the future.*run_offset=-1, or window"
     ):
-        window_of_run(run_of(timetable, None, dag_run=run), ZONE)
+        resolve_window(run_of(timetable, None, dag_run=run), ZONE)
 
 
 def test_an_explicit_window_may_end_in_the_future() -> None:
-    window, _ = window_of_run({}, ZONE, window_start="2026-01-01", window_end=NOW + HOUR)
+    window, _ = resolve_window({}, ZONE, window_start="2026-01-01", window_end=NOW + HOUR)
     assert window.end == NOW + HOUR
 
 
@@ -438,4 +438,4 @@ def test_a_run_does_not_start_before_it_is_due_whatever_a_schedulers_clock_says(
 )
 def test_what_is_wrong_with_a_window_is_said(arguments: dict, message: str) -> None:
     with pytest.raises(KaptureSettingsError, match=message):
-        window_of_run({}, ZONE, **arguments)
+        resolve_window({}, ZONE, **arguments)

@@ -6,10 +6,14 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.api.failures import Response
+from airflow_provider_kapture.client.api.redaction import with_redactions
+from airflow_provider_kapture.client.api.request import OrderQuery, build_query, request_body
+from airflow_provider_kapture.client.api.response import Page, parse_response
+from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
-from airflow_provider_kapture.client.protocol import Answer, Page, Question, discreet, page_of, question, request_body
-from airflow_provider_kapture.client.pull import Pull, PullSteps, Tally
+from airflow_provider_kapture.client.pull.pull import Pull, PullSteps
+from airflow_provider_kapture.client.pull.stats import PullStats
 
 
 class BaseClient:
@@ -30,14 +34,14 @@ class BaseClient:
 
     def _window_query(
         self, window_start: WindowEdge, window_end: WindowEdge, date_field: str, filters: Mapping[str, Any] | None
-    ) -> tuple[Question, list[Window]]:
-        return question(date_field, filters), [self.window(window_start, window_end)]
+    ) -> tuple[OrderQuery, list[Window]]:
+        return build_query(date_field, filters), [self.window(window_start, window_end)]
 
-    def _steps(self, asked: Question, windows: Sequence[Window], tally: Tally, enough: int | None) -> PullSteps:
-        return Pull(self.account, asked, windows, tally, enough).steps()
+    def _steps(self, query: OrderQuery, windows: Sequence[Window], stats: PullStats, at_least: int | None) -> PullSteps:
+        return Pull(self.account, query, windows, stats, at_least).steps()
 
-    def _body(self, asked: Question, days: DayRange, offset: int, limit: int | None) -> bytes:
-        return request_body(self.account, asked, days, offset, limit)
+    def _body(self, query: OrderQuery, days: DayRange, offset: int, limit: int | None) -> bytes:
+        return request_body(self.account, query, days, offset, limit)
 
-    def _page(self, asked: Question, answer: Answer) -> Page:
-        return page_of(answer, discreet(self.account, asked), dt.datetime.now(dt.UTC))
+    def _page(self, query: OrderQuery, response: Response) -> Page:
+        return parse_response(response, with_redactions(self.account, query), dt.datetime.now(dt.UTC))

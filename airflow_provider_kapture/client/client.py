@@ -10,19 +10,23 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.api.failures import Response
+from airflow_provider_kapture.client.api.records import to_dict
+from airflow_provider_kapture.client.api.request import OrderQuery
+from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.base import BaseClient
+from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge
-from airflow_provider_kapture.client.dicts import as_dict
-from airflow_provider_kapture.client.lanes import Gate, Lanes
-from airflow_provider_kapture.client.protocol import Answer, Page, Question
-from airflow_provider_kapture.client.pull import Batch, Fetched, Tally, next_step
+from airflow_provider_kapture.client.fetch.throttle import Throttle
+from airflow_provider_kapture.client.fetch.workers import WorkerPool
+from airflow_provider_kapture.client.pull.pull import Fetched, OrderBatch, next_step
+from airflow_provider_kapture.client.pull.stats import PullStats
 
 if TYPE_CHECKING:
-    from airflow_provider_kapture.client.wire import Line
+    from airflow_provider_kapture.client.transport.requests_transport import RequestsTransport
 
 # Seconds that closing waits for threads whose connection was broken off; one that resolves a name can't be.
-_FAREWELL = 1.0
+_CLOSE_TIMEOUT = 1.0
 
 
 class KaptureClient(BaseClient):
@@ -33,10 +37,10 @@ class KaptureClient(BaseClient):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self._line: Line | None = None
+        self._transport: RequestsTransport | None = None
         self._opening = threading.Lock()
-        self._gate = Gate(account)
-        self._open_lanes: set[Lanes] = set()
+        self._throttle = Throttle(account)
+        self._open_workers: set[WorkerPool] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -48,17 +52,17 @@ class KaptureClient(BaseClient):
 
     def close(self) -> None:
         """End what pulls there are, and give the connections back."""
-        lanes = tuple(self._open_lanes)
-        for each in lanes:
+        workers = tuple(self._open_workers)
+        for each in workers:
             each.close()
         with self._opening:
-            line, self._line = self._line, None
-        if line is not None:
-            line.close()
-        until = time.monotonic() + _FAREWELL
-        for each in lanes:
+            transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.close()
+        until = time.monotonic() + _CLOSE_TIMEOUT
+        for each in workers:
             if each.join(until):
-                self._open_lanes.discard(each)
+                self._open_workers.discard(each)
 
     def iter_orders(
         self,
@@ -72,8 +76,8 @@ class KaptureClient(BaseClient):
 
         :raises KaptureError: the pull is not complete
         """
-        asked, windows = self._window_query(window_start, window_end, date_field, filters)
-        return (as_dict(raw) for batch in self.pull(asked, windows) for raw in batch.raws)
+        query, windows = self._window_query(window_start, window_end, date_field, filters)
+        return (to_dict(raw) for batch in self.pull(query, windows) for raw in batch.raws)
 
     def count_orders(
         self,
@@ -88,52 +92,52 @@ class KaptureClient(BaseClient):
 
         :raises KaptureError: the pull is not complete
         """
-        asked, windows = self._window_query(window_start, window_end, date_field, filters)
-        tally = Tally()
-        batches = self.pull(asked, windows, tally, at_least)
+        query, windows = self._window_query(window_start, window_end, date_field, filters)
+        stats = PullStats()
+        batches = self.pull(query, windows, stats, at_least)
         try:
             for _ in batches:
-                if at_least is not None and tally.rows >= at_least:
+                if at_least is not None and stats.rows >= at_least:
                     break
         finally:
             batches.close()
-        return tally.rows
+        return stats.rows
 
     def pull(
-        self, asked: Question, windows: Sequence[Window], tally: Tally | None = None, enough: int | None = None
-    ) -> Generator[Batch, None, None]:
+        self, query: OrderQuery, windows: Sequence[Window], stats: PullStats | None = None, at_least: int | None = None
+    ) -> Generator[OrderBatch, None, None]:
         """The orders of windows, one window after another, as Kapture sent them, batch by batch.
 
-        :param tally: counts what is done while it is done
-        :param enough: how many orders the caller will take: few pages are read beyond them
+        :param stats: counts what is done while it is done
+        :param at_least: how many orders the caller will take: few pages are read beyond them
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
-        tally = Tally() if tally is None else tally
-        lanes = self._open(asked, tally)
+        stats = PullStats() if stats is None else stats
+        workers = self._open(query, stats)
         fetched: Fetched | None = None
-        with closing(lanes), closing(self._steps(asked, windows, tally, enough)) as steps:
+        with closing(workers), closing(self._steps(query, windows, stats, at_least)) as steps:
             while (step := next_step(steps, fetched)) is not None:
-                if isinstance(step, Batch):
+                if isinstance(step, OrderBatch):
                     yield step
                     fetched = None
                 else:
-                    fetched = lanes.carry_out(step)
+                    fetched = workers.carry_out(step)
 
-    def _open(self, asked: Question, tally: Tally) -> Lanes:
+    def _open(self, query: OrderQuery, stats: PullStats) -> WorkerPool:
         now = time.monotonic()
-        self._open_lanes -= {each for each in tuple(self._open_lanes) if each.is_closed and each.join(now)}
-        lanes = Lanes(self.account, self._gate, partial(self.fetch, asked), tally)
-        self._open_lanes.add(lanes)
-        return lanes
+        self._open_workers -= {each for each in tuple(self._open_workers) if each.is_closed and each.join(now)}
+        workers = WorkerPool(self.account, self._throttle, partial(self.fetch, query), stats)
+        self._open_workers.add(workers)
+        return workers
 
-    def fetch(self, asked: Question, days: DayRange, offset: int, limit: int | None = None) -> Page:
+    def fetch(self, query: OrderQuery, days: DayRange, offset: int, limit: int | None = None) -> Page:
         """One page, asked for once: no retry.
 
         :raises KaptureError: the error that the answer is instead
         """
-        return self._page(asked, self.send(self._body(asked, days, offset, limit)))
+        return self._page(query, self.send(self._body(query, days, offset, limit)))
 
-    def send(self, body: bytes) -> Answer:
+    def send(self, body: bytes) -> Response:
         """One request, and the whole answer to it, whatever it says: no retry.
 
         :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
@@ -141,9 +145,9 @@ class KaptureClient(BaseClient):
         :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
         """
         with self._opening:
-            if self._line is None:
-                from airflow_provider_kapture.client.wire import Line
+            if self._transport is None:
+                from airflow_provider_kapture.client.transport.requests_transport import RequestsTransport
 
-                self._line = Line(self.account)
-            line = self._line
-        return line.send(body)
+                self._transport = RequestsTransport(self.account)
+            transport = self._transport
+        return transport.send(body)

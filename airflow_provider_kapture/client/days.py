@@ -132,7 +132,7 @@ class DayRange:
         """First instant of the first date, and the first instant after the last one, in epoch milliseconds."""
         return day_start(self.first, zone), day_end(self.last, zone)
 
-    def holds(self, ms: int, zone: ZoneInfo) -> bool:
+    def contains(self, ms: int, zone: ZoneInfo) -> bool:
         """Whether the instant's local date is one of these."""
         return self.first <= from_ms(ms, zone).date() <= self.last
 

@@ -22,30 +22,38 @@ Messages never hold a secret nor a customer's data.
 
 from __future__ import annotations
 
+import warnings
+
 
 class KaptureError(Exception):
     """Base of all errors of this package.
 
     :ivar transient: whether asking for the same page again may mend it; the page is then asked for again
         within the connection's ``retry_budget``
-    :ivar hopeless: whether a later run of the same task must fail the same way, until a person changes something
+    :ivar permanent: whether a later run of the same task must fail the same way, until a person changes something
     """
 
     transient = False
-    hopeless = False
+    permanent = False
+
+    @property
+    def hopeless(self) -> bool:
+        """Return ``permanent``. Deprecated name of it; the next release removes it."""
+        warnings.warn("KaptureError.hopeless is now KaptureError.permanent", DeprecationWarning, stacklevel=2)
+        return self.permanent
 
 
 class KaptureSettingsError(KaptureError, ValueError):
     """The connection or an argument is wrong. The message says which, and the nearest right one."""
 
-    hopeless = True
+    permanent = True
 
 
 class KaptureTransportError(KaptureError):
     """No whole answer came: name resolution, connection, TLS, time-out, a body cut short.
 
     :param reason: ``name`` (there is no such name), ``resolver`` (name resolution does not answer), ``refused``,
-        ``proxy``, ``proxy_auth`` (the proxy wants other credentials), ``tls``, ``timeout``, ``broken`` or ``stopped``
+        ``proxy``, ``proxy_auth`` (the proxy wants other credentials), ``tls``, ``timeout``, ``broken`` or ``cancelled``
     """
 
     def __init__(self, message: str, *, reason: str = "broken") -> None:
@@ -55,14 +63,14 @@ class KaptureTransportError(KaptureError):
     @property
     def transient(self) -> bool:  # type: ignore[override]
         """A certificate that is not trusted does not mend within minutes."""
-        return self.reason not in {"tls", "stopped"}
+        return self.reason not in {"tls", "cancelled"}
 
 
 class KaptureProxyAuthError(KaptureTransportError):
     """The proxy on the way answered 407: it wants other credentials than the environment gives it."""
 
     transient = False
-    hopeless = True
+    permanent = True
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason="proxy_auth")
@@ -72,7 +80,7 @@ class KaptureUnknownHostError(KaptureTransportError):
     """The host's name did not exist, time after time, and no answer came before: the connection's host is wrong."""
 
     transient = False
-    hopeless = True
+    permanent = True
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason="name")
@@ -96,19 +104,19 @@ class KaptureAnswerError(KaptureError):
 class KaptureAuthError(KaptureAnswerError):
     """401, or "Invalid Auth Key" under any status."""
 
-    hopeless = True
+    permanent = True
 
 
 class KaptureForbiddenError(KaptureAnswerError):
     """403."""
 
-    hopeless = True
+    permanent = True
 
 
 class KaptureRefusedError(KaptureAnswerError):
     """400, 404, 405, a redirect, any other "failed": the message names the settings that may be wrong."""
 
-    hopeless = True
+    permanent = True
 
 
 class KaptureBusyError(KaptureAnswerError):
@@ -136,13 +144,13 @@ class KaptureOversizeError(KaptureShapeError):
     """A page that unpacks to more than the connection's ``max_response_bytes``: it would the next time too."""
 
     transient = False
-    hopeless = True
+    permanent = True
 
 
 class KaptureDialectError(KaptureAnswerError):
     """Orders created outside the days that were asked for: ``timezone`` or ``end_date`` is not the account's."""
 
-    hopeless = True
+    permanent = True
 
 
 class KaptureListingError(KaptureAnswerError):

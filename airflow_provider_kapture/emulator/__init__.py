@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Book", "Emulator", "Switches"]
 
-_HOMES = {"Book": "book", "Emulator": "server", "Switches": "switches"}
+_MODULES = {"Book": "book", "Emulator": "server", "Switches": "switches"}
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for only then: the command line's help needs no web server."""
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_kapture.emulator.answers import Reply
 from airflow_provider_kapture.emulator.book import Book
 from airflow_provider_kapture.emulator.broken import break_connection
+from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.service import Service
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest
@@ -71,7 +71,7 @@ class _Kapture:
         with self._service.traffic.counting(seen):
             if self._service.switches.latency:
                 await asyncio.sleep(self._service.switches.latency)
-            reply = self._service.answer(seen)
+            reply = self._service.respond(seen)
             self._service.traffic.statuses[str(reply.status)] += 1
             if reply.broken is not None:
                 await break_connection(reply, scope, receive)
@@ -127,9 +127,9 @@ def _switches(service: Service) -> _Endpoint:
 
 def _orders(service: Service) -> _Endpoint:
     async def orders(request: Request) -> JSONResponse:
-        asked = await _json(request)
-        day = dt.date.fromisoformat(asked["day"]) if asked.get("day") else service.book.last_day
-        added = service.store.add(int(asked.get("count", 1)), day, asked.get("create_ms"))
+        options = await _json(request)
+        day = dt.date.fromisoformat(options["day"]) if options.get("day") else service.book.last_day
+        added = service.store.add(int(options.get("count", 1)), day, options.get("create_ms"))
         return JSONResponse({"ids": [order.id for order in added]})
 
     return orders

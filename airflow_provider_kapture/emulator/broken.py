@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from airflow_provider_kapture.emulator.answers import Reply
+from airflow_provider_kapture.emulator.responses import Reply
 
 _TRANSPORT = "kapture.transport"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"

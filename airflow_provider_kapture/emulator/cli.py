@@ -54,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_switches(group: argparse._ArgumentGroup, topic: str) -> None:
-    wanted = switch_types()
+    expected = switch_types()
     for each in fields(Switches):
         if each.metadata["topic"] != topic:
             continue
-        kind, named = bare(wanted[each.name]), choices(wanted[each.name])
+        kind, named = bare(expected[each.name]), choices(expected[each.name])
         text = each.metadata["help"]
         if kind is not bool and each.default is not None:
             text = f"{text} ({each.default})"
@@ -104,12 +104,12 @@ def main(args: argparse.Namespace) -> int:
     try:
         from airflow_provider_kapture.emulator.server import Emulator
     except ModuleNotFoundError as error:
-        return _complain(f"{error.name} is not installed. Run: pip install 'airflow-provider-kapture[emulator]'")
+        return _print_error(f"{error.name} is not installed. Run: pip install 'airflow-provider-kapture[emulator]'")
     try:
         book = Book(args.orders, args.days, args.start, args.timezone, args.seed, args.cm_id)
         emulator = Emulator(book, switches_of(args), user=args.user, password=args.password, port=args.port)
     except ValueError as error:
-        return _complain(str(error))
+        return _print_error(str(error))
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -119,11 +119,11 @@ def main(args: argparse.Namespace) -> int:
             sys.stdout.flush()
             stop.wait()
     except OSError as error:
-        return _complain(f"can't listen on 127.0.0.1:{args.port}: {error.strerror}")
+        return _print_error(f"can't listen on 127.0.0.1:{args.port}: {error.strerror}")
     return 0
 
 
-def _complain(message: str) -> int:
+def _print_error(message: str) -> int:
     sys.stderr.write(f"kapture emulator: {message}\n")
     return _USAGE_ERROR
 

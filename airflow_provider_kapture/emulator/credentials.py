@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from airflow_provider_kapture.emulator import answers
-from airflow_provider_kapture.emulator.answers import Reply
+from airflow_provider_kapture.emulator import responses
+from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest
 
@@ -33,7 +33,7 @@ def refusal(request: SeenRequest, switches: Switches, user: str, password: str) 
         return Reply(403, _DENIED_PAGE, _HTML)
     if switches.method not in (request.method, "both") or request.method not in ("GET", "POST"):
         allowed = "GET, POST" if switches.method == "both" else switches.method
-        return answers.failure(switches.bad_method, None, switches, {"allow": allowed})
+        return responses.failure(switches.bad_method, None, switches, {"allow": allowed})
     token = _token(switches, user, password)
     if not _is_known(request.headers, token) or not _has_headers(request.headers, switches, token, password):
         return _unknown(switches)
@@ -48,8 +48,8 @@ def _is_known(headers: Mapping[str, str], token: str) -> bool:
 def _has_headers(headers: Mapping[str, str], switches: Switches, token: str, password: str) -> bool:
     for line in filter(str.strip, (switches.required_headers or "").split(";")):
         name, _, value = line.partition(":")
-        wanted = value.strip().replace("{token}", token).replace("{password}", password)
-        if headers.get(name.strip().lower()) != wanted:
+        expected = value.strip().replace("{token}", token).replace("{password}", password)
+        if headers.get(name.strip().lower()) != expected:
             return False
     return True
 
@@ -58,13 +58,13 @@ def _unknown(switches: Switches) -> Reply:
     """What wrong credentials get."""
     kind, status = switches.bad_auth_body, switches.bad_auth
     replies = {
-        "redirect": answers.redirect("/login"),
+        "redirect": responses.redirect("/login"),
         "login_page": Reply(200, _LOGIN_PAGE, _HTML),
         "html": Reply(status, _DENIED_PAGE, _HTML),
         "empty": Reply(status, b"", {}),
         "plain": Reply(status, switches.bad_auth_message.encode(), {"content-type": "text/plain; charset=utf-8"}),
     }
-    return replies.get(kind) or answers.failure(status, switches.bad_auth_message, switches)
+    return replies.get(kind) or responses.failure(status, switches.bad_auth_message, switches)
 
 
 def _token(switches: Switches, user: str, password: str) -> str:

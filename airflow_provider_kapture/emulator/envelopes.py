@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from airflow_provider_kapture.emulator import answers
-from airflow_provider_kapture.emulator.answers import Reply
+from airflow_provider_kapture.emulator import responses
 from airflow_provider_kapture.emulator.book import Order
 from airflow_provider_kapture.emulator.records import is_rewritten, rewritten
+from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.switches import Switches
 
 # What stands before the rows, and what behind them.
@@ -64,7 +64,7 @@ def nothing(start_date: str, switches: Switches) -> Reply:
         head, tail = _envelope(switches)
         return _encoded(head + _ROWS[kind] + tail, switches)
     if kind in _FAILURES:
-        return answers.failure(_FAILURES[kind], message, switches)
+        return responses.failure(_FAILURES[kind], message, switches)
     rows_key = switches.rows_at.rpartition(".")[2] or "order_details"
     bodies = {
         "missing": json.dumps({"success": "true", "message": message}).encode(),

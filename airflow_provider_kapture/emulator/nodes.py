@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from airflow_provider_kapture.emulator.answers import Reply
 from airflow_provider_kapture.emulator.book import Order
+from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.store import Store
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest

@@ -5,32 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_kapture.emulator.book import Order
-from airflow_provider_kapture.emulator.question import Question
+from airflow_provider_kapture.emulator.query import Query
 from airflow_provider_kapture.emulator.refusals import refuse
 from airflow_provider_kapture.emulator.switches import Switches
 
 
-def page(listing: Sequence[Order], question: Question, switches: Switches) -> Sequence[Order]:
+def page(listing: Sequence[Order], query: Query, switches: Switches) -> Sequence[Order]:
     """The rows of one page.
 
     :param listing: the orders that match, oldest first
     :raises RefusalError: the page can't be asked for
     """
-    limit = question.limit or switches.default_limit
+    limit = query.limit or switches.default_limit
     if switches.page_cap is not None and limit > switches.page_cap:
         if switches.over_cap != "cut":
             raise refuse(switches.over_cap, f"limit must not be more than {switches.page_cap}.")
         limit = switches.page_cap
     rows = _lines(listing) if switches.lines else listing
-    start, stop = _range(len(rows), limit, question.offset, switches)
+    start, stop = _range(len(rows), limit, query.offset, switches)
     total = len(rows)
     chosen = rows[start:stop] if switches.order == "oldest" else rows[total - stop : total - start][::-1]
     return [each for each in chosen if _is_shown(each, switches)] if switches.hidden != "none" else chosen
 
 
-def is_past_end(question: Question, switches: Switches) -> bool:
+def is_past_end(query: Query, switches: Switches) -> bool:
     """Whether a page without rows is one beyond the last row."""
-    return question.offset > int(switches.paging in ("rows_from_1", "pages_from_1"))
+    return query.offset > int(switches.paging in ("rows_from_1", "pages_from_1"))
 
 
 def _range(total: int, limit: int, offset: int, switches: Switches) -> tuple[int, int]:

@@ -9,8 +9,8 @@ from airflow_provider_kapture.emulator.book import Order
 from airflow_provider_kapture.emulator.switches import Switches
 
 _PAIR = re.compile(rb'("(?:[^"\\]|\\.)*"):("(?:[^"\\]|\\.)*"|[^,}]+)')
-_LEFT_OUT = (b'"remarks"', b'"lastModificationTime"', b'"vatamount"')
-_ADDED = (
+_OMITTED_FIELDS = (b'"remarks"', b'"lastModificationTime"', b'"vatamount"')
+_EXTRA_FIELDS = (
     (b'"orderScore"', b"0.1250"),
     (b'"customFields"', '{"color":"बैंगनी","sizes":[1,2.50,null]}'.encode()),
 )
@@ -28,7 +28,7 @@ def rewritten(order: Order, switches: Switches) -> bytes:
     """An order's record as the switches want it, each other value to the letter as it is in the book."""
     pairs = _PAIR.findall(order.record)
     if switches.missing_fields and order.id % 3 == 0:
-        pairs = [pair for pair in pairs if pair[0] not in _LEFT_OUT]
+        pairs = [pair for pair in pairs if pair[0] not in _OMITTED_FIELDS]
     if switches.create_date != "ms":
         date = _create_date(order.create_ms, switches.create_date)
         pairs = [(name, date if name == _CREATE_DATE else value) for name, value in pairs]
@@ -36,7 +36,7 @@ def rewritten(order: Order, switches: Switches) -> bytes:
     if switches.nan and order.id % 4 == 0:
         pairs = [(name, b"NaN" if name == b'"productValue"' else value) for name, value in pairs]
     if switches.unknown_fields:
-        pairs = [*pairs, *_ADDED]
+        pairs = [*pairs, *_EXTRA_FIELDS]
     if switches.numbers_as_strings:
         pairs = [(name, b'"%b"' % value if value[:1] in b"-0123456789" else value) for name, value in pairs]
     if switches.indent:

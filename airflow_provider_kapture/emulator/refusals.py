@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class RefusalError(Exception):
+class RequestRejectedError(Exception):
     """The request gets a failure.
 
     :param status: the HTTP status
@@ -31,4 +31,4 @@ def refuse(how: str, message: str) -> Exception:
     """
     if how == "empty":
         return NothingFoundError()
-    return RefusalError(_STATUSES.get(how) or int(how), message)
+    return RequestRejectedError(_STATUSES.get(how) or int(how), message)

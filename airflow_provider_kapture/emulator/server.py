@@ -160,8 +160,8 @@ class Emulator:
         :param create_ms: the instant at which all of them are created, epoch milliseconds
         :return: their ids
         """
-        asked = {"count": count, "day": str(day or self.book.last_day), "create_ms": create_ms}
-        ids: list[int] = self._control("POST", "orders", asked)["ids"]
+        options = {"count": count, "day": str(day or self.book.last_day), "create_ms": create_ms}
+        ids: list[int] = self._control("POST", "orders", options)["ids"]
         return ids
 
     def _control(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class Emulator:
         return answer
 
 
-def _is_worth_saying(record: logging.LogRecord) -> bool:
+def _is_worth_logging(record: logging.LogRecord) -> bool:
     is_break_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
     return not is_break_off and record.getMessage() != "ASGI callable returned without completing response."
 
@@ -202,7 +202,7 @@ class _Server:
 
     def __init__(self, service: Service, port: int) -> None:
         # Dropping a connection on purpose is nothing to complain about.
-        logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
+        logging.getLogger("uvicorn.error").addFilter(_is_worth_logging)
         self._socket = _listening_socket(port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(

@@ -9,12 +9,12 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.client.orders import PATH
-from airflow_provider_kapture.emulator import answers, credentials, envelopes, pages
-from airflow_provider_kapture.emulator.answers import Reply
+from airflow_provider_kapture.emulator import credentials, envelopes, pages, responses
 from airflow_provider_kapture.emulator.book import Book
 from airflow_provider_kapture.emulator.nodes import Nodes
-from airflow_provider_kapture.emulator.question import Question, parse
-from airflow_provider_kapture.emulator.refusals import NothingFoundError, RefusalError
+from airflow_provider_kapture.emulator.query import Query, parse
+from airflow_provider_kapture.emulator.refusals import NothingFoundError, RequestRejectedError
+from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.spans import DaySpan
 from airflow_provider_kapture.emulator.store import Store
 from airflow_provider_kapture.emulator.switches import Switches
@@ -54,24 +54,24 @@ class Service:
     def count(self, start: dt.date, end: dt.date) -> int:
         """The orders created on the account's days from ``start`` to ``end``, both inclusive."""
         span = DaySpan("create", start.toordinal(), end.toordinal())
-        return len(self.store.listing(Question((span,), (), None, 0), self.book.timezone))
+        return len(self.store.listing(Query((span,), (), None, 0), self.book.timezone))
 
-    def answer(self, request: SeenRequest) -> Reply:
+    def respond(self, request: SeenRequest) -> Reply:
         """What a request gets."""
         self._turn += 1
         switches = self.switches
         if switches.redirect is not None:
-            return answers.redirect(switches.redirect)
+            return responses.redirect(switches.redirect)
         headers = {} if switches.retry_after is None else {"retry-after": switches.retry_after}
         if self._is_due(switches.status_every):
-            return answers.failure(switches.status, None, switches, headers)
+            return responses.failure(switches.status, None, switches, headers)
         if self._is_too_much():
-            return answers.too_fast(switches, headers)
+            return responses.too_fast(switches, headers)
         if self._is_due(switches.html_every):
-            return answers.page_of_html()
+            return responses.html_page()
         if switches.verbatim is not None:
             return Reply(200, switches.verbatim.encode())
-        return self._spoilt(self._sound_answer(request), request)
+        return self._apply_faults(self._normal_response(request), request)
 
     def _is_due(self, every: int | None) -> bool:
         return every is not None and self._turn % every == 0
@@ -90,52 +90,52 @@ class Service:
         self._latest.append(now)
         return False
 
-    def _sound_answer(self, request: SeenRequest) -> Reply:
+    def _normal_response(self, request: SeenRequest) -> Reply:
         switches = self.switches
         if request.path != PATH:
-            return answers.failure(404, None, switches)
-        refusal = credentials.refusal(request, switches, self._user, self._password)
-        if refusal is not None:
-            return refusal
+            return responses.failure(404, None, switches)
+        rejection = credentials.refusal(request, switches, self._user, self._password)
+        if rejection is not None:
+            return rejection
         if switches.bomb:
-            return answers.bomb()
+            return responses.bomb()
         try:
-            question = parse(request.raw, switches, self.book.cm_id, self._today())
-            self.traffic.offsets.append(question.offset)
-            return self._page(question, request)
-        except RefusalError as error:
-            return answers.failure(error.status, error.message, switches)
+            query = parse(request.raw, switches, self.book.cm_id, self._today())
+            self.traffic.offsets.append(query.offset)
+            return self._page(query, request)
+        except RequestRejectedError as error:
+            return responses.failure(error.status, error.message, switches)
         except NothingFoundError:
             return envelopes.nothing("", switches)
 
     def _today(self) -> int:
         return dt.datetime.now(ZoneInfo(self.book.timezone)).toordinal()
 
-    def _page(self, question: Question, request: SeenRequest) -> Reply:
+    def _page(self, query: Query, request: SeenRequest) -> Reply:
         switches = self.switches
         timezone = switches.timezone or self.book.timezone
         random = Random(f"{self.book.seed}/{self._turn}")
         node = self._nodes.node_of(request, switches)
-        listing = self._nodes.seen_by(node, self.store.listing(question, timezone), self.store, switches)
+        listing = self._nodes.seen_by(node, self.store.listing(query, timezone), self.store, switches)
         if switches.shuffle:
             listing = random.sample(listing, len(listing))
-        rows = pages.page(listing, question, switches)
+        rows = pages.page(listing, query, switches)
         if rows:
             reply = envelopes.orders(rows, switches)
-        elif switches.past_end == "array" and pages.is_past_end(question, switches):
+        elif switches.past_end == "array" and pages.is_past_end(query, switches):
             reply = envelopes.orders((), switches)
         else:
-            reply = envelopes.nothing(question.start_date, switches)
-        self.store.churn(question, timezone, switches, random)
+            reply = envelopes.nothing(query.start_date, switches)
+        self.store.churn(query, timezone, switches, random)
         return self._nodes.with_cookie(reply, node, request, switches)
 
-    def _spoilt(self, reply: Reply, request: SeenRequest) -> Reply:
+    def _apply_faults(self, reply: Reply, request: SeenRequest) -> Reply:
         switches = self.switches
         if self._is_due(switches.truncate_every):
-            reply = answers.truncated(reply)
+            reply = responses.truncated(reply)
         is_packed = "content-encoding" in reply.headers
         if switches.gzip and not is_packed and "gzip" in request.headers.get("accept-encoding", ""):
-            reply = answers.packed(reply)
+            reply = responses.compressed(reply)
         if self._is_due(switches.broken_every):
-            return answers.broken(reply, switches.broken)
-        return answers.dropped(reply) if self._is_due(switches.drop_every) else reply
+            return responses.broken(reply, switches.broken)
+        return responses.dropped(reply) if self._is_due(switches.drop_every) else reply

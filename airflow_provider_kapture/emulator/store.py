@@ -11,11 +11,11 @@ from random import Random
 from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.emulator.book import HIDDEN_DATE_FIELDS, Book, Order
-from airflow_provider_kapture.emulator.question import Question
+from airflow_provider_kapture.emulator.query import Query
 from airflow_provider_kapture.emulator.spans import DaySpan
 from airflow_provider_kapture.emulator.switches import Position, Switches
 
-_KEPT_ANSWERS = 64
+_MAX_CACHED_LISTINGS = 64
 _Days = Mapping[int, list[Order]]
 
 
@@ -44,22 +44,22 @@ class Store:
         after = len(everything) if end_ms is None else bisect_left(everything, end_ms, key=_create_ms)
         return everything[first:after]
 
-    def listing(self, question: Question, timezone: str) -> Sequence[Order]:
+    def listing(self, query: Query, timezone: str) -> Sequence[Order]:
         """The orders that a question is about, oldest first."""
-        if not question.filters and len(question.spans) == 1 and question.spans[0].is_one_day:
-            span = question.spans[0]
+        if not query.filters and len(query.spans) == 1 and query.spans[0].is_one_day:
+            span = query.spans[0]
             return self._days(span.field, timezone).get(span.first, ())
-        key = (question.spans, question.filters, timezone)
+        key = (query.spans, query.filters, timezone)
         if key not in self._found:
-            if len(self._found) >= _KEPT_ANSWERS:
+            if len(self._found) >= _MAX_CACHED_LISTINGS:
                 self._found.clear()
-            self._found[key] = [order for order in self._candidates(question, timezone) if question.accepts(order)]
+            self._found[key] = [order for order in self._candidates(query, timezone) if query.accepts(order)]
         return self._found[key]
 
-    def _candidates(self, question: Question, timezone: str) -> Iterable[Order]:
-        if not question.spans:
+    def _candidates(self, query: Query, timezone: str) -> Iterable[Order]:
+        if not query.spans:
             return self._all
-        first, *others = (self._of_span(span, timezone) for span in question.spans)
+        first, *others = (self._of_span(span, timezone) for span in query.spans)
         common = set(first).intersection(*others)
         return [order for order in first if order in common] if others else first
 
@@ -79,18 +79,18 @@ class Store:
                 self._by_day[key][_day_of(order, *key)].append(order)
         return self._by_day[key]
 
-    def churn(self, question: Question, timezone: str, switches: Switches, random: Random) -> None:
+    def churn(self, query: Query, timezone: str, switches: Switches, random: Random) -> None:
         """Let orders appear in a question's listing and vanish from it, as the switches say.
 
         What appears is a twin of an order that stands there, so that it belongs there; in an empty listing nothing
         appears.
         """
         for _ in range(switches.insert_per_answer):
-            if listing := self.listing(question, timezone):
+            if listing := self.listing(query, timezone):
                 place, after = _place(len(listing), switches.insert_at, switches.order, random)
                 self._insert_beside(listing[place], after)
         for _ in range(switches.delete_per_answer):
-            if listing := self.listing(question, timezone):
+            if listing := self.listing(query, timezone):
                 place, _after = _place(len(listing), switches.delete_at, switches.order, random)
                 self._delete(listing[place])
 

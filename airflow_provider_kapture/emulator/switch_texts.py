@@ -28,11 +28,11 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> Any:
-    wanted = switch_types().get(name, str)
-    named, kind = choices(wanted), bare(wanted)
+    expected = switch_types().get(name, str)
+    named, kind = choices(expected), bare(expected)
     if named:
         return next((each for each in named if str(each) == text), text)
-    if text.lower() == "none" and kind is not wanted:
+    if text.lower() == "none" and kind is not expected:
         return None
     if kind is bool:
         return _FLAGS.get(text.lower(), text)
@@ -55,10 +55,10 @@ def listed() -> str:
 
 def values(name: str) -> str:
     """The values that a switch takes, its default first."""
-    wanted, default = switch_types()[name], getattr(Switches(), name)
-    named = choices(wanted)
+    expected, default = switch_types()[name], getattr(Switches(), name)
+    named = choices(expected)
     if named:
         return "|".join(map(str, [default, *(each for each in named if each != default)]))
-    if bare(wanted) is bool:
+    if bare(expected) is bool:
         return "true|false" if default else "false|true"
-    return {None: "none", "": '""'}.get(default, str(default)) + f" ({described(bare(wanted))})"
+    return {None: "none", "": '""'}.get(default, str(default)) + f" ({described(bare(expected))})"

@@ -75,11 +75,11 @@ class Switches(ResponseSwitches):
     delete_at: Position = switch("changes", "top", "where they vanish")
 
     def __post_init__(self) -> None:
-        wanted = switch_types()
+        expected = switch_types()
         for each in fields(self):
             value, least = getattr(self, each.name), each.metadata["least"]
-            if not _fits(value, wanted[each.name]):
-                raise ValueError(f"Switch {each.name} is {value!r}: it must be {described(wanted[each.name])}")
+            if not _fits(value, expected[each.name]):
+                raise ValueError(f"Switch {each.name} is {value!r}: it must be {described(expected[each.name])}")
             if value is not None and least is not None and not least <= value < math.inf:
                 raise ValueError(f"Switch {each.name} is {value!r}: it must be {least} or more")
         if not 200 <= self.status <= 599:
@@ -114,32 +114,32 @@ def check_zone(what: str, name: str) -> None:
         raise ValueError(f"{what} is {name!r}: it must be an IANA name such as Asia/Kolkata") from error
 
 
-def choices(wanted: Any) -> tuple[Any, ...]:
+def choices(expected: Any) -> tuple[Any, ...]:
     """The values that a switch's type names one by one, where it does."""
-    return get_args(wanted) if get_origin(wanted) is Literal else ()
+    return get_args(expected) if get_origin(expected) is Literal else ()
 
 
-def bare(wanted: Any) -> Any:
+def bare(expected: Any) -> Any:
     """A switch's type without "or none"."""
-    if get_origin(wanted) in (Union, types.UnionType):
-        return next(each for each in get_args(wanted) if each is not type(None))
-    return wanted
+    if get_origin(expected) in (Union, types.UnionType):
+        return next(each for each in get_args(expected) if each is not type(None))
+    return expected
 
 
-def described(wanted: Any) -> str:
+def described(expected: Any) -> str:
     """A switch's type in words."""
-    named = choices(wanted)
+    named = choices(expected)
     if named:
         return "one of " + ", ".join(map(str, named))
-    optional = " or none" if bare(wanted) is not wanted else ""
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[bare(wanted)] + optional
+    optional = " or none" if bare(expected) is not expected else ""
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[bare(expected)] + optional
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    named = choices(wanted)
+def _fits(value: Any, expected: Any) -> bool:
+    named = choices(expected)
     if named:
         return type(value) in (str, int) and value in named
     if value is None:
-        return bare(wanted) is not wanted
-    kind = bare(wanted)
+        return bare(expected) is not expected
+    kind = bare(expected)
     return type(value) is kind or (kind is float and type(value) is int)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-_KEPT = 10_000
+_MAX_RECORDED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Traffic:
         self.statuses: Counter[str] = Counter()
         self.in_flight = getattr(self, "in_flight", 0)
         self.max_in_flight = self.in_flight
-        self.offsets: deque[int] = deque(maxlen=_KEPT)
-        self.seen: deque[SeenRequest] = deque(maxlen=_KEPT)
+        self.offsets: deque[int] = deque(maxlen=_MAX_RECORDED)
+        self.seen: deque[SeenRequest] = deque(maxlen=_MAX_RECORDED)
 
     @contextmanager
     def counting(self, request: SeenRequest) -> Iterator[None]:

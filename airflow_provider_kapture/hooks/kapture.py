@@ -10,11 +10,11 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_kapture import connection_form
 from airflow_provider_kapture.client import Account, KaptureClient, errors
+from airflow_provider_kapture.client.api.request import basic_token, build_query
 from airflow_provider_kapture.client.days import DayRange, WindowEdge
-from airflow_provider_kapture.client.protocol import basic_token, question
 
 
-def account_of(connection: Any) -> Account:
+def account_from_connection(connection: Any) -> Account:
     """The account that an Airflow connection means: one function, for worker and triggerer.
 
     :raises KaptureSettingsError: a field that will not do
@@ -28,7 +28,7 @@ def account_of(connection: Any) -> Account:
     host = connection.host
     if host and connection.schema in {"http", "https"} and "://" not in host:
         host = f"{connection.schema}://{host}"  # how Airflow takes an origin apart that came as a URI
-    account = Account.of(host, connection.login, connection.password, extra, connection.port)
+    account = Account.from_connection(host, connection.login, connection.password, extra, connection.port)
     _mask(basic_token(account))
     return account
 
@@ -70,7 +70,7 @@ class KaptureHook(BaseHook):
 
         :raises KaptureSettingsError: a field that will not do
         """
-        return account_of(self.get_connection(self.kapture_conn_id))
+        return account_from_connection(self.get_connection(self.kapture_conn_id))
 
     def get_conn(self) -> KaptureClient:
         """A client of the account: a context manager with one pooled session."""
@@ -114,7 +114,7 @@ class KaptureHook(BaseHook):
         try:
             with self.get_conn() as client:
                 today = dt.datetime.now(client.account.zone).date()
-                client.fetch(question("create"), DayRange(today, today), 0, limit=1)
+                client.fetch(build_query("create"), DayRange(today, today), 0, limit=1)
                 return True, f"Kapture at {client.account.host} answered a pull of today's orders"
         except errors.KaptureError as error:
             return False, str(error)
@@ -140,4 +140,4 @@ async def async_account(kapture_conn_id: str) -> Account:
 
     connection = await get_async_connection(kapture_conn_id)
     # In a thread: what is secret in it is told to Airflow by calls that block, and would deadlock on the event loop.
-    return await sync_to_async(account_of, thread_sensitive=False)(connection)
+    return await sync_to_async(account_from_connection, thread_sensitive=False)(connection)

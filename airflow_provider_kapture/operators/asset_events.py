@@ -1,6 +1,6 @@
 """Asset events of a pull: one for the whole pull, or one for each changed day with the day as its partition key.
 
-Lineage of the account and the files (hook lineage, OpenLineage) is in ``airflow_provider_kapture.lineage``.
+Lineage of the account and the files (hook lineage, OpenLineage) is in ``airflow_provider_kapture.operators.lineage``.
 """
 
 from __future__ import annotations

@@ -15,24 +15,23 @@ from airflow.providers.common.compat.sdk import (
     Context,
 )
 
-from airflow_provider_kapture import lineage
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client.api.request import OrderQuery, build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.client.protocol import Question, question
-from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
-from airflow_provider_kapture.mapped import check_own_destination, expansion_of
-from airflow_provider_kapture.operators import asset_events
-from airflow_provider_kapture.progress import ProgressLine, summary
+from airflow_provider_kapture.operators import asset_events, lineage
+from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
+from airflow_provider_kapture.operators.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
 from airflow_provider_kapture.window_store import window_of_try
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-    from airflow_provider_kapture.storage.files import FilePull
+    from airflow_provider_kapture.storage.file_pull import FilePull
 
 _ON_EMPTY = ("write", "skip", "fail")
 
@@ -129,7 +128,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         except AirflowNotFoundException as error:
             raise AirflowFailException(missing_connection(self.kapture_conn_id)) from error
         except KaptureError as error:
-            if error.hopeless:
+            if error.permanent:
                 raise AirflowFailException(str(error)) from error
             raise
         finally:
@@ -139,7 +138,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             raise AirflowFailException(
                 "The window has no orders, and on_empty is 'fail'; to wait for orders, put a KaptureOrdersSensor first"
             )
-        self._hand_over(known, receipt, window)
+        self._report(known, receipt, window)
         if is_empty and self.on_empty == "skip":
             raise AirflowSkipException("The window has no orders, and on_empty is 'skip'")
         return orders if self.destination is None else receipt
@@ -159,16 +158,16 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             raise AirflowException("The pull was stopped from outside; nothing of what was running is published")
 
     def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
-        from airflow_provider_kapture.storage.publish import destination_text
-        from airflow_provider_kapture.storage.receipt import receipt
+        from airflow_provider_kapture.storage.destinations.publish import destination_text
+        from airflow_provider_kapture.storage.receipt import build_receipt
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
         expansion = expansion_of(context, self.task_id)
         self._check_rendered(expansion)
         destination = None if self.destination is None else destination_text(self.destination)
         self._check_arguments(destination)
-        check_own_destination(context, self.task_id, destination, expansion, self._templates or {})
-        asked = question(self.date_field, self.filters, self.extra_body)
+        check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
+        query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
             window, source = window_of_try(
                 context,
@@ -180,29 +179,29 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             self.log.info("Window [%s, %s) from %s", window.start.isoformat(), window.end.isoformat(), source)
             asset_events.check_partition_events(context, window, self.destination, self.partition_events)
             back = self._days_back(window, context)
-            tally, began = Tally(), dt.datetime.now(dt.UTC)
-            watch = self._watch(tally, back + sum(1 for _ in window.days()))
+            stats, started = PullStats(), dt.datetime.now(dt.UTC)
+            watch = self._watch(stats, back + sum(1 for _ in window.days()))
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
             if destination is None:
                 self.log.info("Returning the orders in XCom, up to %d bytes", self.max_xcom_bytes)
-                orders = orders_for_xcom(client.pull(asked, [window], tally), self.max_xcom_bytes, watch)
+                orders = orders_for_xcom(client.pull(query, [window], stats), self.max_xcom_bytes, watch)
             else:
-                files = self._to_files(client, asked, tally, destination, watch).run(window, back, context)
-            what = receipt(
+                files = self._to_files(client, query, stats, destination, watch).run(window, back, context)
+            receipt = build_receipt(
                 client.account,
                 window,
-                tally,
+                stats,
                 window_source=source,
                 date_field=self.date_field,
                 files=files,
-                began=began,
-                ended=dt.datetime.now(dt.UTC),
+                started=started,
+                finished=dt.datetime.now(dt.UTC),
             )
-        self.log.info(summary(what))
-        if not what["complete"]:
+        self.log.info(summary(receipt))
+        if not receipt["complete"]:
             self.log.warning("The window ends in the future: what is created until then is not in the result")
-        return orders, what, window
+        return orders, receipt, window
 
     def _check_arguments(self, destination: str | None) -> None:
         if self.on_empty not in _ON_EMPTY:
@@ -227,8 +226,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             return 0
         return self.lookback
 
-    def _watch(self, tally: Tally, days: int) -> Callable[[], None]:
-        progress = ProgressLine(tally, days)
+    def _watch(self, stats: PullStats, days: int) -> Callable[[], None]:
+        progress = ProgressLine(stats, days)
 
         def watch() -> None:
             self._check_stopped()
@@ -239,20 +238,20 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         return watch
 
     def _to_files(
-        self, client: KaptureClient, asked: Question, tally: Tally, destination: str, watch: Callable[[], None]
+        self, client: KaptureClient, query: OrderQuery, stats: PullStats, destination: str, watch: Callable[[], None]
     ) -> FilePull:
-        from airflow_provider_kapture.storage.files import FilePull
-        from airflow_provider_kapture.storage.formats import format_of
+        from airflow_provider_kapture.storage.encoders.formats import format_of
+        from airflow_provider_kapture.storage.file_pull import FilePull
 
         file_format = format_of(destination, self.file_format)
         self.log.info("Writing %s to %s", file_format, destination)
-        return FilePull(client, asked, tally, destination, file_format, self.on_empty, watch)
+        return FilePull(client, query, stats, destination, file_format, self.on_empty, watch)
 
-    def _hand_over(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
+    def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
         self._receipt = receipt
         if self.do_xcom_push and context.get("ti") is not None:
             context["ti"].xcom_push(key="receipt", value=receipt)
-        lineage.tell_hook_lineage(self, receipt)
+        lineage.report_hook_lineage(self, receipt)
         extra, days = receipt, []
         if asset_events.has_events_by_day(context, window, self.destination, self.partition_events):
             extra = asset_events.extra_by_day(receipt, window, self.destination)

@@ -21,13 +21,13 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
+from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.client.protocol import question
-from airflow_provider_kapture.discretion import divided, sealed
 from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
-from airflow_provider_kapture.mapped import expansion_of
-from airflow_provider_kapture.waiting import LEAST_INTERVAL, Enough, check_min_orders, from_payload
+from airflow_provider_kapture.operators.mapped_destination import expansion_of
+from airflow_provider_kapture.privacy import encrypt_filters, split_personal
+from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload
 from airflow_provider_kapture.window_store import window_of_try
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # How Airflow tells a sensor that its deferral took too long, 3 and 2.
 _TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 # Seconds beyond which a time-out is no bound; there are dates that far ahead.
-_LONGEST_REACH = 100 * 365 * 86_400.0
+_MAX_REACH = 100 * 365 * 86_400.0
 
 
 class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
@@ -75,7 +75,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.poke_interval = max(LEAST_INTERVAL, self.poke_interval)
+        self.poke_interval = max(MIN_INTERVAL, self.poke_interval)
         self.window_start = window_start
         self.window_end = window_end
         self.window = window
@@ -92,17 +92,17 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         :raises AirflowFailException: what a retry can't mend
         :raises KaptureError: what a retry may mend
         """
-        began = time.monotonic()
-        with _failing_the_task(self.kapture_conn_id):
+        started = time.monotonic()
+        with _fail_if_permanent(self.kapture_conn_id):
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
-                seen = self._ask(client, self._window(client, context))
+                seen = self._count(client, self._window(client, context))
                 account = client.account
-        is_enough = seen.orders >= self.min_orders
-        left = self.timeout - (time.monotonic() - began)
-        if self.deferrable and not is_enough and left > 0:
+        has_enough = seen.orders >= self.min_orders
+        left = self.timeout - (time.monotonic() - started)
+        if self.deferrable and not has_enough and left > 0:
             self._wait_deferred(account, seen, left)
-        return PokeReturnValue(is_done=is_enough, xcom_value=seen.xcom())
+        return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
         """What the trigger's event means.
@@ -117,13 +117,13 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 f"The trigger's event is not one that this sensor knows ({error}): have worker and triggerer the same "
                 "version of this provider?"
             ) from error
-        if isinstance(outcome, Enough):
+        if isinstance(outcome, ConditionMet):
             return outcome.xcom()
         failure = outcome.exception()
         if self.never_fail:
             # As in a worker: Airflow itself does not skip on everything that comes out of here.
             raise AirflowSkipException(f"Skipping, as never_fail says: {failure}") from failure
-        with _failing_the_task(self.kapture_conn_id):
+        with _fail_if_permanent(self.kapture_conn_id):
             raise failure
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -155,7 +155,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self._check_in_reach(window)
         return window
 
-    def _ask(self, client: KaptureClient, window: Window) -> Enough:
+    def _count(self, client: KaptureClient, window: Window) -> ConditionMet:
         check_min_orders(self.min_orders)
         seen = 0
         try:
@@ -167,33 +167,33 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 at_least=self.min_orders,
             )
         except KaptureError as error:
-            if error.hopeless or not (self.silent_fail and self.deferrable):
+            if error.permanent or not (self.silent_fail and self.deferrable):
                 raise
             # Airflow itself would go on in the worker.
             self.log.warning("Waiting on in the triggerer, as silent_fail says: %s", error)
-        return Enough(seen, window.start.isoformat(), window.end.isoformat())
+        return ConditionMet(seen, window.start.isoformat(), window.end.isoformat())
 
     def _check_in_reach(self, window: Window) -> None:
         """An order is created in the present: one in a window beyond the time-out can't come in time."""
-        reach = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=min(self.timeout, _LONGEST_REACH))
+        reach = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=min(self.timeout, _MAX_REACH))
         if self.date_field == "create" and window.start >= reach:
             raise KaptureSettingsError(
                 f"The window starts at {window.start.isoformat()}, and this sensor's timeout ({self.timeout:g} s) ends "
                 "before that: no order can be created in it in time; give an earlier window_start or a longer timeout"
             )
 
-    def _wait_deferred(self, account: Account, seen: Enough, timeout: float) -> None:
+    def _wait_deferred(self, account: Account, seen: ConditionMet, timeout: float) -> None:
         from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
         # As they are sent: plain strings, whatever the DAG's author gave.
-        filters, personal = divided(question(self.date_field, self.filters).body)
+        filters, personal = split_personal(build_query(self.date_field, self.filters).body)
         trigger = KaptureOrdersTrigger(
             kapture_conn_id=self.kapture_conn_id,
             window_start=seen.window_start,
             window_end=seen.window_end,
             date_field=self.date_field,
             filters=filters,
-            sealed_filters=sealed(account, personal),
+            sealed_filters=encrypt_filters(account, personal),
             min_orders=self.min_orders,
             poll_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
@@ -204,13 +204,13 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
 
 
 @contextmanager
-def _failing_the_task(kapture_conn_id: str) -> Iterator[None]:
+def _fail_if_permanent(kapture_conn_id: str) -> Iterator[None]:
     """What a retry can't mend fails the task for good."""
     try:
         yield
     except AirflowNotFoundException as error:
         raise AirflowFailException(missing_connection(kapture_conn_id)) from error
     except KaptureError as error:
-        if error.hopeless:
+        if error.permanent:
             raise AirflowFailException(str(error)) from error
         raise

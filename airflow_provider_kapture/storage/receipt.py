@@ -5,25 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from airflow_provider_kapture.client.account import Account
+from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import Window, from_ms
-from airflow_provider_kapture.client.pull import Tally
+from airflow_provider_kapture.client.pull.stats import PullStats
 
 
-def receipt(
+def build_receipt(
     account: Account,
     window: Window,
-    tally: Tally,
+    stats: PullStats,
     *,
     window_source: str,
     date_field: str,
     files: list[dict[str, Any]],
-    began: dt.datetime,
-    ended: dt.datetime,
+    started: dt.datetime,
+    finished: dt.datetime,
 ) -> dict[str, Any]:
     """The receipt of a pull.
 
-    :param began: when the pull began; the window's end being later makes the result incomplete
+    :param started: when the pull began; the window's end being later makes the result incomplete
     """
 
     def at(ms: int | None) -> str | None:
@@ -35,16 +35,16 @@ def receipt(
         "window_end": window.end.isoformat(),
         "window_source": window_source,
         "date_field": date_field,
-        "rows": tally.rows,
+        "rows": stats.rows,
         "files": files,
-        "first_create_date": at(tally.first_ms),
-        "last_create_date": at(tally.last_ms),
-        "complete": window.end <= began,
-        "requests": tally.requests,
-        "retries": tally.retries,
-        "restarts": tally.restarts,
-        "trimmed": tally.trimmed,
-        "moved": tally.moved,
-        "warnings": list(tally.warnings),
-        "duration_seconds": round((ended - began).total_seconds(), 3),
+        "first_create_date": at(stats.first_ms),
+        "last_create_date": at(stats.last_ms),
+        "complete": window.end <= started,
+        "requests": stats.requests,
+        "retries": stats.retries,
+        "restarts": stats.restarts,
+        "trimmed": stats.trimmed,
+        "moved": stats.moved,
+        "warnings": list(stats.warnings),
+        "duration_seconds": round((finished - started).total_seconds(), 3),
     }

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from airflow_provider_kapture.client.dicts import as_dict
+from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.pull import Batch
+from airflow_provider_kapture.client.pull.pull import OrderBatch
 
 # A NUL in a text; the backslashes before it stand for themselves.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def orders_for_xcom(batches: Iterable[Batch], most_bytes: int, watch: Callable[[], None]) -> list[dict[str, Any]]:
+def orders_for_xcom(batches: Iterable[OrderBatch], max_bytes: int, watch: Callable[[], None]) -> list[dict[str, Any]]:
     """Return the orders as dicts; stop reading once they are too many for Airflow's database, or one cannot be stored.
 
-    :param most_bytes: the most that their JSON may take, as XCom stores it: characters outside ASCII are escaped
+    :param max_bytes: the most that their JSON may take, as XCom stores it: characters outside ASCII are escaped
     :param watch: called now and then while orders come
     :raises KaptureSettingsError: they take more, or an order has a value that a database refuses
     """
@@ -27,11 +27,11 @@ def orders_for_xcom(batches: Iterable[Batch], most_bytes: int, watch: Callable[[
     size = len("[]")
     for batch in batches:
         for raw in batch.raws:
-            order = as_dict(raw)
+            order = to_dict(raw)
             size += _stored_size(order) + (len(", ") if found else 0)
-            if size > most_bytes:
+            if size > max_bytes:
                 raise KaptureSettingsError(
-                    f"The orders take more than max_xcom_bytes ({most_bytes}) in XCom: set `destination` to write "
+                    f"The orders take more than max_xcom_bytes ({max_bytes}) in XCom: set `destination` to write "
                     "them to files instead"
                 )
             found.append(order)

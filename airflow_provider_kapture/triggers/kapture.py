@@ -15,30 +15,28 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_kapture.client.account import Account
-from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.api.request import build_query
+from airflow_provider_kapture.client.api.response import OrderKey, order_key
+from airflow_provider_kapture.client.async_client import AsyncKaptureClient
+from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import from_ms, to_ms
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.client.protocol import OrderKey, order_key, question
-from airflow_provider_kapture.discretion import divided, opened
 from airflow_provider_kapture.hooks.kapture import KaptureHook, async_account
-from airflow_provider_kapture.triggers.keeping import recall, remember
-from airflow_provider_kapture.triggers.unhurried import UnhurriedClient
-from airflow_provider_kapture.waiting import (
-    LEAST_INTERVAL,
-    Enough,
-    Failed,
-    Look,
-    News,
-    Place,
+from airflow_provider_kapture.privacy import decrypt_filters, split_personal
+from airflow_provider_kapture.triggers.events import (
+    MIN_INTERVAL,
+    ConditionMet,
+    WaitFailed,
     check_min_orders,
-    pause,
+    poll_delay,
     to_payload,
 )
+from airflow_provider_kapture.triggers.state_store import load, save
+from airflow_provider_kapture.triggers.watch_state import NewOrders, PollResult, Watermark
 
-_MOST_PAUSE = 3600.0
+_MAX_PAUSE = 3600.0
 # A watcher's place is kept with each event, and so often where none come: what it has to catch up with stays short.
-_KEPT_EVERY_MS = 3_600_000
+_SAVE_INTERVAL_MS = 3_600_000
 
 
 class KaptureOrdersTrigger(BaseTrigger):
@@ -52,8 +50,8 @@ class KaptureOrdersTrigger(BaseTrigger):
     :param window_end: ISO 8601 with offset
     :param date_field: which time of an order the window is about
     :param filters: documented filter names to values
-    :param sealed_filters: those that tell who a customer is, as :func:`~airflow_provider_kapture.discretion.sealed`
-        gives them
+    :param sealed_filters: those that tell who a customer is, as
+        :func:`~airflow_provider_kapture.privacy.encrypt_filters` gives them
     :param min_orders: how many orders are enough
     :param poll_interval: seconds between polls, whatever fails; 1 at the least
     :param exponential_backoff: double the pause after each poll
@@ -84,7 +82,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         self.filters = filters
         self.sealed_filters = sealed_filters
         self.min_orders = min_orders
-        self.poll_interval = max(LEAST_INTERVAL, poll_interval)
+        self.poll_interval = max(MIN_INTERVAL, poll_interval)
         self.exponential_backoff = exponential_backoff
         self.max_wait = max_wait
         self.silent_fail = silent_fail
@@ -112,7 +110,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         """Poll until there is something to say; one event."""
         yield TriggerEvent(to_payload(await self._outcome()))  # type: ignore[no-untyped-call]  # as above
 
-    async def _outcome(self) -> Enough | Failed:
+    async def _outcome(self) -> ConditionMet | WaitFailed:
         polls = 0
         while True:
             account = None
@@ -120,20 +118,21 @@ class KaptureOrdersTrigger(BaseTrigger):
                 check_min_orders(self.min_orders)
                 account = await async_account(self.kapture_conn_id)
                 filters = await self._filters(account)
-                async with UnhurriedClient(account, self.poll_interval) as client:
+                # Retries keep to the interval between polls.
+                async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
                     while (seen := await self._count(client, filters)) < self.min_orders:
                         await self._pause(polls)
                         polls += 1
-                return Enough(seen, self.window_start, self.window_end)
+                return ConditionMet(seen, self.window_start, self.window_end)
             except AirflowNotFoundException as error:  # the connection is gone
-                return Failed.of(error)
+                return WaitFailed.from_error(error)
             except KaptureError as error:
-                if error.hopeless and account is not None and await self._has_changed(account):
+                if error.permanent and account is not None and await self._has_changed(account):
                     self.log.warning(
                         "The connection is another by now, so that this is no reason to give up: %s", error
                     )
-                elif error.hopeless or not self.silent_fail:
-                    return Failed.of(error)
+                elif error.permanent or not self.silent_fail:
+                    return WaitFailed.from_error(error)
                 else:
                     self.log.warning("Waiting on, as silent_fail says: %s", error)
             await self._pause(polls)
@@ -150,7 +149,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         filters = dict(self.filters or {})
         if self.sealed_filters is not None:
             # In a thread: to open it takes a while.
-            filters |= await asyncio.to_thread(opened, account, self.sealed_filters)
+            filters |= await asyncio.to_thread(decrypt_filters, account, self.sealed_filters)
         return filters
 
     async def _count(self, client: AsyncKaptureClient, filters: Mapping[str, Any]) -> int:
@@ -163,8 +162,8 @@ class KaptureOrdersTrigger(BaseTrigger):
         )
 
     async def _pause(self, polls: int) -> None:
-        most = _MOST_PAUSE if self.max_wait is None else self.max_wait
-        await asyncio.sleep(pause(self.poll_interval, polls if self.exponential_backoff else 0, most))
+        most = _MAX_PAUSE if self.max_wait is None else self.max_wait
+        await asyncio.sleep(poll_delay(self.poll_interval, polls if self.exponential_backoff else 0, most))
 
 
 class KaptureOrdersEventTrigger(BaseEventTrigger):
@@ -209,7 +208,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         _check_not_personal(filters)
         self.kapture_conn_id = kapture_conn_id
         self.filters = filters
-        self.poll_interval = max(LEAST_INTERVAL, poll_interval)
+        self.poll_interval = max(MIN_INTERVAL, poll_interval)
         self.lookback = max(0.0, lookback)
         # Airflow's place for it, where it has one; the triggerer puts it there.
         self.asset_state_store: Any = None
@@ -220,7 +219,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         :raises KaptureSettingsError: a filter that will not do. Here, where the DAG's author sees it: from the
             constructor it would end a triggerer, unless it is a :class:`TypeError`
         """
-        filters = dict(question("create", self.filters).body) if self.filters else None
+        filters = dict(build_query("create", self.filters).body) if self.filters else None
         return f"{type(self).__module__}.{type(self).__qualname__}", {**self._arguments(), "filters": filters}
 
     def _arguments(self) -> dict[str, Any]:
@@ -237,8 +236,8 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll for as long as it is watched; alone, where Airflow shares no streams."""
         async with (
-            aclosing(self.open_shared_stream(self._arguments())) as looks,
-            aclosing(self.filter_shared_stream(looks)) as events,
+            aclosing(self.open_shared_stream(self._arguments())) as polls,
+            aclosing(self.filter_shared_stream(polls)) as events,
         ):
             async for event in events:
                 yield event
@@ -248,71 +247,77 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         return _digest(self._arguments())
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Look, None]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[PollResult, None]:
         """Poll for ever, whatever fails."""
         watching = cls(**kwargs)
         start: int | None = None
         failures = 0
         while True:
             try:
-                look = await watching._look(start)
-                start, failures = look.next_ms, 0
-                yield look
+                poll = await watching._poll(start)
+                start, failures = poll.next_ms, 0
+                yield poll
             except Exception as error:  # noqa: BLE001 - one that ends is started again at once, without a pause
                 failures += 1
                 watching.log.warning("No poll of %s: %s: %s", watching.kapture_conn_id, type(error).__name__, error)
-            await asyncio.sleep(pause(watching.poll_interval, failures, _MOST_PAUSE))
+            await asyncio.sleep(poll_delay(watching.poll_interval, failures, _MAX_PAUSE))
 
-    async def filter_shared_stream(self, shared_stream: AsyncIterator[Look]) -> AsyncGenerator[TriggerEvent, None]:
+    async def filter_shared_stream(
+        self, shared_stream: AsyncIterator[PollResult]
+    ) -> AsyncGenerator[TriggerEvent, None]:
         """Of what the polls see, tell what is new to this watcher."""
-        place: Place | None = None
-        kept_ms = 0
-        async for look in shared_stream:
+        watermark: Watermark | None = None
+        saved_ms = 0
+        async for poll in shared_stream:
             try:
-                known = place or Place.recalled(await recall(self.asset_state_store, self._key())) or Place.begin(look)
-                news = known.news(look.orders) + await self._missed(known, look)
-                after = known.after(look)
-                if news.orders or after.since_ms - kept_ms >= _KEPT_EVERY_MS:
+                current = (
+                    watermark
+                    or Watermark.from_state(await load(self.asset_state_store, self._key()))
+                    or Watermark.initial(poll)
+                )
+                new_orders = current.new_orders(poll.orders) + await self._missed(current, poll)
+                after = current.advance(poll)
+                if new_orders.orders or after.since_ms - saved_ms >= _SAVE_INTERVAL_MS:
                     # Before the event: one that is lost is made good by the next, one that comes twice is not.
-                    await remember(self.asset_state_store, self._key(), after)
-                    kept_ms = after.since_ms
-                place = after
+                    await save(self.asset_state_store, self._key(), after)
+                    saved_ms = after.since_ms
+                watermark = after
             except Exception as error:  # noqa: BLE001 - as above; the next look makes good what this one could not tell
                 self.log.warning("No news of %s: %s: %s", self.kapture_conn_id, type(error).__name__, error)
                 continue
-            if news.orders:
-                yield TriggerEvent(news.payload(look.zone))  # type: ignore[no-untyped-call]  # as above
+            if new_orders.orders:
+                yield TriggerEvent(new_orders.payload(poll.zone))  # type: ignore[no-untyped-call]  # as above
 
-    async def _look(self, start_ms: int | None) -> Look:
+    async def _poll(self, start_ms: int | None) -> PollResult:
         account = await async_account(self.kapture_conn_id)
         now = to_ms(dt.datetime.now(dt.UTC))
-        start, end, following = Look.window(start_ms, now, int(self.lookback * 1000))
+        start, end, following = PollResult.window(start_ms, now, int(self.lookback * 1000))
         orders: dict[OrderKey, int] = {}
         async with aclosing(self._orders(account, start, end)) as batches:
             async for batch in batches:
                 orders |= batch
-        return Look(start, following, orders, account.zone)
+        return PollResult(start, following, orders, account.zone)
 
-    async def _missed(self, place: Place, look: Look) -> News:
+    async def _missed(self, watermark: Watermark, poll: PollResult) -> NewOrders:
         """What came while this watcher was away, and is older than what the look asked for."""
-        news = News()
-        if place.since_ms < look.start_ms:
+        new_orders = NewOrders()
+        if watermark.since_ms < poll.start_ms:
             account = await async_account(self.kapture_conn_id)
-            async with aclosing(self._orders(account, place.since_ms, look.start_ms)) as batches:
+            async with aclosing(self._orders(account, watermark.since_ms, poll.start_ms)) as batches:
                 async for batch in batches:
-                    news += place.news(batch)
-        return news
+                    new_orders += watermark.new_orders(batch)
+        return new_orders
 
     async def _orders(self, account: Account, start_ms: int, end_ms: int) -> AsyncGenerator[dict[OrderKey, int], None]:
-        async with UnhurriedClient(account, self.poll_interval) as client:
+        async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
             window = client.window(from_ms(start_ms), from_ms(end_ms))
-            async with aclosing(client.pull(question("create", self.filters), [window])) as batches:
+            async with aclosing(client.pull(build_query("create", self.filters), [window])) as batches:
                 async for batch in batches:
                     yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
 
     def _key(self) -> str:
         """Watchers of one asset each have a place of their own."""
-        return f"kapture_orders_{_digest([self.kapture_conn_id, question('create', self.filters).body])[:16]}"
+        return f"kapture_orders_{_digest([self.kapture_conn_id, build_query('create', self.filters).body])[:16]}"
 
 
 class _PersonalFilterError(KaptureSettingsError, TypeError):
@@ -324,7 +329,7 @@ def _check_not_personal(filters: Mapping[str, Any] | None) -> None:
 
     :raises KaptureSettingsError: names the filters, and not their values
     """
-    personal = sorted(divided(filters)[1]) if isinstance(filters, Mapping) else []
+    personal = sorted(split_personal(filters)[1]) if isinstance(filters, Mapping) else []
     if personal:
         raise _PersonalFilterError(
             f"Filters that may identify a customer ({', '.join(personal)}) cannot be arguments of a watcher, because "

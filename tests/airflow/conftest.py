@@ -83,19 +83,21 @@ def account():
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lineage_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where OpenLineage writes its events to, one a line."""
     return tmp_path_factory.mktemp("lineage") / "events.json"
 
 
 @pytest.fixture(scope="session")
-def airflow(account: Emulator, orders: Path, told: Path, tmp_path_factory: pytest.TempPathFactory):
+def airflow(account: Emulator, orders: Path, lineage_file: Path, tmp_path_factory: pytest.TempPathFactory):
     refused = json.loads(account.connection_json()) | {"password": "canary-password"}
     environment = {
         **account.connection_uri_env(page_size=20, max_concurrency=1),
         "AIRFLOW_CONN_KAPTURE_REFUSED": json.dumps(refused),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": str(told), "append": True}),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+            {"type": "file", "log_file_path": str(lineage_file), "append": True}
+        ),
         "ORDERS": orders.as_uri(),
     }
     with Standalone(tmp_path_factory.mktemp("airflow"), HERE / "dags", environment) as running:

@@ -50,8 +50,8 @@ def test_scheduled_runs_pull_adjacent_days_and_cleared_they_pull_the_same(runs, 
 
 def test_a_backfill_pulls_each_day_once(runs, kapture, orders):
     runs.unpause("backfilled")
-    asked = {"from_date": "2024-05-08T18:30:00Z", "to_date": "2024-05-10T18:30:00Z", "max_active_runs": 1}
-    backfill = runs.backfill("backfilled", **asked)
+    requested = {"from_date": "2024-05-08T18:30:00Z", "to_date": "2024-05-10T18:30:00Z", "max_active_runs": 1}
+    backfill = runs.backfill("backfilled", **requested)
     finished = runs.finished("backfilled", 3)
     assert [(run["state"], run["run_type"]) for run in finished] == [("success", "backfill")] * 3
     receipts = [runs.xcom("backfilled", run["dag_run_id"]) for run in finished]
@@ -70,8 +70,8 @@ def start_and_hang(runs, kapture, dag_id: str, folder: Path) -> str:
     run_id = runs.trigger(dag_id)
     runs.airflow.wait_for("the first day's file", lambda: list(folder.rglob("orders_*")))
     kapture.set(latency=3_600)
-    asked = len(kapture.requests_seen)
-    runs.airflow.wait_for("a request of another day", lambda: kapture.requests_seen[asked - 1 :])
+    requested = len(kapture.requests_seen)
+    runs.airflow.wait_for("a request of another day", lambda: kapture.requests_seen[requested - 1 :])
     return run_id
 
 
@@ -80,14 +80,14 @@ def test_a_killed_task_is_tried_again_and_goes_on_where_it_was(runs, kapture, or
     run_id = start_and_hang(runs, kapture, "crashing", folder)
     os.kill(runs.task_in("running", "crashing", run_id)["pid"], signal.SIGKILL)
     published = {path.parent.name.removeprefix("create_date=") for path in folder.rglob("orders_*")}
-    asked = len(kapture.requests_seen)
+    requested = len(kapture.requests_seen)
     kapture.set(latency=0)
     assert runs.task_in("success", "crashing", run_id)["try_number"] == 2
     receipt = runs.xcom("crashing", run_id)
     assert (receipt["rows"], len(receipt["files"])) == (300, 3)
     assert lines(folder) == sorted(kapture.records())
     assert len(contents(folder)) == 3  # the spool of the killed try is gone
-    assert {seen.body["createStartDate"] for seen in kapture.requests_seen[asked:]} == set(DAYS) - published
+    assert {seen.body["createStartDate"] for seen in kapture.requests_seen[requested:]} == set(DAYS) - published
 
 
 def test_a_task_that_is_marked_failed_stops_and_leaves_nothing_behind(runs, kapture, orders):
@@ -124,13 +124,13 @@ def test_a_consumer_reads_the_files_that_the_asset_event_names(runs, kapture, or
     assert [(event["partition_key"], event["extra"]) for event in events] == [(None, receipt)]
 
 
-def test_openlineage_is_told_what_was_read_and_what_was_written(runs, kapture, told):
+def test_openlineage_is_told_what_was_read_and_what_was_written(runs, kapture, lineage_file):
     run_id = runs.trigger("lineage")
     runs.task_in("success", "lineage", run_id)
     receipt = runs.xcom("lineage", run_id)
 
     def ask() -> dict | None:
-        events = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
+        events = [json.loads(line) for line in lineage_file.read_text().splitlines()] if lineage_file.exists() else []
         of_run = (each for each in events if each["job"]["name"] == "lineage.pull" and run_id in json.dumps(each))
         return next((each for each in of_run if each["eventType"] == "COMPLETE"), None)
 
@@ -146,8 +146,8 @@ def test_openlineage_is_told_what_was_read_and_what_was_written(runs, kapture, t
 def test_orders_are_waited_for_in_the_triggerer(runs, kapture, orders):
     run_id = runs.trigger("waiting")
     runs.task_in("deferred", "waiting", run_id, "wait")
-    asked = kapture.stats()["requests"]
-    runs.airflow.wait_for("another look of the triggerer", lambda: kapture.stats()["requests"] > asked + 1)
+    requested = kapture.stats()["requests"]
+    runs.airflow.wait_for("another look of the triggerer", lambda: kapture.stats()["requests"] > requested + 1)
     assert runs.task("waiting", run_id, "wait")["state"] == "deferred"
     kapture.add_orders(50, day="2024-05-08")
     runs.task_in("success", "waiting", run_id)
@@ -166,7 +166,7 @@ def test_orders_are_waited_for_in_the_triggerer(runs, kapture, orders):
     ],
 )
 def test_the_test_button_tells_what_is_wrong(runs, kapture, changes, status, message):
-    told = {
+    fields = {
         "connection_id": "tested",
         "conn_type": "kapture",
         "host": kapture.origin,
@@ -174,6 +174,6 @@ def test_the_test_button_tells_what_is_wrong(runs, kapture, changes, status, mes
         "password": kapture.password,
         "extra": f'{{"cm_id": {kapture.cm_id}}}',
     }
-    answer = runs.airflow.call("POST", "connections/test", told | changes)
+    answer = runs.airflow.call("POST", "connections/test", fields | changes)
     assert (answer["status"], message in answer["message"]) == (status, True), answer
     assert "canary-password" not in answer["message"]

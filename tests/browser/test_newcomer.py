@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 DAG = "kapture_orders_on_demand"
-PATIENCE = 120_000  # milliseconds
+TIMEOUT_MS = 120_000  # milliseconds
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ class Newcomer:
 def newcomer(airflow: Standalone):
     from playwright.sync_api import expect, sync_playwright
 
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         # Debian's chromium; as root it has no sandbox.
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1200, "height": 800})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT_MS)
         page.goto(airflow.url)
         page.get_by_label("Username").fill(USER)
         page.get_by_label("Password").fill(airflow.password)
@@ -140,7 +140,7 @@ def check_what_is_stored(airflow: Standalone, kapture: Emulator) -> None:
         "cm_id": kapture.cm_id,
         "page_size": 50,
     }
-    account = Account.of(stored["host"], stored["login"], "made-up", extra, stored["port"])
+    account = Account.from_connection(stored["host"], stored["login"], "made-up", extra, stored["port"])
     assert (account.origin, account.dialect.page_size) == (kapture.origin, 50)
 
 

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.async_client import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import (
     KaptureAuthError,
     KaptureBusyError,
@@ -29,7 +29,7 @@ from airflow_provider_kapture.client.errors import (
     KaptureShapeError,
     KaptureTransportError,
 )
-from airflow_provider_kapture.client.transport import transport_error
+from airflow_provider_kapture.client.transport.network_errors import transport_error
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 
 WINDOW = ("2024-05-08", "2024-05-10")
@@ -129,11 +129,11 @@ class Outcome:
     requests: int
 
 
-def account_of(kapture: Emulator, extra: Mapping[str, Any]) -> Account:
+def make_account(kapture: Emulator, extra: Mapping[str, Any]) -> Account:
     connection = json.loads(kapture.connection_json())
     settings = {**connection["extra"], "page_size": 40, "retry_budget": 5, **extra}
     password = settings.pop("password", connection["password"])
-    return Account.of(connection["host"], connection["login"], password, settings)
+    return Account.from_connection(connection["host"], connection["login"], password, settings)
 
 
 def pull_sync(account: Account, window: tuple[str, str]) -> tuple[list[Any], KaptureError | None]:
@@ -167,7 +167,7 @@ def pull_async(account: Account, window: tuple[str, str]) -> tuple[list[Any], Ka
 def test_the_same_through_both(scenario: Scenario) -> None:
     outcomes = []
     with Emulator(Book(orders=scenario.orders), Switches(**scenario.switches)) as kapture:
-        account = account_of(kapture, scenario.extra)
+        account = make_account(kapture, scenario.extra)
         for pull in (pull_sync, pull_async):
             kapture.reset()
             before = {order["id"] for order in kapture.orders}
@@ -189,14 +189,14 @@ def check_complete(
     kapture: Emulator, account: Account, scenario: Scenario, found: list[Any], staying: set[int]
 ) -> None:
     window = KaptureClient(account).window(*scenario.window)
-    wanted = {
+    expected = {
         int(order["id"])
         for order in kapture.orders
         if order["id"] in staying and window.start_ms <= order["createDate"] < window.end_ms
     }
     ids = [int(each) for each in found]
     assert len(ids) == len(set(ids)), "an order came twice"
-    assert wanted <= set(ids), "an order is missing"
+    assert expected <= set(ids), "an order is missing"
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("pull", [pull_sync, pull_async])
 def test_the_credentials_are_the_accounts(pull: Callable[..., tuple[list[Any], KaptureError | None]]) -> None:
     with Emulator(Book(orders=30)) as kapture:
-        found, error = pull(account_of(kapture, {}), WINDOW)
+        found, error = pull(make_account(kapture, {}), WINDOW)
     assert error is None
     assert len(found) == 20
 
@@ -218,7 +218,7 @@ def test_the_credentials_are_the_accounts(pull: Callable[..., tuple[list[Any], K
 def test_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         host = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    account = Account.of(host, "login", "password", {"cm_id": 1, "retry_budget": 0.01})
+    account = Account.from_connection(host, "login", "password", {"cm_id": 1, "retry_budget": 0.01})
     (_, error), (_, other) = pull_sync(account, WINDOW), pull_async(account, WINDOW)
     assert isinstance(error, KaptureTransportError)
     assert error.reason == "refused"
@@ -227,14 +227,14 @@ def test_nothing_listens() -> None:
 
 @pytest.mark.parametrize("raised", [aiohttp.ServerDisconnectedError(), requests.ConnectionError()])
 def test_a_broken_connection_has_one_name(raised: Exception) -> None:
-    account = Account.of("acme", "login", "password", {"cm_id": 1})
+    account = Account.from_connection("acme", "login", "password", {"cm_id": 1})
     assert transport_error(account, raised).reason == "broken"
 
 
 def test_no_tls_where_it_is_expected() -> None:
     with Emulator(Book(orders=1)) as kapture:
         host = kapture.origin.replace("http://", "https://")
-        account = Account.of(host, "login", "password", {"cm_id": 1})
+        account = Account.from_connection(host, "login", "password", {"cm_id": 1})
         (_, error), (_, other) = pull_sync(account, WINDOW), pull_async(account, WINDOW)
     assert isinstance(error, KaptureTransportError)
     assert error.reason == "tls"
@@ -243,7 +243,7 @@ def test_no_tls_where_it_is_expected() -> None:
 
 async def test_a_count_stops_early_as_the_sync_one_does() -> None:
     with Emulator(Book(orders=300)) as kapture:
-        account = account_of(kapture, ONE)
+        account = make_account(kapture, ONE)
         with KaptureClient(account) as client:
             seen = client.count_orders(*WINDOW, at_least=30)
         asked = kapture.stats()["requests"]
@@ -258,7 +258,7 @@ async def test_a_count_stops_early_as_the_sync_one_does() -> None:
 
 async def test_a_pull_that_is_cancelled_leaves_nothing() -> None:
     with Emulator(Book(orders=300), Switches(latency=5.0)) as kapture:
-        client = AsyncKaptureClient(account_of(kapture, {}))
+        client = AsyncKaptureClient(make_account(kapture, {}))
         counting = asyncio.create_task(client.count_orders(*WINDOW))
         await until(lambda: kapture.stats()["in_flight"] > 0)
         counting.cancel()
@@ -270,7 +270,7 @@ async def test_a_pull_that_is_cancelled_leaves_nothing() -> None:
 
 async def test_closing_ends_a_pull_that_was_left_in_the_middle() -> None:
     with Emulator(Book(orders=300)) as kapture:
-        client = AsyncKaptureClient(account_of(kapture, {}))
+        client = AsyncKaptureClient(make_account(kapture, {}))
         async with aclosing(client.iter_orders(*WINDOW)) as found:
             async for _ in found:
                 break

@@ -57,9 +57,9 @@ def test_every_instant_of_a_window_is_asked_for_once(
     where = ZoneInfo(zone)
     window = make_window(start, start + dt.timedelta(minutes=minutes), where)
     instant = window.start_ms + int(share * (window.end_ms - window.start_ms))
-    asked = ranges(window.dates(), widest)
-    assert sum(days.holds(instant, where) for days in asked) == 1
-    assert all((days.last - days.first).days < widest for days in asked)
+    requested = ranges(window.dates(), widest)
+    assert sum(days.contains(instant, where) for days in requested) == 1
+    assert all((days.last - days.first).days < widest for days in requested)
 
 
 @pytest.mark.parametrize(

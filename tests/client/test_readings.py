@@ -7,7 +7,7 @@ import tenacity
 from account_readings import ERRORS_TODAY, READINGS, SILENT_TODAY, UNSTEADY_TODAY, Reading
 from reading_runs import run
 
-from airflow_provider_kapture.client import retry
+from airflow_provider_kapture.client.fetch import retry
 
 # Of each topic, those that are told apart by different code and take a moment.
 QUICK = (

@@ -8,15 +8,15 @@ import pytest
 import tenacity
 from scenarios import DAYS, SINGLES, Scenario, run
 
-from airflow_provider_kapture.client import retry
+from airflow_provider_kapture.client.fetch import retry
 
 ORDERS = 2_500
 CONCURRENCY = 4
-PAIRS = [each & other for each, other in combinations(SINGLES[1:], 2) if each.goes_with(other)]
+PAIRS = [each & other for each, other in combinations(SINGLES[1:], 2) if each.is_compatible_with(other)]
 
 
 @pytest.fixture(autouse=True)
-def impatient(mocker) -> None:
+def fast_retries(mocker) -> None:
     """Ask again soon: how long the waits are is another test's matter."""
     mocker.patch.object(retry, "_backoff", tenacity.wait_fixed(0.01))
     mocker.patch.object(retry, "_jitter", tenacity.wait_none())
@@ -24,7 +24,7 @@ def impatient(mocker) -> None:
 
 def check(scenario: Scenario) -> None:
     got = run(scenario, ORDERS, retry_budget=1, max_concurrency=CONCURRENCY)
-    assert got.is_complete or type(got.error).__name__ in scenario.fails, got.in_words
+    assert got.is_complete or type(got.error).__name__ in scenario.fails, got.describe
     if got.error is not None:
         return
     if not scenario.is_still:

@@ -24,7 +24,7 @@ BUCKET = "orders"
 POOL = "kapture"
 
 # What Airflow notices within minutes or hours as it comes, within seconds. docs/scaling.md says what each is for.
-PATIENCE = {
+TIMEOUTS = {
     "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
@@ -173,7 +173,7 @@ class Cluster:
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@{database}",
-            **PATIENCE,
+            **TIMEOUTS,
         }
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},

@@ -99,7 +99,7 @@ class Job:
         :return: the objects
         """
         objects = self.objects()
-        said, orders = [], []
+        listed, orders = [], []
         for receipt in self.receipts:
             [file] = receipt["files"]
             key = file["uri"].partition(f"@{BUCKET}/")[2]
@@ -107,9 +107,9 @@ class Job:
             assert (file["bytes"], file["sha256"]) == (len(stored), hashlib.sha256(stored).hexdigest()), key
             lines = gzip.decompress(stored).splitlines()
             assert file["rows"] == receipt["rows"] == len(lines), key
-            said.append(key)
+            listed.append(key)
             orders += lines
-        assert sorted(said) == sorted(objects)
+        assert sorted(listed) == sorted(objects)
         found, expected = Counter(orders), Counter(self._sent())
         surplus, missing = list((found - expected).elements()), list((expected - found).elements())
         assert not surplus + missing, (

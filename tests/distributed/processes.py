@@ -64,16 +64,16 @@ class Processes:
         :raises RuntimeError: it failed; with the last of what it said
         """
         status = self.start(name, command, environment, **options).wait()
-        self._forget(name)
+        self._remove(name)
         if status:
-            raise RuntimeError(f"{name} ended with {status}:\n{self.said(name)}")
+            raise RuntimeError(f"{name} ended with {status}:\n{self.last_output(name)}")
 
     def kill(self, name):
         """SIGKILL for the program and all that it started, as when its container dies."""
         process = self._running[name]
         end_session(process.pid)
         process.wait()
-        self._forget(name)
+        self._remove(name)
 
     def pause(self, name):
         """SIGSTOP for the program and all that it started; their ids."""
@@ -100,11 +100,13 @@ class Processes:
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{name} did not end within {seconds:.0f} s of SIGTERM:\n{self.said(name)}") from None
+            raise TimeoutError(
+                f"{name} did not end within {seconds:.0f} s of SIGTERM:\n{self.last_output(name)}"
+            ) from None
         self.kill(name)
         return time.monotonic() - began
 
-    def _forget(self, name):
+    def _remove(self, name):
         self._guard.stdin.write(f"-{self._running.pop(name).pid}\n")
 
     def signal(self, name, number):
@@ -131,14 +133,16 @@ class Processes:
         while not (answer := ask()):
             for name, process in self._running.items():
                 if process.poll() is not None:
-                    raise RuntimeError(f"{name} ended with {process.returncode}, before {what}:\n{self.said(name)}")
+                    raise RuntimeError(
+                        f"{name} ended with {process.returncode}, before {what}:\n{self.last_output(name)}"
+                    )
             if time.monotonic() > deadline:
-                said = "\n".join(f"--- {name}\n{self.said(name, 8)}" for name in self._running)
+                said = "\n".join(f"--- {name}\n{self.last_output(name, 8)}" for name in self._running)
                 raise TimeoutError(f"Not within {seconds:.0f} s: {what}\n{said}")
             time.sleep(0.05)
         return answer
 
-    def said(self, name, lines=40):
+    def last_output(self, name, lines=40):
         """The last lines of a program's output."""
         text = (self._folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])

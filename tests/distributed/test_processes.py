@@ -51,6 +51,6 @@ def test_what_ends_too_early_is_told_with_what_it_said(tmp_path):
 def test_what_does_not_come_is_told_with_what_everyone_said(tmp_path):
     with Processes(tmp_path) as processes:
         processes.start("talker", ["sh", "-c", "echo still waiting; exec sleep 600"], os.environ)
-        wait_until(lambda: processes.said("talker"))
+        wait_until(lambda: processes.last_output("talker"))
         with pytest.raises(TimeoutError, match=r"Not within 0 s: anything\n--- talker\nstill waiting"):
             processes.wait_for("anything", lambda: False, 0)

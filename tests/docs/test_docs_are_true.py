@@ -17,17 +17,17 @@ import pytest
 from error_texts import messages, words
 
 import airflow_provider_kapture
-from airflow_provider_kapture import doctor
 from airflow_provider_kapture.client import Account, errors
-from airflow_provider_kapture.client.account import Dialect
-from airflow_provider_kapture.client.client import Tally
+from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import make_window
-from airflow_provider_kapture.diagnosis.ask import diagnose
+from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.doctor import cli as doctor
+from airflow_provider_kapture.doctor.run import diagnose
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
 from airflow_provider_kapture.emulator.presets import PRESETS
 from airflow_provider_kapture.emulator.switch_topics import TOPICS
-from airflow_provider_kapture.storage.receipt import receipt
+from airflow_provider_kapture.storage.receipt import build_receipt
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(airflow_provider_kapture.__file__).parent
@@ -42,7 +42,7 @@ ERRORS = {each.__name__ for each in vars(errors).values() if isinstance(each, ty
 AIRFLOWS = {"AirflowException", "AirflowFailException", "AirflowSensorTimeout", "AirflowSkipException"}
 BUILTINS = {name for name, each in vars(builtins).items() if isinstance(each, type) and issubclass(each, OSError)}
 # Folders whose messages have a page of their own, or none that a user of Airflow reads.
-ELSEWHERE = {"emulator", "diagnosis"}
+ELSEWHERE = {"emulator"}
 MESSAGES = messages(PACKAGE, ERRORS | AIRFLOWS | BUILTINS, ELSEWHERE)
 
 
@@ -96,10 +96,12 @@ def test_every_setting_is_described_with_its_default():
 
 
 def test_every_key_of_the_receipt_is_described():
-    account = Account.of("acme", "me", "x", {"cm_id": 1})
+    account = Account.from_connection("acme", "me", "x", {"cm_id": 1})
     now = dt.datetime.now(dt.UTC)
     window = make_window("2024-05-08", "2024-05-09", account.zone)
-    keys = receipt(account, window, Tally(), window_source="", date_field="create", files=[], began=now, ended=now)
+    keys = build_receipt(
+        account, window, PullStats(), window_source="", date_field="create", files=[], started=now, finished=now
+    )
     table = PAGES["storage.md"].partition("## The receipt")[2]
     described = [
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
@@ -168,8 +170,10 @@ def test_the_doctors_sample_is_what_it_says():
     chosen = options.parse_args(shlex.split(command.splitlines()[0].removeprefix("$ kapture emulator ")))
     with Emulator(Book(chosen.orders, chosen.days, chosen.start), emulator_cli.switches_of(chosen)) as kapture:
         connection = json.loads(kapture.connection_json())
-        account = Account.of(connection["host"], connection["login"], connection["password"], connection["extra"])
-        told = doctor.told(diagnose(account, dt.date(2024, 5, 9)), account)
+        account = Account.from_connection(
+            connection["host"], connection["login"], connection["password"], connection["extra"]
+        )
+        told = doctor.render(diagnose(account, dt.date(2024, 5, 9)), account)
 
     def without_what_varies(text):
         return re.sub(r"ok  pace.*?\n\n|127\.0\.0\.1:\d+", "", text, flags=re.DOTALL)
@@ -188,8 +192,8 @@ def test_every_switch_of_the_emulator_is_described_by_topic():
     for topic in TOPICS:
         row = re.search(rf"^\| {topic} \| (.*) \|$", PAGES["testing.md"], re.MULTILINE)
         assert row, topic
-        wanted = [each.name for each in dataclasses.fields(Switches) if each.metadata["topic"] == topic]
-        assert re.findall(r"`(\w+)`", row[1]) == wanted
+        expected = [each.name for each in dataclasses.fields(Switches) if each.metadata["topic"] == topic]
+        assert re.findall(r"`(\w+)`", row[1]) == expected
 
 
 def test_every_preset_of_the_emulator_is_described():

@@ -46,8 +46,10 @@ def parsed(*arguments):
 def test_switches_are_set_by_name():
     assert parsed() == Switches()
     texts = ["auth=key", "paging=pages", "page_cap=7", "latency=0.5", "dates_ignored=true", "rows_at=", "bad_auth=200"]
-    wanted = Switches(auth="key", paging="pages", page_cap=7, latency=0.5, dates_ignored=True, rows_at="", bad_auth=200)
-    assert parsed(*(part for text in texts for part in ("--set", text))) == wanted
+    expected = Switches(
+        auth="key", paging="pages", page_cap=7, latency=0.5, dates_ignored=True, rows_at="", bad_auth=200
+    )
+    assert parsed(*(part for text in texts for part in ("--set", text))) == expected
     assert parsed("--page-cap", "7", "--set", "page_cap=none", "--set", "paging=none") == Switches(paging="none")
 
 

@@ -84,10 +84,10 @@ def test_several_windows_must_all_hold(pull):
 def test_filters_hold_for_what_an_order_shows(pull, name, fields):
     orders = pull(**ALL).orders
     values = [str(orders[3][fields[0]]), str(orders[5][fields[-1]])]
-    wanted = [order["id"] for order in orders if any(str(order[field]) in values for field in fields)]
-    assert pull(**ALL, **{name: ", ".join(values)}).ids == wanted
-    assert pull(**ALL, **{name: values}).ids == wanted
-    assert 0 < len(wanted) < len(orders)
+    expected = [order["id"] for order in orders if any(str(order[field]) in values for field in fields)]
+    assert pull(**ALL, **{name: ", ".join(values)}).ids == expected
+    assert pull(**ALL, **{name: values}).ids == expected
+    assert 0 < len(expected) < len(orders)
 
 
 def test_a_negated_filter_leaves_out(pull):
@@ -98,8 +98,8 @@ def test_a_negated_filter_leaves_out(pull):
 
 
 def test_an_order_is_found_without_a_window(pull):
-    wanted = pull().orders[4]
-    assert wanted["id"] in pull(**NO_WINDOW, customerIds=wanted["customerId"]).ids
+    expected = pull().orders[4]
+    assert expected["id"] in pull(**NO_WINDOW, customerIds=expected["customerId"]).ids
 
 
 def test_nothing_is_an_empty_list(pull):

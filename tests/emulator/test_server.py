@@ -156,9 +156,9 @@ def test_the_command_says_how_to_connect_and_stops_on_a_signal(number):
             assert process.stderr.read() == ""
         finally:
             process.kill()
-    said = "".join(lines)
-    url = re.search(r"URL +(\S+)", said)[1]
-    name, _, value = shlex.split(re.search(r"^export (.*)$", said, re.MULTILINE)[1])[0].partition("=")
+    output = "".join(lines)
+    url = re.search(r"URL +(\S+)", output)[1]
+    name, _, value = shlex.split(re.search(r"^export (.*)$", output, re.MULTILINE)[1])[0].partition("=")
     assert name == "AIRFLOW_CONN_KAPTURE_DEFAULT"
     connection = json.loads(value)
     assert (connection["host"], connection["password"]) == (url, "it's")

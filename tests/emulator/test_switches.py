@@ -37,14 +37,14 @@ def test_method(kapture, pull, method, statuses):
 
 
 @pytest.mark.parametrize(
-    ("envelope", "said"),
+    ("envelope", "expected"),
     [("success", {"success": "true"}), ("boolean", {"success": True}), ("status", {"status": "success"})],
 )
-def test_envelope(kapture, pull, envelope, said):
+def test_envelope(kapture, pull, envelope, expected):
     kapture.set(envelope=envelope)
     body = pull().body
     assert len(body.pop("order_details")) == 30
-    assert body == said
+    assert body == expected
 
 
 def test_failure_keys(kapture, pull):
@@ -101,16 +101,16 @@ def test_window_is_filter(kapture, pull):
 
 
 @pytest.mark.parametrize(
-    ("empty", "said"),
+    ("empty", "expected"),
     [
         ("array", {"success": "true", "order_details": []}),
         ("null", {"success": "true", "order_details": None}),
         ("message", {"message": "No orders found.", "status": "failed"}),
     ],
 )
-def test_empty(kapture, pull, empty, said):
+def test_empty(kapture, pull, empty, expected):
     kapture.set(empty=empty)
-    assert (pull(**NOTHING).status, pull(**NOTHING).body) == (200, said)
+    assert (pull(**NOTHING).status, pull(**NOTHING).body) == (200, expected)
     assert len(pull().ids) == 30
 
 
@@ -319,12 +319,12 @@ def test_churn_at_random_is_the_same_each_time(kapture, pull):
     assert [len(ids) for ids in seen[0]] == [30, 32, 34, 36]
 
 
-@pytest.mark.parametrize("asked", [ALL, {"unitId": "1,2,3"}, {"bookingStartDate": DAYS[0], "bookingEndDate": DAYS[1]}])
-def test_churn_follows_any_listing(kapture, pull, asked):
-    before = pull(**asked).ids
+@pytest.mark.parametrize("query", [ALL, {"unitId": "1,2,3"}, {"bookingStartDate": DAYS[0], "bookingEndDate": DAYS[1]}])
+def test_churn_follows_any_listing(kapture, pull, query):
+    before = pull(**query).ids
     kapture.set(insert_per_answer=2, insert_at="middle", delete_per_answer=1, delete_at="end")
-    pull(**asked)
-    after = pull(**asked).orders
+    pull(**query)
+    after = pull(**query).orders
     assert len(after) == len(before) + 1
     instants = [order["createDate"] for order in after]
     assert instants == sorted(instants, reverse=True)

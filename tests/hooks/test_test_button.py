@@ -61,15 +61,15 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize(("switches", "said"), ANSWERS.values(), ids=ANSWERS)
-def test_each_answer_is_told_apart(kapture, press, switches, said):
+@pytest.mark.parametrize(("switches", "expected"), ANSWERS.values(), ids=ANSWERS)
+def test_each_answer_is_told_apart(kapture, press, switches, expected):
     kapture.set(**switches)
     worked, message = press(read_timeout=0.2 if "latency" in switches else 5)
     assert not worked
-    assert said in message
+    assert expected in message
     # The port may be any number.
     message = message.replace(str(kapture.port), "")
-    assert not [other for _, other in ANSWERS.values() if other != said and other in message]
+    assert not [other for _, other in ANSWERS.values() if other != expected and other in message]
 
 
 @pytest.mark.parametrize("status", [401, 200])
@@ -86,8 +86,8 @@ def test_what_never_reached_kapture(kapture, press):
         press(host=f"http://127.0.0.1:{closed_port()}")[1],
         press(host=f"https://127.0.0.1:{kapture.port}")[1],
     ]
-    for message, said in zip(messages, ("can't be resolved", "refused the connection", "TLS"), strict=True):
-        assert said in message
+    for message, expected in zip(messages, ("can't be resolved", "refused the connection", "TLS"), strict=True):
+        assert expected in message
     assert kapture.stats()["requests"] == 0
 
 
@@ -113,11 +113,11 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.parametrize(("changed", "said"), UNUSABLE.values(), ids=UNUSABLE)
-def test_what_can_not_be_asked_is_a_message_too(kapture, press, changed, said):
+@pytest.mark.parametrize(("changed", "expected"), UNUSABLE.values(), ids=UNUSABLE)
+def test_what_can_not_be_asked_is_a_message_too(kapture, press, changed, expected):
     worked, message = press(**changed)
     assert not worked
-    assert said in message
+    assert expected in message
     assert kapture.stats()["requests"] == 0
 
 

@@ -161,8 +161,8 @@ def test_what_has_a_value_once_rendered_is_taken(kapture: Emulator, tmp_path: Pa
     if native:
         cases.append((PULL, {"filters": "{{ params.empty }}"}, ()))
     outcomes = run_cases(cases, render_template_as_native_obj=native)
-    wanted = [of_customer if number < len(templates) else 30 for number, _ in enumerate(cases)]
-    assert [outcome.receipts[0]["rows"] for outcome in outcomes] == wanted
+    expected = [of_customer if number < len(templates) else 30 for number, _ in enumerate(cases)]
+    assert [outcome.receipts[0]["rows"] for outcome in outcomes] == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["path.csv", "upath.csv"]
 
 

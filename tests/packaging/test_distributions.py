@@ -70,19 +70,19 @@ def test_sdist_holds_what_it_takes_to_build_and_to_test(sdist):
 
 
 def test_metadata_says_what_it_is_and_needs(wheel):
-    said = metadata(wheel)
-    assert said["Name"] == "airflow-provider-kapture"
-    assert said["Version"] == airflow_provider_kapture.__version__
-    assert said["Requires-Python"] == ">=3.11"
-    assert said["License-Expression"] == "Apache-2.0"
+    found = metadata(wheel)
+    assert found["Name"] == "airflow-provider-kapture"
+    assert found["Version"] == airflow_provider_kapture.__version__
+    assert found["Requires-Python"] == ">=3.11"
+    assert found["License-Expression"] == "Apache-2.0"
     assert {
         "Framework :: Apache Airflow",
         "Framework :: Apache Airflow :: Provider",
         "Typing :: Typed",
-    } <= set(said.get_all("Classifier"))
+    } <= set(found.get_all("Classifier"))
     extras = {"azure", "emulator", "gcs", "openlineage", "parquet", "s3", "zstd"}
-    assert set(said.get_all("Provides-Extra")) == extras
-    required = {line.partition(">=")[0] for line in said.get_all("Requires-Dist") if "extra ==" not in line}
+    assert set(found.get_all("Provides-Extra")) == extras
+    required = {line.partition(">=")[0] for line in found.get_all("Requires-Dist") if "extra ==" not in line}
     assert required == {
         "aiohttp",
         "apache-airflow",
@@ -91,7 +91,7 @@ def test_metadata_says_what_it_is_and_needs(wheel):
         "requests",
         "tenacity",
     }
-    assert said.get_all("Project-URL") is None  # nothing to point to
+    assert found.get_all("Project-URL") is None  # nothing to point to
 
 
 def test_twine_finds_no_fault(wheel, sdist):

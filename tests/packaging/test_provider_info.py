@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_kapture
+from airflow_provider_kapture.client.config.parsers import PARSERS
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.settings import READERS
 from airflow_provider_kapture.connection_form import (
     FIELDS,
     LABELS,
@@ -75,8 +75,8 @@ def test_airflow_accepts_the_declaration():
 
 
 def test_form_asks_for_each_setting_that_is_read():
-    assert [field.key for field in FIELDS] == list(READERS)
-    assert list(get_conn_fields()) == list(READERS)
+    assert [field.key for field in FIELDS] == list(PARSERS)
+    assert list(get_conn_fields()) == list(PARSERS)
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
@@ -90,7 +90,7 @@ def test_field_says_what_it_means(field):
 def test_example_choices_and_limits_are_read(field):
     limits = [limit for limit in (field.minimum, field.maximum) if field.type == "integer" and limit is not None]
     for value in (field.placeholder, *field.choices, *limits):
-        READERS[field.key](field.key, value)
+        PARSERS[field.key](field.key, value)
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field.type == "integer"], ids=lambda field: field.key)
@@ -98,15 +98,15 @@ def test_beyond_the_limits_is_refused(field):
     beyond = [field.minimum - 1] + ([] if field.maximum is None else [field.maximum + 1])
     for value in beyond:
         with pytest.raises(KaptureSettingsError):
-            READERS[field.key](field.key, value)
+            PARSERS[field.key](field.key, value)
 
 
 def test_labels_are_of_fields_that_are_shown():
     behaviour = get_ui_field_behaviour()
     assert not set(LABELS) & set(behaviour["hidden_fields"])
-    assert set(READERS) <= set(behaviour["placeholders"])
+    assert set(PARSERS) <= set(behaviour["placeholders"])
 
 
 def test_widgets_for_airflow_before_3_2():
     pytest.importorskip("flask_appbuilder")
-    assert list(get_connection_form_widgets()) == list(READERS)
+    assert list(get_connection_form_widgets()) == list(PARSERS)

@@ -176,13 +176,13 @@ async def test_filters_that_tell_who_a_customer_is_reach_the_trigger_sealed(
     with pytest.raises(TaskDeferred) as deferred:
         waiting.execute({})
     trigger = deferred.value.trigger
-    told = json.dumps(trigger.serialize()) + repr(trigger)
-    assert not any(secret in told for secret in ("98450", "rare", kapture.password))
-    asked = {name: kapture.requests_seen[-1].body[name] for name in filters}
-    assert asked == {"statusStr": "AP", "phone": "+91 98450 12345", "attr3": "rare,rarer"}
+    shown = json.dumps(trigger.serialize()) + repr(trigger)
+    assert not any(secret in shown for secret in ("98450", "rare", kapture.password))
+    sent = {name: kapture.requests_seen[-1].body[name] for name in filters}
+    assert sent == {"statusStr": "AP", "phone": "+91 98450 12345", "attr3": "rare,rarer"}
     kapture.set(verbatim='{"message": "Invalid Auth Key"}')
     assert [event.payload["error"] async for event in trigger.run()] == ["KaptureAuthError"]
-    assert asked.items() <= kapture.requests_seen[-1].body.items()
+    assert sent.items() <= kapture.requests_seen[-1].body.items()
     other = json.loads(kapture.connection_json()) | {"password": "rotated"}
     monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(other))
     events = [event.payload async for event in trigger.run()]

@@ -59,7 +59,7 @@ class Scenario:
     min_orders: int = 60
 
 
-IMPATIENT = {"retry_budget": 0.05}
+SHORT_RETRIES = {"retry_budget": 0.05}
 
 SCENARIOS = [
     Scenario("enough", 60),
@@ -72,13 +72,15 @@ SCENARIOS = [
     Scenario("bad request", KaptureRefusedError, {"status_every": 1, "status": 400}),
     Scenario("not found", KaptureRefusedError, {"status_every": 1, "status": 404}),
     Scenario("too many requests, then fine", 60, {"status_every": 2, "status": 429, "retry_after": "1"}),
-    Scenario("too many requests", KaptureBusyError, {"status_every": 1, "status": 429, "retry_after": "1"}, IMPATIENT),
+    Scenario(
+        "too many requests", KaptureBusyError, {"status_every": 1, "status": 429, "retry_after": "1"}, SHORT_RETRIES
+    ),
     Scenario("500, then fine", 60, {"status_every": 2, "status": 500}),
-    Scenario("500", KaptureBusyError, {"status_every": 1, "status": 500}, IMPATIENT),
+    Scenario("500", KaptureBusyError, {"status_every": 1, "status": 500}, SHORT_RETRIES),
     Scenario("HTML, then fine", 60, {"html_every": 2}),
-    Scenario("HTML", KaptureShapeError, {"html_every": 1}, IMPATIENT),
+    Scenario("HTML", KaptureShapeError, {"html_every": 1}, SHORT_RETRIES),
     Scenario("wrong zone", KaptureDialectError, {"timezone": "America/New_York"}),
-    Scenario("time-out", KaptureTransportError, {"latency": 1.0}, {**IMPATIENT, "read_timeout": 0.1}),
+    Scenario("time-out", KaptureTransportError, {"latency": 1.0}, {**SHORT_RETRIES, "read_timeout": 0.1}),
 ]
 
 
@@ -182,7 +184,7 @@ def test_the_same_in_every_mode(airflow_db: None, scenario: Scenario) -> None:
     assert first.is_waiting == (scenario.expected == STILL_WAITING)
     if isinstance(scenario.expected, type):
         assert first.error is not None
-        assert first.error[0] is (AirflowFailException if scenario.expected.hopeless else scenario.expected)
+        assert first.error[0] is (AirflowFailException if scenario.expected.permanent else scenario.expected)
     elif isinstance(scenario.expected, int):
         assert first.orders is not None
         assert first.orders >= scenario.expected

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import task
 from dag_runs import run_dag
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.pull import Batch
+from airflow_provider_kapture.client.pull.pull import OrderBatch
 from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
 ORDERS: list[list[str]] = [
@@ -21,11 +21,11 @@ ORDERS: list[list[str]] = [
 ]
 
 
-def batches(raws: list[str], read: list[int] | None = None) -> Iterator[Batch]:
+def batches(raws: list[str], read: list[int] | None = None) -> Iterator[OrderBatch]:
     for number, raw in enumerate(raws):
         if read is not None:
             read.append(number)
-        yield Batch([msgspec.Raw(raw.encode())])
+        yield OrderBatch([msgspec.Raw(raw.encode())])
 
 
 def taken(raws: list[str], most_bytes: int) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def test_what_a_database_refuses_fails_before_the_pulls_end(value: str) -> None:
     with pytest.raises(KaptureSettingsError, match=r"'remarks' of order 'kapture-2'.*`destination`") as caught:
         orders_for_xcom(batches(raws, read), 1_000_000, lambda: None)
     assert read == [0, 1]
-    assert caught.value.hopeless
+    assert caught.value.permanent
 
 
 @pytest.mark.parametrize("value", [r'"\\u0000"', r'"\\\\u0000"', r'"\ud83d\ude00"', r'"\\ud83d"', "1e308", '"\\u0001"'])

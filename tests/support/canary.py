@@ -35,7 +35,7 @@ def leaks(text: str, what: tuple[str, ...] = (*SECRETS, *PERSONAL)) -> list[str]
     return [each for each in what if each in text]
 
 
-def told_by(error: BaseException) -> Iterator[str]:
+def texts_of(error: BaseException) -> Iterator[str]:
     """All that an exception says, and those that hang on it."""
     waiting, seen = [error], set[int]()
     while waiting:
@@ -75,14 +75,14 @@ class Canary:
 
         @functools.wraps(original_handle)
         def handle(logger: logging.Logger, entry: logging.LogRecord) -> None:
-            self.look(f"a log record of {logger.name}", logging.Formatter().format(entry))
+            self.check(f"a log record of {logger.name}", logging.Formatter().format(entry))
             original_handle(logger, entry)
 
         Book._record = record  # type: ignore[method-assign]
         KaptureError.__init__ = init  # type: ignore[method-assign]
         logging.Logger.handle = handle  # type: ignore[method-assign]
 
-    def look(self, where: str, text: str, what: tuple[str, ...] = (*SECRETS, *PERSONAL)) -> None:
+    def check(self, where: str, text: str, what: tuple[str, ...] = (*SECRETS, *PERSONAL)) -> None:
         """Take down what leaks."""
         self.found += [f"{each!r} in {where}" for each in leaks(text, what)]
 
@@ -90,8 +90,8 @@ class Canary:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         result = yield
         for each in self.errors:
-            for text in told_by(each):
-                self.look(f"what {type(each).__name__} says", text)
+            for text in texts_of(each):
+                self.check(f"what {type(each).__name__} says", text)
         self.errors.clear()
         found, self.found = self.found, []
         if found and item.get_closest_marker("leaks") is None:
@@ -103,8 +103,8 @@ class Canary:
         if not report.failed and "leaks" not in report.keywords:
             for name, text in report.sections:
                 # Airflow 3.0 itself tells, in `dag.test()`, what it is asked to mask.
-                told = "\n".join(line for line in text.splitlines() if "msg=MaskSecret(" not in line)
-                self.left += [f"{each!r} in {name} of {report.nodeid}" for each in leaks(told)]
+                shown = "\n".join(line for line in text.splitlines() if "msg=MaskSecret(" not in line)
+                self.left += [f"{each!r} in {name} of {report.nodeid}" for each in leaks(shown)]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -153,8 +153,8 @@ def _read_request(connection: socket.socket) -> bytes:
         request += lot
     head, _, body = request.partition(b"\r\n\r\n")
     lengths: Iterable[bytes] = (line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-    wanted = int(next(iter(lengths), b":0").partition(b":")[2])
-    while len(body) < wanted:
+    expected_length = int(next(iter(lengths), b":0").partition(b":")[2])
+    while len(body) < expected_length:
         lot = connection.recv(1 << 16)
         if not lot:
             return b""

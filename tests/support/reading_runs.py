@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from account_readings import READINGS, Reading
 
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.async_client import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.emulator import Emulator, Switches
 
@@ -71,12 +71,12 @@ def run(
         found: list[dict[str, Any]] = []
         error = None
         try:
-            account = Account.of(*(connection[name] for name in ("host", "login", "password", "extra")))
+            account = Account.from_connection(*(connection[name] for name in ("host", "login", "password", "extra")))
             found = asyncio.run(_pull_async(account, *window)) if is_async else _pull(account, *window)
         except KaptureError as failure:
             error = failure
-        wanted = _wanted(kapture, reading, connection["extra"]["timezone"])
-        return _compared(found, wanted, reading, error, kapture.stats()["requests"])
+        expected = _wanted(kapture, reading, connection["extra"]["timezone"])
+        return _compared(found, expected, reading, error, kapture.stats()["requests"])
 
 
 @contextmanager
@@ -110,15 +110,15 @@ def _wanted(kapture: Emulator, reading: Reading, timezone: str) -> dict[int, Any
 
 
 def _compared(
-    found: list[dict[str, Any]], wanted: dict[int, Any], reading: Reading, error: KaptureError | None, requests: int
+    found: list[dict[str, Any]], expected: dict[int, Any], reading: Reading, error: KaptureError | None, requests: int
 ) -> Outcome:
     counts = Counter(int(order["id"]) for order in found)
-    missing = len(wanted.keys() - counts.keys())
+    missing = len(expected.keys() - counts.keys())
     if reading.switches.get("lines"):
         # The other line of an order is a row of its own.
-        missing += sum(1 for row in wanted if row % 5 == 0 and counts[row] < 2)
-    surplus = sum(count - 1 for count in counts.values()) + len(counts.keys() - wanted.keys())
-    altered = sum(1 for order in found if order.get("remarks") != wanted.get(int(order["id"])))
+        missing += sum(1 for row in expected if row % 5 == 0 and counts[row] < 2)
+    surplus = sum(count - 1 for count in counts.values()) + len(counts.keys() - expected.keys())
+    altered = sum(1 for order in found if order.get("remarks") != expected.get(int(order["id"])))
     return Outcome(error, missing, surplus, 0 if reading.switches.get("missing_fields") else altered, requests)
 
 

@@ -60,7 +60,7 @@ class Scenario:
             passing,
         )
 
-    def goes_with(self, other: Scenario) -> bool:
+    def is_compatible_with(self, other: Scenario) -> bool:
         """Whether the two say nothing about the same switch or setting."""
         return not (self.switches.keys() & other.switches.keys() or self.extra.keys() & other.extra.keys())
 
@@ -158,7 +158,7 @@ class Outcome:
         return self.error is None and not self.missing and not self.repeated
 
     @property
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """What the table says."""
         if self.error is not None:
             return f"{type(self.error).__name__}: {self.error}"
@@ -169,7 +169,9 @@ def run(scenario: Scenario, orders: int, **extra: Any) -> Outcome:
     """Pull three days of so many orders, and count against what there was."""
     with Emulator(Book(orders=orders, days=DAYS), Switches(**scenario.switches)) as kapture:
         connection = json.loads(kapture.connection_json(**{"page_size": 250, **extra, **scenario.extra}))
-        account = Account.of(connection["host"], connection["login"], connection["password"], connection["extra"])
+        account = Account.from_connection(
+            connection["host"], connection["login"], connection["password"], connection["extra"]
+        )
         before, found, error = kapture.ids(), [], None
         began = time.monotonic()
         try:
@@ -195,7 +197,7 @@ def main() -> None:
     for each in SINGLES:
         got = run(each, orders, retry_budget=20)
         pages = f"{got.requests} ({got.pages})"
-        out(f"| {each.name} | {got.rows} | {pages} | {got.seconds:.1f} | {got.in_words[:160]} |\n")
+        out(f"| {each.name} | {got.rows} | {pages} | {got.seconds:.1f} | {got.describe[:160]} |\n")
         sys.stdout.flush()
 
 

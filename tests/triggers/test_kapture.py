@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.async_client import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.orders import PERSONAL_FILTERS
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
+from airflow_provider_kapture.triggers.events import from_payload
 from airflow_provider_kapture.triggers.kapture import KaptureOrdersEventTrigger, KaptureOrdersTrigger
-from airflow_provider_kapture.waiting import from_payload
 
 WINDOW = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-11T00:00:00+05:30"}
 ONE_DAY = {"window_start": "2024-05-08T00:00:00+05:30", "window_end": "2024-05-09T00:00:00+05:30"}
@@ -82,7 +82,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, kapture: Emulator) -> Clock:
 
 
 @pytest.fixture
-def asked_at(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> asyncio.Queue[float]:
+def request_times(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> asyncio.Queue[float]:
     """When each request was sent, in seconds of the clock."""
     found: asyncio.Queue[float] = asyncio.Queue()
     send = AsyncKaptureClient.send
@@ -114,11 +114,11 @@ def test_a_trigger_is_plain_data_and_makes_itself_again() -> None:
 
 
 async def test_a_restarted_trigger_goes_on_with_the_same_window(
-    kapture: Emulator, asked_at: asyncio.Queue[float]
+    kapture: Emulator, request_times: asyncio.Queue[float]
 ) -> None:
     waiting = trigger(min_orders=301)
     running = asyncio.create_task(outcome(waiting))
-    await asked_at.get()
+    await request_times.get()
     running.cancel()
     await asyncio.wait([running])
     kapture.add_orders(1, day="2024-05-09")
@@ -129,7 +129,7 @@ async def test_a_restarted_trigger_goes_on_with_the_same_window(
 async def test_failures_are_never_asked_about_sooner_than_the_interval(
     kapture: Emulator,
     clock: Clock,
-    asked_at: asyncio.Queue[float],
+    request_times: asyncio.Queue[float],
     monkeypatch: pytest.MonkeyPatch,
     fault: dict[str, Any],
 ) -> None:
@@ -137,28 +137,28 @@ async def test_failures_are_never_asked_about_sooner_than_the_interval(
     kapture.set(status_every=1, **fault)
     [payload] = await outcome(trigger(poll_interval=45))
     assert payload["error"] == "KaptureBusyError"
-    instants = [asked_at.get_nowait() for _ in range(asked_at.qsize())]
+    instants = [request_times.get_nowait() for _ in range(request_times.qsize())]
     assert shortest_pause(instants) >= 45
     assert 600 <= instants[-1] <= 720
 
 
 async def test_a_retry_after_beyond_the_interval_is_kept(
-    kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(monkeypatch, kapture, retry_budget=600)
     kapture.set(status_every=1, status=429, retry_after="250")
     await outcome(trigger(poll_interval=30, **ONE_DAY))
-    instants = [asked_at.get_nowait() for _ in range(3)]
+    instants = [request_times.get_nowait() for _ in range(3)]
     # A moment later than asked, so that those who were told the same do not come all at once.
-    assert [round(instant - wanted, 3) for instant, wanted in zip(instants, (0, 250, 500), strict=True)] == [
+    assert [round(instant - expected, 3) for instant, expected in zip(instants, (0, 250, 500), strict=True)] == [
         pytest.approx(0.5 * number, abs=0.5 * number + 0.01) for number in range(3)
     ]
 
 
-async def test_polls_keep_to_the_interval(kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float]) -> None:
+async def test_polls_keep_to_the_interval(kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float]) -> None:
     day = trigger(poll_interval=60, min_orders=1000, **ONE_DAY)
     running = asyncio.create_task(outcome(day))
-    polls = sorted({round(await asked_at.get()) for _ in range(10)})
+    polls = sorted({round(await request_times.get()) for _ in range(10)})
     running.cancel()
     assert polls == [60 * number for number in range(len(polls))]
 
@@ -172,15 +172,15 @@ async def test_a_connection_that_is_gone_ends_the_wait() -> None:
 
 
 async def test_a_password_that_is_changed_meanwhile_does_not_end_the_wait(
-    kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = kapture.connection_json()
     monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(json.loads(right) | {"password": "former"}))
     running = asyncio.create_task(outcome(trigger(poll_interval=60)))
-    refused = await asked_at.get()
+    refused = await request_times.get()
     monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", right)
     assert (await running)[0]["status"] == "enough"
-    assert await asked_at.get() - refused >= 60
+    assert await request_times.get() - refused >= 60
 
 
 async def test_min_orders_is_checked_in_the_triggerer_too(kapture: Emulator) -> None:
@@ -190,23 +190,23 @@ async def test_min_orders_is_checked_in_the_triggerer_too(kapture: Emulator) -> 
 
 
 async def test_silent_fail_outlasts_the_budget(
-    kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect(monkeypatch, kapture, retry_budget=60)
     kapture.set(status_every=1, status=500)
     running = asyncio.create_task(outcome(trigger(poll_interval=30, silent_fail=True, **ONE_DAY)))
-    instants = [await asked_at.get() for _ in range(20)]
+    instants = [await request_times.get() for _ in range(20)]
     assert shortest_pause(instants) >= 30
     kapture.set(status_every=None)
     assert (await running)[0]["status"] == "enough"
 
 
 async def test_exponential_backoff_doubles_the_pauses_up_to_max_wait(
-    kapture: Emulator, clock: Clock, asked_at: asyncio.Queue[float]
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float]
 ) -> None:
     kapture.set(verbatim='{"success": "true", "order_details": []}')
     running = asyncio.create_task(outcome(trigger(poll_interval=30, exponential_backoff=True, max_wait=200, **ONE_DAY)))
-    polls = sorted({round(await asked_at.get()) for _ in range(12)})
+    polls = sorted({round(await request_times.get()) for _ in range(18)})
     running.cancel()
     assert polls == [0, 30, 90, 210, 410, 610]
 
@@ -237,11 +237,11 @@ class Watch:
     :param state: what Airflow keeps for its asset; none where it offers that not
     """
 
-    def __init__(self, asked_at: asyncio.Queue[float], state: State | None = None, **arguments: Any) -> None:
+    def __init__(self, request_times: asyncio.Queue[float], state: State | None = None, **arguments: Any) -> None:
         self.trigger = KaptureOrdersEventTrigger(poll_interval=60, **arguments)
         self.trigger.asset_state_store = state
         self.events: asyncio.Queue[Any] = asyncio.Queue()
-        self._asked_at = asked_at
+        self._request_times = request_times
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -250,10 +250,10 @@ class Watch:
 
     async def polls(self, count: int) -> None:
         """Let so many polls begin, of which all but the last have then ended."""
-        while not self._asked_at.empty():
-            self._asked_at.get_nowait()
+        while not self._request_times.empty():
+            self._request_times.get_nowait()
         for _ in range(count):
-            await self._asked_at.get()
+            await self._request_times.get()
 
     async def stop(self) -> list[Any]:
         self._task.cancel()
@@ -273,9 +273,9 @@ def expected(count: int, newest_ms: int, oldest_ms: int | None = None) -> dict[s
     return {"orders": count, "first_create_date": oldest, "last_create_date": newest}
 
 
-async def test_a_watcher_tells_of_each_new_order_once(kapture: Emulator, asked_at: asyncio.Queue[float]) -> None:
+async def test_a_watcher_tells_of_each_new_order_once(kapture: Emulator, request_times: asyncio.Queue[float]) -> None:
     kapture.add_orders(3, create_ms=now_ms(30))
-    watch = Watch(asked_at)
+    watch = Watch(request_times)
     await watch.polls(8)
     assert watch.events.empty()
     sooner, later = now_ms(20), now_ms(10)
@@ -288,43 +288,43 @@ async def test_a_watcher_tells_of_each_new_order_once(kapture: Emulator, asked_a
 
 
 async def test_a_watcher_that_is_restarted_goes_on_where_airflow_keeps_its_place(
-    kapture: Emulator, asked_at: asyncio.Queue[float]
+    kapture: Emulator, request_times: asyncio.Queue[float]
 ) -> None:
     state = State()
-    watch = Watch(asked_at, state)
+    watch = Watch(request_times, state)
     await watch.polls(8)
     kapture.add_orders(2, create_ms=(told := now_ms()))
     assert await watch.events.get() == expected(2, told)
     await watch.stop()
     kapture.add_orders(3, create_ms=told + 1)
-    watch = Watch(asked_at, state)
+    watch = Watch(request_times, state)
     assert await watch.events.get() == expected(3, told + 1)
     await watch.polls(8)
     assert await watch.stop() == []
 
 
 async def test_a_watcher_that_was_away_for_long_tells_of_all_that_came_meanwhile(
-    kapture: Emulator, asked_at: asyncio.Queue[float]
+    kapture: Emulator, request_times: asyncio.Queue[float]
 ) -> None:
     state = State()
-    watch = Watch(asked_at, state, lookback=60)
+    watch = Watch(request_times, state, lookback=60)
     await watch.polls(8)
     await watch.stop()
     [key] = state.kept
     state.kept[key] |= {"since": now_ms(3 * 86_400)}
     kapture.add_orders(2, create_ms=(old := now_ms(2 * 86_400)))
     kapture.add_orders(1, create_ms=(new := now_ms()))
-    watch = Watch(asked_at, state, lookback=60)
+    watch = Watch(request_times, state, lookback=60)
     assert await watch.events.get() == expected(3, new, old)
     await watch.polls(8)
     assert await watch.stop() == []
 
 
 async def test_a_watcher_outlasts_a_state_that_can_not_be_kept(
-    kapture: Emulator, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+    kapture: Emulator, request_times: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = State()
-    watch = Watch(asked_at, state)
+    watch = Watch(request_times, state)
     await watch.polls(8)
     with monkeypatch.context() as broken:
         broken.setattr(State, "aset", None)
@@ -337,7 +337,7 @@ async def test_a_watcher_outlasts_a_state_that_can_not_be_kept(
 
 
 async def test_a_state_that_only_blocks_is_asked_in_a_thread(
-    kapture: Emulator, asked_at: asyncio.Queue[float], clock: Clock
+    kapture: Emulator, request_times: asyncio.Queue[float], clock: Clock
 ) -> None:
     loop = threading.get_ident()
 
@@ -353,22 +353,24 @@ async def test_a_state_that_only_blocks_is_asked_in_a_thread(
             self.kept[key] = value
 
     for _ in range(2):
-        watch = Watch(asked_at, Blocking())  # type: ignore[arg-type]
+        watch = Watch(request_times, Blocking())  # type: ignore[arg-type]
         await watch.polls(8)
         kapture.add_orders(1, create_ms=(created := now_ms()))
         assert await watch.events.get() == expected(1, created)
         await watch.stop()
 
 
-async def test_watchers_that_ask_the_same_share_their_polls(kapture: Emulator, asked_at: asyncio.Queue[float]) -> None:
+async def test_watchers_that_ask_the_same_share_their_polls(
+    kapture: Emulator, request_times: asyncio.Queue[float]
+) -> None:
     streams = pytest.importorskip("airflow.triggers.shared_stream")
     manager = streams.SharedStreamManager(log=streams.log)
     told: asyncio.Queue[Any] = asyncio.Queue()
-    alone = Watch(asked_at, filters={"statusStr": "AP"})
-    requests_of_a_poll = Counter([await asked_at.get() for _ in range(12)]).most_common(1)[0][1]
+    alone = Watch(request_times, filters={"statusStr": "AP"})
+    requests_of_a_poll = Counter([await request_times.get() for _ in range(12)]).most_common(1)[0][1]
     await alone.stop()
-    while not asked_at.empty():
-        asked_at.get_nowait()
+    while not request_times.empty():
+        request_times.get_nowait()
 
     async def watch(number: int) -> None:
         watching = KaptureOrdersEventTrigger(poll_interval=60, filters={"statusStr": "AP"})
@@ -381,7 +383,7 @@ async def test_watchers_that_ask_the_same_share_their_polls(kapture: Emulator, a
             await manager.unsubscribe(number, key)
 
     watchers = [asyncio.create_task(watch(number)) for number in range(2)]
-    instants = Counter([await asked_at.get() for _ in range(12)])
+    instants = Counter([await request_times.get() for _ in range(12)])
     kapture.add_orders(1, create_ms=now_ms())
     assert {await told.get(), await told.get()} == {(0, 1), (1, 1)}
     for each in watchers:
@@ -394,24 +396,24 @@ async def test_watchers_that_ask_the_same_share_their_polls(kapture: Emulator, a
 
 @pytest.mark.parametrize("state", [None, State(several_assets=True)], ids=["no state", "state of several assets"])
 async def test_a_watcher_without_a_place_to_keep_tells_nothing_twice(
-    kapture: Emulator, asked_at: asyncio.Queue[float], state: State | None
+    kapture: Emulator, request_times: asyncio.Queue[float], state: State | None
 ) -> None:
     kapture.add_orders(2, create_ms=now_ms())
     for _ in range(2):
-        watch = Watch(asked_at, state)
+        watch = Watch(request_times, state)
         await watch.polls(8)
         assert await watch.stop() == []
 
 
 @pytest.mark.parametrize("fault", [{"status": 401}, {"status": 403}, {"status": 503}])
 async def test_a_watcher_outlasts_what_fails_with_growing_pauses(
-    kapture: Emulator, asked_at: asyncio.Queue[float], fault: dict[str, Any]
+    kapture: Emulator, request_times: asyncio.Queue[float], fault: dict[str, Any]
 ) -> None:
-    watch = Watch(asked_at)
+    watch = Watch(request_times)
     await watch.polls(8)
     kapture.set(status_every=1, **fault)
     await watch.polls(1)
-    instants = [await asked_at.get() for _ in range(12)]
+    instants = [await request_times.get() for _ in range(12)]
     assert shortest_pause(instants) >= 60
     assert max(later - sooner for sooner, later in pairwise(instants)) >= 1200
     kapture.set(status_every=None)
@@ -421,9 +423,9 @@ async def test_a_watcher_outlasts_what_fails_with_growing_pauses(
 
 
 async def test_a_watcher_outlasts_a_connection_that_is_missing(
-    kapture: Emulator, asked_at: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
+    kapture: Emulator, request_times: asyncio.Queue[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch = Watch(asked_at, kapture_conn_id="elsewhere")
+    watch = Watch(request_times, kapture_conn_id="elsewhere")
     for name, value in kapture.connection_uri_env("elsewhere").items():
         monkeypatch.setenv(name, value)
     await watch.polls(2)

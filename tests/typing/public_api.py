@@ -8,7 +8,7 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_kapture import __version__
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.aio import AsyncKaptureClient
+from airflow_provider_kapture.client.async_client import AsyncKaptureClient
 from airflow_provider_kapture.client.errors import (
     KaptureAnswerError,
     KaptureBusyError,
@@ -45,7 +45,7 @@ def hook() -> None:
 
 
 def client() -> None:
-    account = Account.of("acme", "reader", "secret", {"cm_id": 1000298}, 8443)
+    account = Account.from_connection("acme", "reader", "secret", {"cm_id": 1000298}, 8443)
     client = KaptureClient(account)
     try:
         assert_type(client.account, Account)
@@ -65,7 +65,7 @@ def client() -> None:
 
 
 async def async_client() -> None:
-    async with AsyncKaptureClient(Account.of("acme", "reader", "secret", {"cm_id": 1})) as client:
+    async with AsyncKaptureClient(Account.from_connection("acme", "reader", "secret", {"cm_id": 1})) as client:
         assert_type(await client.count_orders(START, END, at_least=1), int)
 
 

@@ -71,5 +71,5 @@ def listing_error(what: str, *, is_permanent: bool = False) -> KaptureListingErr
     :param is_permanent: whether a later run must fail the same way
     """
     error = KaptureListingError(f"The pages do not add up to one listing: {what}", path=orders.PATH)
-    error.hopeless = is_permanent
+    error.permanent = is_permanent
     return error

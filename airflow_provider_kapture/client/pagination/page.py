@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from airflow_provider_kapture.client.api.response import OrderKey
 from airflow_provider_kapture.client.pagination.messages import SAME_ID, listing_error
 from airflow_provider_kapture.client.pagination.requests import PageRequest
-from airflow_provider_kapture.client.protocol import OrderKey
 
 
 @dataclass(frozen=True)

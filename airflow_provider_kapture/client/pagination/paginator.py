@@ -64,6 +64,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from airflow_provider_kapture.client.api.response import OrderKey
 from airflow_provider_kapture.client.errors import KaptureAnswerError
 from airflow_provider_kapture.client.pagination import messages
 from airflow_provider_kapture.client.pagination.depth import check_depth
@@ -77,7 +78,6 @@ from airflow_provider_kapture.client.pagination.seen import MAX_TIE, SeenOrders,
 from airflow_provider_kapture.client.pagination.shifts import Anchor, ShiftAccount, count_from
 from airflow_provider_kapture.client.pagination.spill import RankStore
 from airflow_provider_kapture.client.pagination.whole_pages import best_limit, offset_for
-from airflow_provider_kapture.client.protocol import OrderKey
 
 MAX_STALLED = 32  # responses in a row that do not continue the listing
 OFFSET_CHECK_AFTER = 3  # of them, after which `offset` itself is checked

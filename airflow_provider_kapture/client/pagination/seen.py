@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from airflow_provider_kapture.client.api.response import OrderKey
 from airflow_provider_kapture.client.pagination.messages import NOT_STABLE, listing_error
 from airflow_provider_kapture.client.pagination.spill import RankStore
-from airflow_provider_kapture.client.protocol import OrderKey
 
 # A rank is one integer, so that a million of them are cheap: run, position, and whether it is approximate.
 _RUN = 44

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_kapture.client.protocol import OrderKey
+from airflow_provider_kapture.client.api.response import OrderKey
 
 
 class Anchor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airflow_provider_kapture.client.api.response import OrderKey
 from airflow_provider_kapture.client.errors import KaptureAnswerError
 from airflow_provider_kapture.client.pagination.depth import check_depth
 from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
 from airflow_provider_kapture.client.pagination.page import distinct
 from airflow_provider_kapture.client.pagination.requests import PageRequest
-from airflow_provider_kapture.client.protocol import OrderKey
 
 # Numbers of rows that servers cap a response at, besides the multiples of the last.
 _LIKELY_CAPS = (10, 20, 25, 50)

@@ -48,8 +48,8 @@ def pull(listing: Listing, limit: int, flight: int = 1, shuffle: random.Random |
             answers[each] = listing.answer(each.offset, each.limit)
         head = pages.current_request
         page = answers.pop(head)
-        goes_on = any(rows for each, rows in answers.items() if each.offset > head.offset)
-        out += [page[index] for index in pages.handle_page(page, has_later_orders=goes_on)]
+        has_later_orders = any(rows for each, rows in answers.items() if each.offset > head.offset)
+        out += [page[index] for index in pages.handle_page(page, has_later_orders=has_later_orders)]
         assert listing.requests < 5000
     return out
 

@@ -116,14 +116,14 @@ SITUATIONS: list[tuple[str, Callable[[int], SimulatedListing], str]] = [
 
 
 @pytest.mark.parametrize("flight", [1, 4, 32])
-@pytest.mark.parametrize(("make", "wanted"), [each[1:] for each in SITUATIONS], ids=[each[0] for each in SITUATIONS])
+@pytest.mark.parametrize(("make", "expected"), [each[1:] for each in SITUATIONS], ids=[each[0] for each in SITUATIONS])
 def test_each_situation_is_complete_or_a_true_error(
-    make: Callable[[int], SimulatedListing], wanted: str, flight: int
+    make: Callable[[int], SimulatedListing], expected: str, flight: int
 ) -> None:
     for seed in SEEDS:
         outcome = outcome_of(make(seed), flight=flight)
         assert outcome.kind != "silent"
-        assert wanted in ("any", outcome.kind), outcome
+        assert expected in ("any", outcome.kind), outcome
 
 
 def test_a_listing_that_grows_as_it_is_read_takes_few_requests_more_than_a_still_one() -> None:
@@ -155,7 +155,7 @@ def test_a_usual_limit_is_a_warning(rows: int) -> None:
 def test_rows_of_one_response_that_share_an_id_and_differ_are_an_error() -> None:
     with pytest.raises(KaptureListingError, match="lists lines, not orders") as caught:
         AnchoredPaginator(10).handle_page([1, 2, 1], [b"a", b"b", b"c"])
-    assert caught.value.hopeless
+    assert caught.value.permanent
 
 
 def test_rows_of_one_response_that_are_the_same_are_one() -> None:

@@ -1,0 +1,48 @@
+"""Orders as dicts, for those who want no file."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.errors import KaptureShapeError
+
+_ORDER = msgspec.json.Decoder(dict[str, Any])
+
+
+def to_dict(raw: msgspec.Raw) -> dict[str, Any]:
+    """An order as a dict.
+
+    :raises KaptureShapeError: Python can't hold what it says; a file can
+    """
+    order = _decode(raw)
+    if order is None:
+        raise KaptureShapeError(
+            "Kapture gave an order with a number of thousands of digits, or nested too deeply, which can't be held as "
+            "a dict; write the orders to a file instead",
+            path=orders.PATH,
+        )
+    return order
+
+
+def _decode(raw: msgspec.Raw) -> dict[str, Any] | None:
+    try:
+        return _ORDER.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    try:  # a number beyond what a float holds
+        order = json.loads(bytes(raw), parse_float=_number)
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    assert isinstance(order, dict)
+    return order
+
+
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    return number if math.isfinite(number) else Decimal(text)

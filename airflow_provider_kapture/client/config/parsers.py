@@ -1,0 +1,164 @@
+"""Reading the values of a connection's extra, as JSON or as the connection form stores them (strings)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from airflow_provider_kapture.client.config.checks import check_body_keys, did_you_mean
+from airflow_provider_kapture.client.config.date_format import written_date
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+
+Parser = Callable[[str, Any], Any]
+
+
+def _invalid(key: str, value: object, expected: str) -> KaptureSettingsError:
+    return KaptureSettingsError(f"Connection extra `{key}` is {value!r:.80}: it must be {expected}")
+
+
+def time_zone(name: Any) -> ZoneInfo:
+    """The time zone of an IANA name.
+
+    :raises ValueError: there is none; says what there must be, and the nearest
+    """
+    try:
+        return ZoneInfo(name)
+    except (TypeError, ValueError, OSError, ZoneInfoNotFoundError) as error:
+        hint = did_you_mean(name, available_timezones()) if isinstance(name, str) else ""
+        raise ValueError(f"an IANA time zone such as 'Asia/Kolkata'{hint}") from error
+
+
+def _integer(low: int, high: float = math.inf) -> Parser:
+    expected = f"a whole number from {low} to {high}" if high < math.inf else f"a whole number of at least {low}"
+
+    def parse(key: str, value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
+            raise _invalid(key, value, expected)
+        return number
+
+    return parse
+
+
+def _positive(key: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise _invalid(key, value, "a number above 0")
+    return number
+
+
+def _one_of(*choices: str) -> Parser:
+    by_folded = {choice.casefold(): choice for choice in choices}
+
+    def parse(key: str, value: Any) -> str:
+        choice = by_folded.get(str(value).casefold())
+        if choice is None:
+            raise _invalid(key, value, " or ".join(map(repr, choices)))
+        return choice
+
+    return parse
+
+
+def _timezone(key: str, value: Any) -> str:
+    try:
+        return time_zone(value).key
+    except ValueError as error:
+        raise _invalid(key, value, str(error)) from error
+
+
+def _date_format(key: str, value: Any) -> str:
+    expected = "a strftime format that tells the year, the month and the day, such as '%Y-%m-%d'"
+    if not isinstance(value, str):
+        raise _invalid(key, value, expected)
+    try:
+        written = {written_date(day, value) for day in _UNLIKE_DAYS}
+    except ValueError as error:
+        raise _invalid(key, value, f"{expected}; {error}") from error
+    if len(written) != len(_UNLIKE_DAYS):
+        raise _invalid(key, value, expected)
+    return value
+
+
+# No two of these may be written alike by a format that tells year, month and day.
+_UNLIKE_DAYS = (dt.date(2024, 3, 5), dt.date(2025, 3, 5), dt.date(2024, 4, 5), dt.date(2024, 3, 6))
+
+
+def _verify(key: str, value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    parsed = {"true": True, "false": False}.get(str(value).casefold())
+    if parsed is not None:
+        return parsed
+    if not isinstance(value, str) or not _is_there(value):
+        raise _invalid(key, value, "true, false or the path of a CA bundle that exists on this machine")
+    return value
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long, or with a NUL in it
+        return False
+
+
+def _parse_json(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _body(key: str, value: Any) -> Mapping[str, Any]:
+    body = _parse_json(value)
+    if not isinstance(body, dict):
+        # Not shown: a body may hold customers' names and numbers.
+        raise KaptureSettingsError(f'Connection extra `{key}` must be a JSON object, such as {{"viewId": "2"}}')
+    check_body_keys(f"Connection extra `{key}`", body)
+    return MappingProxyType(body)
+
+
+def _messages(key: str, value: Any) -> tuple[str, ...]:
+    messages = _parse_json(value)
+    if isinstance(messages, str):
+        messages = [messages]
+    if not isinstance(messages, list | tuple) or not all(isinstance(each, str) for each in messages):
+        raise _invalid(key, value, 'a list of the vendor\'s messages, such as ["No orders found"]')
+    # An empty line of the form's text field is no message.
+    return tuple(each.strip() for each in messages if each.strip())
+
+
+PARSERS: Mapping[str, Parser] = MappingProxyType(
+    {
+        "cm_id": _integer(1),
+        "timezone": _timezone,
+        "http_method": _one_of("POST", "GET"),
+        "date_format": _date_format,
+        "end_date": _one_of("inclusive", "exclusive"),
+        "max_days_per_request": _integer(1),
+        "paging": _one_of("rows", "pages", "pages_from_1", "none"),
+        "page_size": _integer(2, 10_000),
+        "max_concurrency": _integer(1, 32),
+        "requests_per_second": _positive,
+        "connect_timeout": _positive,
+        "read_timeout": _positive,
+        "retry_budget": _positive,
+        "max_response_bytes": _integer(1),
+        "verify": _verify,
+        "default_body": _body,
+        "empty_messages": _messages,
+    }
+)

@@ -1,0 +1,1 @@
+"""Who fetches pages, how many at a time, and when a failed page is tried again."""

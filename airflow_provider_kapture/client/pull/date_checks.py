@@ -1,0 +1,134 @@
+"""Answers that show that the account's `timezone` or `end_date` is not what the connection says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo, available_timezones
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.request import OrderQuery
+from airflow_provider_kapture.client.api.response import Page
+from airflow_provider_kapture.client.config.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
+from airflow_provider_kapture.client.errors import KaptureDialectError
+
+# Zones that accounts are likely to be in, the likeliest first: tried before all others.
+LIKELY_ZONES = (
+    "Asia/Kolkata",
+    "UTC",
+    "Asia/Dubai",
+    "Asia/Singapore",
+    "Europe/London",
+    "Europe/Berlin",
+    "Asia/Riyadh",
+    "Asia/Jakarta",
+    "Asia/Dhaka",
+    "Asia/Karachi",
+    "Asia/Kathmandu",
+    "Asia/Tokyo",
+    "Australia/Sydney",
+    "Pacific/Auckland",
+    "America/New_York",
+    "America/Chicago",
+    "America/Los_Angeles",
+)
+
+
+def out_of_range_error(account: Account, days: DayRange, page: Page) -> KaptureDialectError:
+    """The error for a page with an order created outside the days that were asked for."""
+    zone, dialect = account.zone, account.dialect
+    instants = [each for each in page.instants if each is not None]
+    stray = next(each for each in instants if not days.contains(each, zone))
+    after = _day_after(days, account)
+    if dialect.end_date == "exclusive" and all(DayRange(days.first, after).contains(each, zone) for each in instants):
+        hint = "; the answer fits an inclusive end date: set `end_date` to 'inclusive'"
+    else:
+        fitting = _fitting_zone(days, instants)
+        hint = f"; the answer fits the zone {fitting!r}" if fitting else ""
+    return KaptureDialectError(
+        f"Asked for {days.first} to {days.last}, Kapture gave an order created {from_ms(stray, zone).isoformat()}: "
+        f"`timezone` ({dialect.timezone}) or `end_date` ({dialect.end_date}) in the connection's extra is not "
+        f"the account's{hint}",
+        path=orders.PATH,
+    )
+
+
+def _day_after(days: DayRange, account: Account) -> dt.date:
+    return from_ms(days.span(account.zone)[1], account.zone).date()
+
+
+def _fitting_zone(days: DayRange, instants: Sequence[int]) -> str | None:
+    edges = (min(instants), max(instants))
+    for name in (*LIKELY_ZONES, *sorted(available_timezones())):
+        if all(days.contains(each, ZoneInfo(name)) for each in edges):
+            return name
+    return None
+
+
+# Ranges that are asked for again, where one that covers them all is refused.
+_MAX_SAMPLES = 4
+
+
+class EndDateCheck:
+    """Whether the last days that are asked for come too, which alone tells an end date that is exclusive after all."""
+
+    def __init__(self, account: Account, query: OrderQuery) -> None:
+        self._account = account
+        self._has_instants = query.dates.cut_by is not None
+        self._seen = False
+
+    def record(self, days: DayRange, instants: Sequence[int]) -> None:
+        """Take note of orders that came when these days were asked for."""
+        self._seen = self._seen or self._has_last_day(days, instants)
+
+    def wide_range(self, window: Window) -> DayRange | None:
+        """Return one range that shows, in one request, what several ranges may have hidden; none where they have not.
+
+        :param window: one that has ended
+        """
+        query = ranges(window.dates(), self._account.dialect.max_days_per_request)
+        if len(query) < 2 or next(self.ranges_to_check(window), None) is None:
+            return None
+        return DayRange(query[0].first, _day_after(query[-1], self._account))
+
+    def shown(self, window: Window, page: Page) -> list[DayRange]:
+        """Return the ranges whose last day the page of the wide range holds an order of."""
+        query = ranges(window.dates(), self._account.dialect.max_days_per_request)
+        return [days for days in query if self.has_last_day(days, page)]
+
+    def ranges_to_check(self, window: Window) -> Iterator[tuple[DayRange, DayRange]]:
+        """What to ask where no listing has shown its last day.
+
+        :param window: one that has ended
+        :return: days that were asked for, and their last one with the day after
+        """
+        if self._seen or not self._has_instants or self._account.dialect.end_date == "exclusive":
+            return
+        query = ranges(window.dates(), self._account.dialect.max_days_per_request)
+        # A sample: an end date that is exclusive hides the last day of each.
+        step = -(-len(query) // _MAX_SAMPLES)
+        for days in query[::-1][::step]:
+            # From the last day only: an account that takes no wider range takes this one, if its end date is exclusive.
+            yield days, DayRange(days.last, _day_after(days, self._account))
+
+    def has_last_day(self, days: DayRange, page: Page) -> bool:
+        """Whether a page has an order of the last of these days."""
+        return self._has_last_day(days, [each for each in page.instants if each is not None])
+
+    def check(self, days: DayRange, repeated: Page) -> None:
+        """Orders of the last day that only a wider range shows are of an exclusive end date.
+
+        :param repeated: the days asked for once more: the orders may have been created since the listing was read
+        :raises KaptureDialectError: that is so
+        """
+        if not self.has_last_day(days, repeated):
+            raise KaptureDialectError(
+                f"Kapture showed no order of {days.last} when asked up to that day, and some when asked up to the day "
+                "after: the account's end date is exclusive; set `end_date` to 'exclusive' in the connection's extra",
+                path=orders.PATH,
+            )
+
+    def _has_last_day(self, days: DayRange, instants: Sequence[int]) -> bool:
+        last = DayRange(days.last, days.last)
+        return any(last.contains(each, self._account.zone) for each in instants)

@@ -1,0 +1,100 @@
+"""Checks of connection extra `paging` that need requests of their own: what to request, what a page shows. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from airflow_provider_kapture.client.api.response import Page
+from airflow_provider_kapture.client.config.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window
+from airflow_provider_kapture.client.pagination import messages
+from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
+from airflow_provider_kapture.client.pagination.messages import listing_error
+from airflow_provider_kapture.client.pagination.requests import Paging
+from airflow_provider_kapture.client.pagination.unpaged import may_be_cap
+
+# Days that a wider range has on either side, to see whether a response can hold more rows.
+_WIDER = dt.timedelta(days=3)
+
+
+class FirstPageCheck:
+    """Whether the first page is where connection extra `paging` says, for pulls whose first page holds no order.
+
+    :ivar offset: the offset to request once, as the other way to count would
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._paging = Paging(account.dialect.paging)
+        self._is_due = self._paging is not Paging.NONE
+        self.offset = 0 if self._paging is Paging.PAGES_FROM_1 else 1
+
+    def see(self, page: Page) -> None:
+        """Note a page of the pull: one that holds orders shows that the offsets are right."""
+        self._is_due = self._is_due and not page.keys
+
+    def is_due(self) -> bool:
+        """Return whether the other offset is to be requested: once a pull."""
+        is_due, self._is_due = self._is_due, False
+        return is_due
+
+    def check(self, page: Page, again: Page | None = None) -> None:
+        """Raise if the other offset shows orders.
+
+        :param again: the first page once more: the orders may have been created meanwhile
+        :raises KaptureListingError: it shows orders, and the first page none
+        """
+        if page.keys and not (again and again.keys):
+            right = Paging.PAGES if self._paging is Paging.PAGES_FROM_1 else Paging.PAGES_FROM_1
+            raise listing_error(messages.WRONG_FIRST_PAGE.format(self.offset, right.value), is_permanent=True)
+
+
+class CapCheck:
+    """Whether responses that are taken for whole listings may have been cut.
+
+    :param knowledge: what the listings of the pull have learnt together
+    """
+
+    def __init__(self, account: Account, knowledge: AccountKnowledge) -> None:
+        self._is_told = account.dialect.paging == Paging.NONE
+        self._page_size = account.dialect.page_size
+        self._knowledge = knowledge
+        self._largest = 0
+        self._days: DayRange | None = None
+        self._is_checked = False
+
+    def see(self, days: DayRange, rows: int) -> None:
+        """Note a listing that one response held."""
+        if rows > self._largest:
+            self._largest, self._days = rows, days
+
+    def question(self) -> tuple[DayRange, int | None] | None:
+        """Return the days and the limit to request once a pull; none where nothing is in doubt."""
+        if self._days is None or self._is_checked:
+            return None
+        if self._is_told:
+            if self._largest != self._page_size:
+                return None
+            self._is_checked = True
+            return self._days, 2
+        if not may_be_cap(self._largest) or self._knowledge.longest > self._largest:
+            return None
+        self._is_checked = True
+        return DayRange(self._days.first - _WIDER, self._days.last + _WIDER), None
+
+    def check(self, page: Page | None) -> None:
+        """Raise if the page does not prove that responses are whole.
+
+        :param page: none where Kapture refused the request
+        :raises KaptureListingError: the responses may have been cut
+        """
+        rows = len(page.keys) if page is not None else 0
+        if self._is_told and page is not None and rows < self._largest:
+            raise listing_error(messages.LIMIT_COUNTS.format(self._largest), is_permanent=True)
+        if not self._is_told and rows <= self._largest:
+            raise listing_error(messages.MAY_BE_CUT.format(self._largest), is_permanent=True)
+
+
+def whole_range(window: Window) -> DayRange:
+    """Return all the days of a window."""
+    dates = window.dates()
+    return DayRange(dates[0], dates[-1])

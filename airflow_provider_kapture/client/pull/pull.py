@@ -1,0 +1,393 @@
+"""A pull: the listings of its windows' days, walked one after another, pages ahead; pure, for both transports."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar, cast
+
+import msgspec
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.failures import is_unsupported_query
+from airflow_provider_kapture.client.api.request import OrderQuery
+from airflow_provider_kapture.client.api.response import Page
+from airflow_provider_kapture.client.config.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window, ranges
+from airflow_provider_kapture.client.errors import (
+    KaptureBusyError,
+    KaptureError,
+    KaptureRefusedError,
+    KaptureSettingsError,
+    KaptureShapeError,
+)
+from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
+from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
+from airflow_provider_kapture.client.pagination.requests import Paging
+from airflow_provider_kapture.client.pagination.spill import RankStore
+from airflow_provider_kapture.client.pagination.unpaged import UnpagedListing
+from airflow_provider_kapture.client.pull.date_checks import EndDateCheck, out_of_range_error
+from airflow_provider_kapture.client.pull.listing import DayListing, ListingRequest
+from airflow_provider_kapture.client.pull.paging_checks import CapCheck, FirstPageCheck, whole_range
+from airflow_provider_kapture.client.pull.stats import PullStats
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBatch:
+    """Orders of one answer that belong to a window, each of a pull once.
+
+    :ivar raws: each order's JSON as Kapture sent it
+    :ivar ends: the window, where these are its last orders
+    """
+
+    raws: Sequence[msgspec.Raw]
+    ends: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPages:
+    """What a pull needs to go on: the page of the first request. The others are fetched meanwhile.
+
+    :ivar requests: every request that may be in flight now
+    """
+
+    requests: Sequence[ListingRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPage:
+    """One request of a check that a pull makes between its pages.
+
+    :ivar optional: whether Kapture may reject the query: then it is tried a few times only
+    """
+
+    days: DayRange
+    offset: int = 0
+    limit: int | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a step of a pull is answered with.
+
+    :ivar page: the page of the first request; none if it failed
+    :ivar error: why it failed
+    :ivar completed: the requests of the step that are complete already
+    """
+
+    page: Page | None = None
+    error: KaptureError | None = None
+    completed: Mapping[ListingRequest, Page] = field(default_factory=dict)
+
+    def result(self) -> Page:
+        """Return the page.
+
+        :raises KaptureError: there is none
+        """
+        if self.error is not None:
+            raise self.error
+        return cast("Page", self.page)
+
+
+PullStep: TypeAlias = FetchPages | CheckPage | OrderBatch
+PullSteps: TypeAlias = Generator[PullStep, Fetched | None, None]
+
+
+def next_step(steps: PullSteps, fetched: Fetched | None) -> PullStep | None:
+    """Return the next step of a pull; None once it is complete.
+
+    :param fetched: what came of the step before; None for the first, and after a batch
+    :raises KaptureError: the pull is not complete
+    """
+    try:
+        return steps.send(fetched)
+    except StopIteration:
+        return None
+
+
+def _fetch(step: FetchPages | CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
+    fetched = yield step
+    assert fetched is not None
+    return fetched
+
+
+_T = TypeVar("_T")
+# A request at an offset too deep may be answered with one of these for good.
+_BROKEN = (500, 501)
+# How a request is refused for what it asks for, and not for where it is sent.
+_REFUSED = (200, 400, 404, 416, 422)
+
+
+def _pick(items: Sequence[_T], indices: Sequence[int]) -> Sequence[_T]:
+    """Return the items at these indices, as a slice where they are neighbours."""
+    if len(indices) == len(items):
+        return items
+    if isinstance(indices, range):
+        return items[indices.start : indices.stop]
+    return [items[index] for index in indices]
+
+
+class Pull:
+    """Drive it by :meth:`steps`, each of which the clients carry out in their own way.
+
+    :param windows: what is pulled, one after another
+    :param at_least: how many orders will do: no more pages are on their way than may be needed for them
+    :ivar end_date_check: whether the end date is what the account says
+    :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        query: OrderQuery,
+        windows: Sequence[Window],
+        stats: PullStats,
+        at_least: int | None = None,
+    ) -> None:
+        self._account = account
+        self._query = query
+        self._stats = stats
+        self._at_least = at_least
+        if at_least is not None and (type(at_least) is not int or at_least < 1):
+            raise KaptureSettingsError(f"at_least is {at_least!r}: it must be a whole number of at least 1")
+        self._knowledge = AccountKnowledge()
+        self._listings = deque(self._listings_of(windows))
+        self._has_first_page = False
+        self._base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0  # the offset of a first page
+        self._first_page = FirstPageCheck(account)
+        self._caps = CapCheck(account, self._knowledge)
+        # The ids of the pull, where a date may change while it is read and an order so stand under two days.
+        self._ids = None if query.dates.cut_by is not None else RankStore()
+        self._has_later_orders = False  # whether answers that are there show that the first listing is not at its end
+        self.end_date_check = EndDateCheck(account, query)
+
+    def _listings_of(self, windows: Sequence[Window]) -> Iterator[DayListing]:
+        number = itertools.count()
+        for window in windows:
+            self._check_edges(window)
+            days = ranges(window.dates(), self._account.dialect.max_days_per_request)
+            for each in days:
+                yield DayListing(next(number), window, each, self._paginate, each is days[-1])
+
+    def _paginate(self) -> AnchoredPaginator | UnpagedListing:
+        dialect, knowledge = self._account.dialect, self._knowledge
+        if dialect.paging == Paging.NONE or knowledge.is_unpaged:
+            return UnpagedListing(dialect.page_size, knowledge)
+        return AnchoredPaginator(dialect.page_size, paging=Paging(dialect.paging), knowledge=knowledge)
+
+    def _check_edges(self, window: Window) -> None:
+        if self._query.dates.cut_by is None and not window.is_whole_days():
+            raise KaptureSettingsError(
+                f"A window by {self._query.date_field!r} must be whole days of the account "
+                f"({self._account.dialect.timezone}): its orders carry no such instant to cut by; it is "
+                f"[{window.start.isoformat()}, {window.end.isoformat()})"
+            )
+
+    @property
+    def done(self) -> bool:
+        """Whether every order has been taken."""
+        return not self._listings
+
+    def requests(self) -> list[ListingRequest]:
+        """The requests that may be on their way now, the next to be taken first."""
+        # The first request is alone: where it is refused, one request has been made, and not a handful.
+        max_requests = self._account.dialect.max_concurrency if self._has_first_page else 1
+        if self._at_least is not None:
+            max_requests = min(
+                max_requests, max(-(-(self._at_least - self._stats.rows) // self._account.dialect.page_size), 1)
+            )
+        found: list[ListingRequest] = []
+        waiting = 0
+        for listing in self._listings:
+            # As many again may have arrived before their turn: that is what bounds the memory.
+            if waiting >= max_requests or len(found) >= 2 * max_requests:
+                break
+            requested = listing.requests(1 if found else min(max_requests, 1 + self._read_ahead(listing)))
+            waiting += len(requested)
+            found += [*(request for request, _ in listing.buffered), *requested]
+        return found
+
+    def _read_ahead(self, listing: DayListing) -> int:
+        """How far the first listing reads ahead of itself.
+
+        What a pull asks for in vain is at most what one listing may. So only pages that are likely to be there are read
+        ahead, three quarters of what the latest listings had, unless this one has more than any of them. That is also
+        why it does not matter how much of it was read before its turn, and a pull is as many requests each time.
+        """
+        taken = listing.pages.pages
+        pages = [each * listing.days.count for each in self._stats.pages]
+        likely = int(min(pages, default=0) * 3 / 4) - taken
+        spare = self._account.dialect.max_concurrency - 1 - self._stats.overshoot
+        return max(likely, spare if taken > max(pages, default=0) else 0, 0)
+
+    def process_ahead(self, completed: Mapping[ListingRequest, Page]) -> None:
+        """Have the later listings go on: days are read side by side. What comes of their answers is taken in its turn.
+
+        :param completed: answers that are there already
+        """
+        head = self._listings[0]
+        self._has_later_orders = not head.is_read and head.has_later_orders(completed)
+        for listing in itertools.islice(self._listings, 1, None):
+            listing.process_ahead(completed)
+
+    def handle_page(self, page: Page) -> OrderBatch:
+        """Take the page of the first request.
+
+        :raises KaptureListingError: the pages do not add up to one listing
+        :raises KaptureDialectError: orders outside the days that were asked for
+        :raises KaptureShapeError: an order without the instant to place it by
+        """
+        self._has_first_page = True
+        listing = self._listings[0]
+        fresh = listing.handle_page(page, has_later_orders=self._has_later_orders)
+        self._first_page.see(page)
+        if self._query.dates.cut_by is not None:
+            fresh = self._trim_to_window(listing, page, fresh)
+        else:
+            fresh = self._not_moved(page, fresh)
+        self._stats.rows += len(fresh)
+        return OrderBatch(_pick(page.raws, fresh), self._settle(listing))
+
+    def _settle(self, listing: DayListing) -> Window | None:
+        """Count what the listing did, and drop it once it is over; the window, if it was its last."""
+        pages = listing.pages
+        self._stats.restarts += pages.restarts - listing.restarts
+        listing.restarts = pages.restarts
+        if not listing.is_over:
+            return None
+        self._stats.overshoot += pages.overshoot
+        self._stats.pages.append(pages.pages / listing.days.count)
+        self._stats.days += listing.days.count
+        self._stats.warnings += pages.warnings
+        self._knowledge.is_offset_proven = self._knowledge.is_offset_proven or pages.is_offset_proven
+        if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
+            self._caps.see(listing.days, pages.rows)
+        listing.close()
+        self._listings.popleft()
+        return listing.window if listing.is_last else None
+
+    def _not_moved(self, page: Page, fresh: Sequence[int]) -> Sequence[int]:
+        """Return those whose id has not come out for an earlier day: their date changed meanwhile."""
+        assert self._ids is not None
+        known = self._ids.ranks([page.keys[index] for index in fresh])
+        in_window = [index for index in fresh if page.keys[index] not in known]
+        self._ids.set({page.keys[index]: 0 for index in in_window})
+        self._stats.moved += len(fresh) - len(in_window)
+        return in_window
+
+    def steps(self) -> PullSteps:
+        """Yield what to fetch next, and the orders as they become known.
+
+        A :class:`FetchPages` and a :class:`CheckPage` are answered with a :class:`Fetched`; a :class:`OrderBatch` is
+        not.
+
+        :raises KaptureError: the pull is not complete
+        """
+        try:
+            while not self.done:
+                fetched = yield from _fetch(FetchPages(self.requests()))
+                if fetched.error is not None:
+                    yield from self._take_refusal(fetched.error)
+                    batch = OrderBatch((), self._settle(self._listings[0]))
+                else:
+                    self.process_ahead(fetched.completed)
+                    batch = self.handle_page(fetched.result())
+                if batch.ends is not None:
+                    yield from self._check_end_date(batch.ends)
+                    yield from self._check_paging(batch.ends)
+                if batch.raws or batch.ends is not None:
+                    yield batch
+        finally:
+            self.close()
+
+    def _take_refusal(self, error: KaptureError) -> PullSteps:
+        """Go on after a request that was refused, as one beyond the end may be.
+
+        :raises KaptureError: it is none of those
+        """
+        listing = self._listings[0]
+        is_broken = isinstance(error, KaptureBusyError) and error.status in _BROKEN
+        if not (is_broken or (isinstance(error, KaptureRefusedError) and error.status in _REFUSED)):
+            raise error
+        assert isinstance(error, KaptureBusyError | KaptureRefusedError)
+        if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due():
+            fetched = yield from _fetch(CheckPage(listing.days, self._first_page.offset, optional=True))
+            if fetched.page is not None:
+                self._first_page.check(fetched.page)
+        listing.refuse(error)
+
+    def _check_end_date(self, window: Window) -> PullSteps:
+        wide = self.end_date_check.wide_range(window)
+        if wide is not None:
+            fetched = yield from _fetch(CheckPage(wide, self._base, optional=True))
+            if not is_unsupported_query(fetched.error):
+                page = fetched.result()
+                for days in self.end_date_check.shown(window, page)[:1]:
+                    again = yield from _fetch(CheckPage(days, self._base))
+                    self.end_date_check.check(days, again.result())
+                if len(page.keys) < self._account.dialect.page_size:
+                    return
+        for days, wider in self.end_date_check.ranges_to_check(window):
+            fetched = yield from _fetch(CheckPage(wider, self._base, optional=True))
+            if is_unsupported_query(fetched.error):
+                return  # an account that rejects the wider range shows nothing about the end date
+            if self.end_date_check.has_last_day(days, fetched.result()):
+                again = yield from _fetch(CheckPage(days, self._base))
+                self.end_date_check.check(days, again.result())
+
+    def _check_paging(self, window: Window) -> PullSteps:
+        question = self._caps.question()
+        if question is not None:
+            days, limit = question
+            fetched = yield from _fetch(CheckPage(days, self._base, limit, optional=True))
+            if not is_unsupported_query(fetched.error):
+                fetched.result()
+            self._caps.check(fetched.page)
+        if self._first_page.is_due():
+            days = whole_range(window)
+            fetched = yield from _fetch(CheckPage(days, self._first_page.offset, optional=True))
+            if fetched.page is not None and fetched.page.keys:
+                again = yield from _fetch(CheckPage(days, self._base))
+                self._first_page.check(fetched.page, again.result())
+
+    def close(self) -> None:
+        """Release what the paginators hold."""
+        for listing in self._listings:
+            listing.close()
+        if self._ids is not None:
+            self._ids.close()
+
+    def _trim_to_window(self, listing: DayListing, page: Page, fresh: Sequence[int]) -> Sequence[int]:
+        zone, days = self._account.zone, listing.days
+        low, high = days.span(zone)
+        start, end = listing.window.start_ms, listing.window.end_ms
+        instants = _pick(page.instants, fresh)
+        if None in instants:
+            raise KaptureShapeError(
+                "Kapture gave an order without a `createDate` in epoch milliseconds, so that it belongs to no window",
+                path=orders.PATH,
+            )
+        found = cast("Sequence[int]", instants)
+        if not found:
+            return fresh
+        first, last = min(found), max(found)
+        if not low <= first <= last < high and not all(days.contains(each, zone) for each in found):
+            raise out_of_range_error(self._account, days, page)
+        self.end_date_check.record(days, found)
+        in_window = fresh
+        if not start <= first <= last < end:
+            in_window = [index for index, instant in zip(fresh, found, strict=True) if start <= instant < end]
+            self._stats.trimmed += len(fresh) - len(in_window)
+            found = [each for each in found if start <= each < end]
+        self._note(found)
+        return in_window
+
+    def _note(self, in_window: Sequence[int]) -> None:
+        stats = self._stats
+        if in_window:
+            first, last = min(in_window), max(in_window)
+            stats.first_ms = first if stats.first_ms is None else min(stats.first_ms, first)
+            stats.last_ms = last if stats.last_ms is None else max(stats.last_ms, last)

@@ -1,0 +1,1 @@
+"""Bytes over HTTP, with requests or aiohttp: deadlines, decompression, network errors."""

@@ -1,0 +1,1 @@
+"""`kapture doctor`: finds out how an account's API behaves, with a few requests."""

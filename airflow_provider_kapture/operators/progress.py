@@ -1,0 +1,70 @@
+"""Lines of a task's log about a pull: its progress now and then, and its result. Pure: the clock is an argument."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider_kapture.client.pull.stats import PullStats
+
+# Minimum seconds between two lines.
+INTERVAL = 30.0
+
+
+class ProgressLine:
+    """Progress lines of a pull that is running.
+
+    :param stats: the counters of the pull
+    :param days: how many of the account's days it reads
+    :param clock: seconds, from any origin
+    """
+
+    def __init__(self, stats: PullStats, days: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stats = stats
+        self._days = days
+        self._clock = clock
+        self._started = self._last = clock()
+
+    def line(self) -> str | None:
+        """Return the progress; none if the last line is less than :data:`INTERVAL` old."""
+        now = self._clock()
+        if now - self._last < INTERVAL:
+            return None
+        self._last = now
+        stats, seconds = self._stats, now - self._started
+        done = min(stats.days, self._days)
+        return (
+            f"{stats.rows:,} orders, {done:,} of {_count(self._days, 'day')} done, "
+            f"{_count(stats.requests, 'request')}, {(stats.rows - stats.resumed) / seconds:,.0f} orders/s"
+            f"{self._time_left(done, seconds)}"
+        )
+
+    def _time_left(self, done: int, seconds: float) -> str:
+        """Return an estimate from the days that this attempt has read; nothing before the first, and after the last."""
+        read = done - self._stats.resumed_days
+        if read <= 0 or done >= self._days:
+            return ""
+        return f", about {_duration(seconds * (self._days - done) / read)} left"
+
+
+def summary(receipt: Mapping[str, Any]) -> str:
+    """Return the result of a pull."""
+    size = sum(file["bytes"] for file in receipt["files"])
+    files = receipt["files"]
+    written = f"; {_count(len(files), 'file')}, {size:,} bytes" if files else ""
+    return (
+        f"Pulled {_count(receipt['rows'], 'order')} in {receipt['duration_seconds']:.1f} s: "
+        f"{_count(receipt['requests'], 'request')}, {_count(receipt['retries'], 'retry', 'retries')}, "
+        f"{_count(receipt['restarts'], 'restart')}{written}"
+    )
+
+
+def _count(number: int, one: str, more: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3_600:.1f} h"

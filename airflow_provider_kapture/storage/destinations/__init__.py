@@ -1,0 +1,1 @@
+"""Bytes to an object: spooled on local disk, checked, then put in place atomically."""

@@ -1,0 +1,1 @@
+"""Orders to bytes: one encoder for each file format."""

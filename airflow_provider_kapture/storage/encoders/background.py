@@ -1,0 +1,79 @@
+"""Encoding while the next pages arrive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+# Batches that wait for the encoder: enough that neither side stands still, little enough to bound the memory.
+_MAX_QUEUED = 2
+
+
+class Encoder(Protocol):
+    """Writes orders to an open file."""
+
+    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+        """Add orders."""
+
+    def close(self) -> None:
+        """Write what is left; the file stays open."""
+
+
+class BackgroundEncoder:
+    """Another encoder, on a thread of its own: compression and Arrow work beside the interpreter.
+
+    What goes wrong there is raised by the next :meth:`write`, or by :meth:`close`. One of :meth:`close` and
+    :meth:`abort` ends the thread.
+
+    :param encoder: does the work
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._waiting: queue.Queue[Sequence[msgspec.Raw] | None] = queue.Queue(_MAX_QUEUED)
+        self._error: BaseException | None = None
+        self._is_aborted = False
+        self._thread: threading.Thread | None = None
+
+    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+        """Add orders; waits while others wait."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="kapture-encoder", daemon=True)
+            self._thread.start()
+        self._raise_error()
+        self._waiting.put(raws)
+
+    def close(self) -> None:
+        """Write what is left; the file stays open."""
+        self._end()
+        self._raise_error()
+        self._encoder.close()
+
+    def abort(self) -> None:
+        """End: what waits is not written. After :meth:`close` there is nothing to end."""
+        self._is_aborted = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._waiting.put(None)
+            # A thread whose start was interrupted by a signal can't be joined yet; it ends by itself.
+            if self._thread.is_alive():
+                self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while (batch := self._waiting.get()) is not None:
+            if self._error is None and not self._is_aborted:
+                try:
+                    self._encoder.write(batch)
+                except BaseException as error:  # noqa: BLE001 - it is raised where the next orders come from
+                    self._error = error
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,91 @@
+"""The file under an encoder."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO, cast
+
+import msgspec
+
+from airflow_provider_kapture.storage.encoders.background import Encoder
+
+
+class QuietFile(io.RawIOBase):
+    """The file. An encoder that was given up writes its end when it is collected: by then the file is closed."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        super().__init__()
+        self._file = sink
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data) if self._file.closed else self._file.write(data)
+
+
+class CompressedEncoder:
+    """Another encoder's bytes, compressed in blocks of one size: how they were batched leaves no trace.
+
+    :param sink: where the compressor writes
+    :param encoder: what writes to the compressor
+    """
+
+    def __init__(self, sink: BinaryIO, encoder: Callable[[BinaryIO], Encoder]) -> None:
+        self._sink = sink
+        self._blocks = _Blocks(sink)
+        self._encoder = encoder(cast("BinaryIO", self._blocks))
+
+    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+        self._encoder.write(raws)
+
+    def close(self) -> None:
+        """Write what is left and the compressor's trailer; its file stays open."""
+        self._encoder.close()
+        self._blocks.flush()
+        self._sink.close()
+
+
+class _Blocks(io.RawIOBase):
+    """Hands on what is written to it in blocks of one size."""
+
+    _SIZE = 1 << 18
+
+    def __init__(self, sink: BinaryIO) -> None:
+        super().__init__()
+        self._sink = sink
+        self._buffer = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._buffer += data
+        aligned = len(self._buffer) - len(self._buffer) % self._SIZE
+        if aligned:
+            with memoryview(self._buffer) as view:
+                for at in range(0, aligned, self._SIZE):
+                    self._sink.write(view[at : at + self._SIZE])
+            del self._buffer[:aligned]
+        return len(data)
+
+    def flush(self) -> None:
+        if self._buffer and not self._sink.closed:
+            self._sink.write(self._buffer)
+            self._buffer = bytearray()
+
+
+def gzip_writer(sink: BinaryIO) -> BinaryIO:
+    """Gzip without a name or a time in its header."""
+    return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=QuietFile(sink), mtime=0))
+
+
+def zstd_writer(sink: BinaryIO) -> BinaryIO:
+    """Return a Zstandard stream that writes to a file and leaves it open."""
+    import zstandard
+
+    return cast(
+        "BinaryIO", zstandard.ZstdCompressor(level=1).stream_writer(cast("BinaryIO", QuietFile(sink)), closefd=False)
+    )

@@ -1,0 +1,87 @@
+"""One encoder a format. The same orders give the same bytes."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import BinaryIO
+
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.encoders.background import BackgroundEncoder, Encoder
+from airflow_provider_kapture.storage.encoders.compression import CompressedEncoder, gzip_writer, zstd_writer
+from airflow_provider_kapture.storage.encoders.csv_encoder import CsvEncoder
+from airflow_provider_kapture.storage.encoders.jsonl import JsonLinesEncoder
+
+
+def _parquet(sink: BinaryIO) -> Encoder:
+    from airflow_provider_kapture.storage.encoders.parquet import ParquetEncoder
+
+    return ParquetEncoder(sink)
+
+
+_ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
+    {
+        "jsonl": JsonLinesEncoder,
+        "jsonl.gz": lambda sink: CompressedEncoder(gzip_writer(sink), JsonLinesEncoder),
+        "jsonl.zst": lambda sink: CompressedEncoder(zstd_writer(sink), JsonLinesEncoder),
+        "csv": CsvEncoder,
+        "csv.gz": lambda sink: CompressedEncoder(gzip_writer(sink), CsvEncoder),
+        "parquet": _parquet,
+    }
+)
+
+
+def _in_background(make: Callable[[BinaryIO], Encoder]) -> Callable[[BinaryIO], BackgroundEncoder]:
+    return lambda sink: BackgroundEncoder(make(sink))
+
+
+ENCODERS: Mapping[str, Callable[[BinaryIO], BackgroundEncoder]] = MappingProxyType(
+    {name: _in_background(make) for name, make in _ENCODERS.items()}
+)
+
+# The package that a format needs and the extra that brings it.
+_EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"jsonl.zst": ("zstandard", "zstd"), "parquet": ("pyarrow", "parquet")}
+)
+
+
+def check_installed(file_format: str) -> None:
+    """See that what a format needs is installed, without importing it.
+
+    :raises KaptureSettingsError: it is not; names the extra to install
+    """
+    package, extra = _EXTRAS.get(file_format, (None, None))
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise KaptureSettingsError(
+            f"file_format {file_format!r} needs {package}, which is not installed; "
+            f"install it with `pip install 'airflow-provider-kapture[{extra}]'`"
+        )
+
+
+def format_of(destination: str, file_format: str | None) -> str:
+    """The format of a destination: by ``file_format``, else by the file name, else ``jsonl.gz``.
+
+    :raises KaptureSettingsError: unknown, the two contradict each other, or what the format needs is not installed
+    """
+    chosen = _choose_format(destination, file_format)
+    check_installed(chosen)
+    return chosen
+
+
+def _choose_format(destination: str, file_format: str | None) -> str:
+    known = ", ".join(ENCODERS)
+    if file_format is not None and file_format not in tuple(ENCODERS):
+        raise KaptureSettingsError(f"file_format is {file_format!r}: it must be one of {known}")
+    if destination.endswith("/"):
+        return file_format or "jsonl.gz"
+    name = destination.rpartition("/")[2].lower()
+    named = next((each for each in sorted(ENCODERS, key=len, reverse=True) if name.endswith(f".{each}")), None)
+    if named is None and file_format is None:
+        raise KaptureSettingsError(
+            f"destination ends in {name!r}, which tells no format: end it in one of {known}, in '/' for an object "
+            "for each day, or set file_format"
+        )
+    if named is not None and file_format is not None and named != file_format:
+        raise KaptureSettingsError(f"destination ends in {name!r}, but file_format is {file_format!r}: drop one")
+    return file_format or named or ""

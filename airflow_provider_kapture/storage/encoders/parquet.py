@@ -1,0 +1,135 @@
+"""Orders as Parquet: one declared schema for every window, never inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+import pyarrow.parquet as pq
+
+from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
+from airflow_provider_kapture.storage.encoders.compression import QuietFile
+from airflow_provider_kapture.storage.encoders.jsonl import json_lines
+from airflow_provider_kapture.storage.encoders.schema import FIRST_MS, LAST_MS, PRECISION, RESCUED, SCALE, Row, to_rows
+
+_TYPES = {
+    FieldType.INTEGER: pa.int64(),
+    FieldType.INSTANT: pa.timestamp("ms", tz="UTC"),
+    FieldType.AMOUNT: pa.decimal128(PRECISION, SCALE),
+    FieldType.FLAG: pa.bool_(),
+    FieldType.TEXT: pa.string(),
+}
+SCHEMA = pa.schema([*((name, _TYPES[kind]) for name, kind in ORDER_FIELDS.items()), (RESCUED, pa.string())])
+
+# Orders made into columns at a time, and such batches in a row group: what bounds the memory, and what makes the bytes
+# depend on the orders alone and not on the pages that they came in.
+_BATCH_ROWS = 2_048
+_GROUP_BATCHES = 16
+
+
+class ParquetEncoder:
+    """Row groups of one size, compressed with zstd; no time and no name in the file."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = QuietFile(sink)
+        self._writer: Any = None
+        self._waiting: list[msgspec.Raw] = []
+        self._group: list[Any] = []
+
+    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+        """Add orders."""
+        self._waiting.extend(raws)
+        while len(self._waiting) >= _BATCH_ROWS:
+            self._add(self._waiting[:_BATCH_ROWS])
+            del self._waiting[:_BATCH_ROWS]
+
+    def close(self) -> None:
+        """Write the last row group and the footer."""
+        if self._waiting:
+            self._add(self._waiting)
+        self._write_group()
+        self._writer.close()
+
+    def _add(self, raws: Sequence[msgspec.Raw]) -> None:
+        self._group.append(_batch(raws))
+        if len(self._group) == _GROUP_BATCHES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._sink, SCHEMA, compression="zstd", compression_level=1, version="2.6", data_page_version="1.0"
+            )
+        if self._group:
+            table = pa.Table.from_batches(self._group, SCHEMA)
+            self._writer.write_table(table, row_group_size=_BATCH_ROWS * _GROUP_BATCHES)
+            self._group = []
+
+
+def _batch(raws: Sequence[msgspec.Raw]) -> Any:
+    """Orders as columns: by Arrow where all of them fit the schema whole, which it finds out; else order by order."""
+    try:
+        return _read(raws)
+    except _MISMATCH_ERRORS:
+        return _converted(to_rows(raws))
+
+
+class _SchemaMismatchError(Exception):
+    pass
+
+
+_MISMATCH_ERRORS = (pa.ArrowInvalid, msgspec.DecodeError, _SchemaMismatchError)
+
+# Arrow would take an amount written as a string for the amount; msgspec tells the two apart.
+_NUMBERS = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Numbers",
+        [(name, int | float | None, None) for name, kind in ORDER_FIELDS.items() if kind is FieldType.AMOUNT],
+        gc=False,
+    )
+)
+# Arrow reads an instant only from text; from epoch milliseconds it is the same integer.
+_READ = pa.schema(
+    [(name, pa.int64() if kind is FieldType.INSTANT else _TYPES[kind]) for name, kind in ORDER_FIELDS.items()]
+)
+_PARSING = pyarrow.json.ParseOptions(explicit_schema=_READ, unexpected_field_behavior="error")
+
+
+def _read(raws: Sequence[msgspec.Raw]) -> Any:
+    for raw in raws:
+        _NUMBERS.decode(raw)
+    lines = json_lines(raws)
+    # All in one block: none that a line could straddle.
+    reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
+    table = pyarrow.json.read_json(pa.BufferReader(lines), read_options=reading, parse_options=_PARSING)
+    [batch] = table.to_batches()
+    columns = [_checked(column, kind) for column, kind in zip(batch.columns, ORDER_FIELDS.values(), strict=True)]
+    read = pa.record_batch([*columns, pa.nulls(len(raws), pa.string())], schema=SCHEMA)
+    read.validate(full=True)  # the reader lets amounts through that have a digit too many
+    return read
+
+
+def _checked(column: Any, kind: FieldType) -> Any:
+    if kind is not FieldType.INSTANT:
+        return column
+    edges = pc.min_max(column)
+    if edges["min"].is_valid and not FIRST_MS <= edges["min"].as_py() <= edges["max"].as_py() <= LAST_MS:
+        raise _SchemaMismatchError
+    return column.cast(_TYPES[kind])
+
+
+def _converted(rows: Sequence[Row]) -> Any:
+    columns = zip(*rows, strict=True)
+    return pa.record_batch(
+        [_array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
+
+
+def _array(values: Sequence[Any], kind: Any) -> Any:
+    if not pa.types.is_decimal(kind):
+        return pa.array(values, kind)
+    return pa.array([None if value is None else str(value) for value in values], pa.string()).cast(kind)

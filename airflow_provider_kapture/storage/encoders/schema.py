@@ -1,0 +1,123 @@
+"""Orders as rows of one declared schema. What does not fit it is kept as it came, under ``_rescued``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import msgspec
+
+from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
+
+RESCUED = "_rescued"
+COLUMNS: tuple[str, ...] = (*ORDER_FIELDS, RESCUED)
+
+# Of an amount: digits in all, and digits after the point.
+PRECISION, SCALE = 38, 6
+
+_TOO_LARGE: int = 10 ** (PRECISION - SCALE)
+_STEP = Decimal(1).scaleb(-SCALE)
+_EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
+
+# Years 1 to 9999: what every reader of the files can show.
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+
+# An amount is any value here, with :func:`to_decimal` as the judge: msgspec would take "12" for Decimal, and that is
+# text.
+_TYPES: Mapping[FieldType, Any] = MappingProxyType(
+    {
+        FieldType.INTEGER: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
+        FieldType.INSTANT: Annotated[int, msgspec.Meta(ge=FIRST_MS, le=LAST_MS)] | None,
+        FieldType.AMOUNT: Any,
+        FieldType.FLAG: bool | None,
+        FieldType.TEXT: str | None,
+    }
+)
+
+# What older msgspec raises is no ValueError.
+_MISMATCH_ERRORS = (msgspec.DecodeError, ValueError)
+
+Row = tuple[Any, ...]
+
+
+class DecimalText(str):
+    """A number that is not whole, as it was written."""
+
+    __slots__ = ()
+
+
+_ORDER = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Order",
+        [(name, _TYPES[kind], None) for name, kind in ORDER_FIELDS.items()],
+        forbid_unknown_fields=True,
+        gc=False,
+    ),
+    float_hook=DecimalText,
+)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_FIELD = MappingProxyType(
+    {kind: msgspec.json.Decoder(each, float_hook=DecimalText) for kind, each in _TYPES.items()},
+)
+_AMOUNTS = tuple(at for at, kind in enumerate(ORDER_FIELDS.values()) if kind is FieldType.AMOUNT)
+_PLAIN_DECIMAL = re.compile(rf"-?\d{{1,{PRECISION - SCALE}}}\.\d{{1,{SCALE}}}")
+
+
+def to_decimal(amount: Any) -> Any:
+    """An amount that decimal(38, 6) holds exactly, as an int or a :class:`DecimalText` without exponent; or null.
+
+    :raises ValueError: it is no such amount
+    """
+    if amount is None or (type(amount) is int and -_TOO_LARGE < amount < _TOO_LARGE):
+        return amount
+    if type(amount) is not DecimalText:
+        raise ValueError("not an amount")
+    if _PLAIN_DECIMAL.fullmatch(amount):
+        return amount
+    try:
+        return DecimalText(format(_EXACT.quantize(Decimal(amount), _STEP), "f"))
+    except (Inexact, InvalidOperation):
+        raise ValueError("not an amount of this many digits") from None
+
+
+def to_rows(raws: Sequence[msgspec.Raw]) -> list[Row]:
+    """Each order's values in the order of :data:`COLUMNS`.
+
+    Integers and instants (epoch milliseconds, UTC) are ints, amounts as :func:`to_decimal` gives them, flags bools,
+    text strings; a missing field and an explicit null are none. The last value is the JSON object of what did not fit,
+    or none.
+    """
+    return [_row(raw) for raw in raws]
+
+
+def _row(raw: msgspec.Raw) -> Row:
+    try:
+        values = list(msgspec.structs.astuple(_ORDER.decode(raw)))
+        for at in _AMOUNTS:
+            # Most amounts are none.
+            if type(values[at]) is not int or values[at]:
+                values[at] = to_decimal(values[at])
+    except _MISMATCH_ERRORS:
+        return _rescue(raw)
+    return (*values, None)
+
+
+def _rescue(raw: msgspec.Raw) -> Row:
+    """The row of an order that does not fit the schema whole: field by field."""
+    values: dict[str, Any] = {}
+    rescued: dict[str, msgspec.Raw] = {}
+    for name, token in _FIELDS.decode(raw).items():
+        kind = ORDER_FIELDS.get(name)
+        if kind is None:
+            rescued[name] = token
+            continue
+        try:
+            value = _FIELD[kind].decode(token)
+            values[name] = to_decimal(value) if kind is FieldType.AMOUNT else value
+        except _MISMATCH_ERRORS:
+            rescued[name] = token
+    left = msgspec.json.encode(rescued).decode() if rescued else None
+    return (*(values.get(name) for name in ORDER_FIELDS), left)

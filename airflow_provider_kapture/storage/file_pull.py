@@ -1,0 +1,150 @@
+"""A window's orders into files: one, or one for each of the account's days."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client.api.request import OrderQuery
+from airflow_provider_kapture.client.days import Window, day_start
+from airflow_provider_kapture.client.pull.pull import OrderBatch
+from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.storage.checkpoint import Checkpoint, load_checkpoint
+from airflow_provider_kapture.storage.destinations.destination import check_destination, object_name
+from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, stage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class FilePull:
+    """A pull into files.
+
+    :param stats: counts what is done, and what an earlier try has done
+    :param destination: a file name, or a folder that ends in ``/``
+    :param on_empty: whether a window without orders leaves files
+    :param watch: called now and then while orders come
+    """
+
+    client: KaptureClient
+    query: OrderQuery
+    stats: PullStats
+    destination: str
+    file_format: str
+    on_empty: str
+    watch: Callable[[], None]
+    _files: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Pull and publish; the files, in the order of their windows.
+
+        :param days_back: whole days before the window that are pulled too
+        :raises KaptureError: the pull is not complete; of the part that failed nothing is published
+        """
+        with no_empty_folders(self.destination):
+            return self._run(window, days_back, context)
+
+    def _run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
+        check_destination(self.destination)
+        if not self.destination.endswith("/"):
+            with closing(self.client.pull(self.query, [window], self.stats)) as batches:
+                self._publish(window, self.destination, batches)
+            return self._files
+        self._to_folder([part for _, part in _widened(window, days_back).days()], context)
+        return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
+
+    def _to_folder(self, parts: Sequence[Window], context: Mapping[str, Any]) -> None:
+        checkpoint = load_checkpoint(context, self._work())
+        started = dt.datetime.now(dt.UTC)
+        empty: list[Window] = []
+        pending = [part for part in parts if not self._resume(checkpoint, self._name(part))]
+        if self.stats.resumed_days:
+            log.info(
+                "%d of %d days were published by an earlier attempt of this run", self.stats.resumed_days, len(parts)
+            )
+        with closing(self.client.pull(self.query, pending, self.stats)) as batches:
+            for part in pending:
+                before = replace(self.stats)
+                if not self._publish(part, self.destination + self._name(part), batches):
+                    empty.append(part)
+                elif part.end <= started and part is not pending[-1]:
+                    self._save_checkpoint(checkpoint, self._name(part), before)
+        if self.stats.rows:
+            # Days without orders in a window that has some: what an earlier run left of them must go.
+            for part in empty:
+                self._publish(
+                    part, self.destination + self._name(part), iter([OrderBatch((), ends=part)]), is_required=True
+                )
+        checkpoint.clear()
+
+    def _name(self, part: Window) -> str:
+        return object_name(part, self.file_format)
+
+    def _publish(
+        self, part: Window, destination: str, batches: Iterator[OrderBatch], *, is_required: bool = False
+    ) -> bool:
+        """Write what comes of a window; whether it was published."""
+        with stage(destination, self.file_format) as spool:
+            for batch in batches:
+                spool.write(batch.raws)
+                self.watch()
+                if batch.ends is not None:
+                    break
+            is_required = is_required or spool.rows > 0 or self.on_empty == "write"
+            # Readers of an older object must not go on with orders that Kapture has no more.
+            if is_required or (self.on_empty == "skip" and spool.replaces()):
+                self._add(spool.publish(), part)
+                return True
+            return False
+
+    def _add(self, file: dict[str, Any], part: Window) -> None:
+        log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
+        self._files.append({**file, "window_start": part.start.isoformat(), "window_end": part.end.isoformat()})
+
+    def _work(self) -> dict[str, Any]:
+        account = self.client.account
+        return {
+            "account": account.host,
+            "dialect": repr(account.dialect),
+            # Not in the dialect's repr: it may hold customers' names and numbers. Here it is only hashed.
+            "default_body": dict(account.dialect.default_body),
+            "date_field": self.query.date_field,
+            "body": dict(self.query.body),
+            "destination": self.destination,
+            "on_empty": self.on_empty,
+        }
+
+    def _save_checkpoint(self, checkpoint: Checkpoint, name: str, before: PullStats) -> None:
+        instants = [self.stats.first_ms, self.stats.last_ms]
+        checkpoint.save(
+            name,
+            {"file": self._files[-1], "instants": instants, "trimmed": self.stats.trimmed - before.trimmed},
+        )
+
+    def _resume(self, checkpoint: Checkpoint, name: str) -> bool:
+        entry = checkpoint.get(name)
+        if entry is None:
+            return False
+        log.debug("%s was published by an earlier attempt of this run", name)
+        self._files.append(entry["file"])
+        self.stats.rows += entry["file"]["rows"]
+        self.stats.resumed += entry["file"]["rows"]
+        self.stats.days += 1
+        self.stats.resumed_days += 1
+        self.stats.trimmed += entry["trimmed"]
+        first, last = entry["instants"]
+        self.stats.first_ms = min((each for each in (self.stats.first_ms, first) if each is not None), default=None)
+        self.stats.last_ms = max((each for each in (self.stats.last_ms, last) if each is not None), default=None)
+        return True
+
+
+def _widened(window: Window, days_back: int) -> Window:
+    if not days_back:
+        return window
+    first = window.start.date() - dt.timedelta(days=days_back)
+    return replace(window, start_ms=day_start(first, window.zone))
