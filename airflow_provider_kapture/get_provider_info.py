@@ -1,4 +1,7 @@
-"""What Airflow's discovery reads in every component, before configuration is ready: pure data."""
+"""The provider's metadata, which Airflow's provider discovery reads in every component before configuration is ready.
+
+Plain data only: the fields of the connection form are in ``connection_form``.
+"""
 
 from typing import Any
 
@@ -18,12 +21,12 @@ def _modules(*names: str) -> list[dict[str, Any]]:
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Declare the provider to Airflow: its name, its modules and its connection type."""
+    """Return the provider's name, modules, connection type and configuration, in the shape that Airflow defines."""
     return {
-        # Must be the name of the distribution: Airflow compares the two, and fails at start where they differ.
+        # Must be the distribution's name: Airflow compares the two, and fails at start if they differ.
         "package-name": "airflow-provider-kapture",
         "name": "Kapture CRM",
-        "description": "Pull orders out of `Kapture CRM <https://www.kapture.cx/>`__ by date window.",
+        "description": "Pull orders from `Kapture CRM <https://www.kapture.cx/>`__ by date window.",
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -50,12 +53,13 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "kapture": {
-                "description": "Pulls of orders out of Kapture CRM.",
+                "description": "Pulls of orders from Kapture CRM.",
                 "options": {
                     "spool_dir": {
-                        "description": "The folder on a worker's disk where the files of a pull are written before "
-                        "they are uploaded to an object store, with room for one task's largest file for each task at "
-                        "a time. Empty: the folder for temporary files. A local destination is spooled beside it.\n",
+                        "description": "Folder on the worker's disk where files are written before they are uploaded "
+                        "to an object store. It needs space for the largest file of each task that runs at the same "
+                        "time. Empty: the folder for temporary files. Files for a local destination are spooled next "
+                        "to the destination instead.\n",
                         "type": "string",
                         "version_added": "0.1.0",
                         "example": "/var/spool/kapture",

@@ -1,4 +1,7 @@
-"""Filters that tell who a customer is: not for Airflow's database, its logs nor whoever may look at a task."""
+"""Filters that may identify a customer: they must not appear in Airflow's database, logs or UI.
+
+Redaction in error messages is in ``client.api.redaction``; which filters are personal is in ``client.orders``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from airflow_provider_kapture.client.orders import PERSONAL_FILTERS
 
 
 def split_personal(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Those filters that tell nothing of a customer, and those that may."""
+    """Return the filters that cannot identify a customer, and those that may."""
     return (
         {name: value for name, value in filters.items() if name not in PERSONAL_FILTERS},
         {name: value for name, value in filters.items() if name in PERSONAL_FILTERS},
@@ -26,10 +29,10 @@ def split_personal(filters: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str
 
 
 def encrypt_filters(account: Account, filters: Mapping[str, str]) -> str | None:
-    """The filters as a text that only the account's credentials open; none where there are none.
+    """Return the filters encrypted with the account's credentials; None if there are no filters.
 
-    Triggers are given to Airflow's database, from where some versions show their arguments to whoever may see the task.
-    Both who seals and who opens have the connection, and need no other key.
+    Airflow stores a trigger's arguments in its database, and some versions show them to everybody who may see the task.
+    Worker and triggerer both have the connection, so no other key is needed.
     """
     from cryptography.fernet import Fernet
 
@@ -41,9 +44,9 @@ def encrypt_filters(account: Account, filters: Mapping[str, str]) -> str | None:
 
 
 def decrypt_filters(account: Account, text: str | None) -> dict[str, str]:
-    """The filters that were sealed.
+    """Return the filters that :func:`encrypt_filters` encrypted; none for None.
 
-    :raises KaptureError: the connection's credentials are others by now
+    :raises KaptureError: the connection's credentials have changed since
     """
     from cryptography.fernet import Fernet, InvalidToken
 
@@ -55,13 +58,16 @@ def decrypt_filters(account: Account, text: str | None) -> dict[str, str]:
         )
     except InvalidToken:
         raise KaptureError(
-            "The connection's credentials changed while this task waited, and its filters were sealed with the former "
-            "ones: run the task again"
+            "The connection's credentials changed while this task waited, so its encrypted filters can no longer be "
+            "decrypted; run the task again"
         ) from None
 
 
 def mask_personal(filters: object) -> None:
-    """Have Airflow hide the values of filters that tell who a customer is, in logs and in rendered fields."""
+    """Register the values of filters that may identify a customer with Airflow's masking of logs and rendered fields.
+
+    :param filters: filter names to values; anything but a mapping is ignored
+    """
     from airflow.providers.common.compat.sdk import mask_secret
 
     for value in _texts(split_personal(filters)[1].values() if isinstance(filters, Mapping) else ()):
@@ -71,7 +77,7 @@ def mask_personal(filters: object) -> None:
 def _texts(values: Iterable[Any]) -> Iterable[str]:
     for value in values:
         if isinstance(value, str | Number):
-            # As given, as sent, and each value of a list alone.
+            # The value as given, as it is sent, and each item of a comma-separated list.
             yield from {
                 text for part in (str(value), *str(value).split(",")) for text in (part, part.removesuffix(".0"))
             }
@@ -81,6 +87,6 @@ def _texts(values: Iterable[Any]) -> Iterable[str]:
 
 @lru_cache(maxsize=16)
 def _key(login: str, password: str, origin: str) -> bytes:
-    """Slow on purpose: the text must not be a quick way to try out passwords."""
+    """Return the encryption key; slow on purpose, so that passwords cannot be guessed quickly from the stored text."""
     salt = f"{origin} {login}".encode()
     return base64.urlsafe_b64encode(hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32))

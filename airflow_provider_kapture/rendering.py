@@ -1,4 +1,7 @@
-"""Errors of templates that a run has no value for; Airflow's own name the variable, and not what to do."""
+"""Rendering of template fields, with errors that name the argument and the remedy.
+
+Whether a rendered argument has a value is checked in ``arguments``.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,19 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from jinja2 import UndefinedError
 from jinja2.runtime import Undefined
 
-# What Airflow 3 leaves out of the context of a run without a logical date.
-_OF_LOGICAL_DATE = frozenset(
-    ("logical_date", "ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz", "data_interval_start")
-) | {"data_interval_end"}
+# The context of a run without a logical date has none of these in Airflow 3.
+_LOGICAL_DATE_VARIABLES = frozenset(
+    (
+        "logical_date",
+        "ds",
+        "ds_nodash",
+        "ts",
+        "ts_nodash",
+        "ts_nodash_with_tz",
+        "data_interval_start",
+        "data_interval_end",
+    )
+)
 
 
 def render_fields(
@@ -22,45 +34,57 @@ def render_fields(
     context: Mapping[str, Any],
     *more: Any,
 ) -> None:
-    """Render one field after the other with Airflow's own method, so that an error can name the argument.
+    """Render the fields one by one with Airflow's own method, and set each undefined variable in them to None.
+
+    Native rendering leaves an undefined variable as an object that raises wherever it is used.
 
     :param render: Airflow's ``_do_render_template_fields``
+    :param parent: the operator; its fields are replaced
     :raises AirflowFailException: a template needs a logical date, and the run has none
     """
     for name in template_fields:
+        undefined: list[str] = []
         try:
             render(parent, (name,), context, *more)
-            # Native rendering leaves an undefined variable as an object; `arguments` refuses the other ones.
-            missing = _undefined(getattr(parent, name, None))
+            value = _without_undefined(getattr(parent, name, None), undefined)
         except UndefinedError as error:
-            missing = _named(error)
-            if not _lacks_logical_date(missing, context):
+            variable = _variable(error)
+            if not _lacks_logical_date(variable, context):
                 raise
-        if missing is not None and _lacks_logical_date(missing, context):
-            raise AirflowFailException(_message(name, missing))
+            raise AirflowFailException(_message(name, variable)) from error
+        if undefined:
+            if _lacks_logical_date(undefined[0], context):
+                raise AirflowFailException(_message(name, undefined[0]))
+            setattr(parent, name, value)
 
 
-def _lacks_logical_date(missing: str, context: Mapping[str, Any]) -> bool:
-    return missing in _OF_LOGICAL_DATE and context.get("logical_date") is None
+def _lacks_logical_date(variable: str, context: Mapping[str, Any]) -> bool:
+    return variable in _LOGICAL_DATE_VARIABLES and context.get("logical_date") is None
 
 
-def _message(name: str, missing: str) -> str:
+def _message(name: str, variable: str) -> str:
     return (
-        f"{name} cannot be rendered: this run has no logical date, so {missing!r} is not defined in it. "
+        f"`{name}` cannot be rendered: this run has no logical date, so {variable!r} is undefined. "
         f"Trigger it with a logical date, or use `dag_run.run_after` or `triggering_asset_events` in the template"
-        + ("; or leave window_start and window_end out and set window" if name.startswith("window") else "")
+        + ("; or omit `window_start` and `window_end` and set `window`" if name.startswith("window") else "")
     )
 
 
-def _named(error: UndefinedError) -> str:
-    """The variable that Jinja's message begins with, in quotation marks."""
+def _variable(error: UndefinedError) -> str:
+    """Return the variable's name, which Jinja's message contains in quotation marks."""
     parts = str(error).split("'")
     return parts[1] if len(parts) > 2 else str(error)
 
 
-def _undefined(value: Any) -> str | None:
-    """The name of the first variable in a rendered value that is not defined."""
+def _without_undefined(value: Any, names: list[str]) -> Any:
+    """Return a rendered value with None for each undefined variable, and add the variables' names to ``names``."""
     if isinstance(value, Undefined):
-        return str(value._undefined_name)  # noqa: SLF001 - Jinja has no public name for it
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple, set)) else ()
-    return next((found for part in parts if (found := _undefined(part)) is not None), None)
+        names.append(str(value._undefined_name))  # noqa: SLF001 - Jinja has no public name for it
+        return None
+    if isinstance(value, dict):
+        mapping = {key: _without_undefined(each, names) for key, each in value.items()}
+        return mapping if type(value) is dict else value
+    if isinstance(value, list | tuple | set):
+        parts = [_without_undefined(each, names) for each in value]
+        return type(value)(parts) if type(value) in {list, tuple, set} else value
+    return value

@@ -1,4 +1,7 @@
-"""What a DAG's own schedule says about a run: its partition, its last complete period, when it started."""
+"""What follows from a DAG's schedule for one of its runs: its partition, its last complete period, its start.
+
+Which of them becomes the window of the run is decided in ``windows``. Timetables are read here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,18 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 _DAY = dt.timedelta(days=1)
 _UTC = ZoneInfo("UTC")
-# A key such as `2026-01-05T00` is an hour's, and not a day's.
+# A key without minutes and seconds, such as `2026-01-05T00`, names an hour and not a day.
 _WHOLE_TIME = re.compile(r".*[T ]\d\d:?\d\d:?\d\d.*")
 
 
 def partition_window(context: Mapping[str, Any], zone: ZoneInfo) -> Window | None:
-    """Return the account's day that a partitioned run is for; none if the run has no partition that is a day.
+    """Return the account's day that a partitioned run is for; None if the run's partition is not a day.
 
-    If the DAG makes its partitions by cron, and they are longer or shorter than a day, the window is the partition.
+    If the DAG's timetable creates partitions by cron, and they are not days, the window is the whole partition.
 
-    :raises KaptureSettingsError: the run's key is none of its DAG's partitions
+    :param context: the task's context
+    :param zone: the account's time zone
+    :raises KaptureSettingsError: the run's key is not one of its DAG's partitions
     """
     key, moment = partition_of(context)
     moment = in_utc(moment, zone) if isinstance(moment, dt.datetime) else None
@@ -35,11 +40,11 @@ def partition_window(context: Mapping[str, Any], zone: ZoneInfo) -> Window | Non
             return cron.window(start)
         if (day := _day_of_key(key, zone)) is None:
             raise KaptureSettingsError(
-                f"The run's partition {key or str(moment)!r} is none of its DAG's partitions; trigger it with one of "
-                "their keys, or set window_start and window_end"
+                f"The run's partition {key or str(moment)!r} is not one of its DAG's partitions; trigger it with one "
+                "of their keys, or set `window_start` and `window_end`"
             )
     elif key is not None:
-        # A key that names no day may be a week's or a region's, whose `partition_date` is a day all the same.
+        # A key that is not a day may name a week or a region: its `partition_date` is a day even then, so ignore it.
         day = _day_of_key(key, zone)
     else:
         day = _day_at(moment, zone)
@@ -47,17 +52,17 @@ def partition_window(context: Mapping[str, Any], zone: ZoneInfo) -> Window | Non
 
 
 def partition_of(context: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the run's partition key and partition date, each none if it has none."""
+    """Return the run's partition key and partition date, each None if the run has none."""
     run = context.get("dag_run")
     key, moment = (context.get(name) or getattr(run, name, None) for name in ("partition_key", "partition_date"))
     return key, moment
 
 
 def last_period(context: Mapping[str, Any], zone: ZoneInfo) -> Window | None:
-    """Return the last complete period of the DAG's cron or timedelta at the run's logical date; none if it has neither.
+    """Return the last complete period of the DAG's cron or timedelta at the run's logical date; None if it has neither.
 
-    A run that a person or an API call made without a logical date has its ``run_after`` in the place of it; one that
-    assets triggered is no run of the DAG's cron.
+    For a run that was triggered without a logical date, ``run_after`` is used instead. A run that assets triggered has
+    no such period: it does not follow the DAG's cron.
     """
     moment = _moment(context)
     timetable = _timetable(context)
@@ -77,7 +82,7 @@ def last_period(context: Mapping[str, Any], zone: ZoneInfo) -> Window | None:
 
 
 def run_started(context: Mapping[str, Any], zone: ZoneInfo) -> dt.datetime:
-    """Return when the run started, in UTC: never before it was due, whatever the clocks of two schedulers say."""
+    """Return when the run started, in UTC; never before it was due, even if the schedulers' clocks differ."""
     run = context.get("dag_run")
     started = getattr(run, "start_date", None)
     if not isinstance(started, dt.datetime):
@@ -97,30 +102,35 @@ def _moment(context: Mapping[str, Any]) -> dt.datetime | None:
 
 
 def run_type(run: Any) -> str:
-    """The kind of a DAG run, such as ``backfill``, whichever way this Airflow holds it."""
+    """Return the type of a DAG run, such as ``backfill``, which is an enum or text depending on Airflow's version."""
     kind = getattr(run, "run_type", None)
     return str(getattr(kind, "value", kind))
 
 
 def _timetable(context: Mapping[str, Any]) -> Any:
     timetable = getattr(context.get("dag"), "timetable", None)
-    return getattr(timetable, "timetable", None) or timetable  # the time-based one of assets *or* time
+    # AssetOrTimeSchedule wraps the time-based timetable.
+    return getattr(timetable, "timetable", None) or timetable
 
 
 def _field(timetable: Any, name: str) -> Any:
-    """A setting of a timetable: public on the Task SDK's timetables, not so on the scheduler's own."""
+    """Return a setting of a timetable, which is public on the Task SDK's timetables and private on the scheduler's."""
     return getattr(timetable, name, None) or getattr(timetable, f"_{name}", None)
 
 
 def _for_timetables(moment: dt.datetime) -> Any:
-    """The moment as Airflow's timetables take it; where days are subtracted from it, they have 24 hours."""
-    from airflow.providers.common.compat.sdk import timezone  # type: ignore[attr-defined] # its stubs leave it out
+    """Return the moment as a pendulum DateTime in UTC, where a day that is subtracted has 24 hours."""
+    from airflow.providers.common.compat.sdk import timezone  # type: ignore[attr-defined] # its stubs omit it
 
     return timezone.convert_to_utc(moment)
 
 
 class _Ticks:
-    """The moments at which a cron schedule makes a run: those that the scheduler itself would come to."""
+    """The moments at which cron schedules create runs, computed by Airflow's own timetable as in the scheduler.
+
+    :param crons: timetables with a cron expression
+    :param clock: IANA name of the zone in which the expressions are read; None for each timetable's own
+    """
 
     def __init__(self, crons: list[Any], clock: str | None = None) -> None:
         from airflow.timetables.base import TimeRestriction
@@ -133,7 +143,7 @@ class _Ticks:
         self._restriction = TimeRestriction(earliest=None, latest=None, catchup=True)
 
     def after(self, moment: Any) -> Any:
-        """The first tick after a moment (a pendulum DateTime in UTC)."""
+        """Return the first tick after a moment, both pendulum DateTimes in UTC."""
         from airflow.timetables.base import DataInterval
 
         last = DataInterval.exact(moment)
@@ -144,24 +154,28 @@ class _Ticks:
         return min(each.run_after for each in runs if each is not None)
 
     def last_two(self, moment: Any) -> tuple[dt.datetime, dt.datetime]:
-        """The last tick at or before a moment, after the one before it.
+        """Return the last two ticks at or before a moment, the earlier one first.
 
-        Forward from a while ago, as the scheduler goes. Going back is not its inverse where the clocks change: the
-        tick before 03:00 of a 02:00 that the clocks skipped would be that 03:00 itself.
+        Ticks are computed forwards from an earlier moment, as the scheduler does. Computing them backwards gives
+        others where the clocks change: the tick before 03:00, on a day that skips 02:00, would be 03:00 itself.
         """
         reach = dt.timedelta(minutes=10)
         while True:
             ticks = [self.after(moment - reach)]
             while (following := self.after(ticks[-1])) <= moment:
                 ticks.append(following)
-            # The first one of them may be off the scheduler's way, where the clocks changed just before it.
+            # The first tick may differ from the scheduler's if the clocks changed just before it: do not return it.
             if len(ticks) > 2:
                 return ticks[-2], ticks[-1]
             reach *= 8
 
 
 class _CronPartitions:
-    """The partitions of a DAG whose timetable makes them by cron, as windows of the account."""
+    """The partitions of a DAG whose timetable creates them by cron, as windows of the account.
+
+    :param timetable: a CronPartitionTimetable
+    :param zone: the account's time zone
+    """
 
     def __init__(self, timetable: Any, zone: ZoneInfo) -> None:
         clock = _field(timetable, "timezone")
@@ -172,10 +186,10 @@ class _CronPartitions:
         self._zone = zone
 
     def start_of(self, key: str) -> dt.datetime | None:
-        """Return the instant that a key stands for, in UTC; none if it stands for none of these partitions.
+        """Return the instant in UTC at which the partition of a key starts; None if there is no such partition.
 
-        Airflow 3.2 writes the key in UTC, 3.3 in the timetable's zone. The one that this Airflow does not write is
-        tried second: a person may have typed it.
+        Airflow 3.2 writes keys in UTC, 3.3 in the timetable's zone. The other reading is tried second: a person may
+        have typed the key.
         """
         from airflow.timetables import trigger
 
@@ -200,7 +214,7 @@ class _CronPartitions:
         return make_window(self._day(start), self._day(end), self._zone)
 
     def _is_within_a_day(self) -> bool:
-        """Return whether the cron has more than one tick a day; in UTC, where no change of the clocks hides one."""
+        """Return whether the cron has more than one tick a day; in UTC, where the clocks skip none."""
         ticks = _Ticks([self._timetable], "UTC")
         first = ticks.after(_for_timetables(dt.datetime(2024, 1, 1, tzinfo=dt.UTC)))
         second = ticks.after(first)
@@ -210,8 +224,8 @@ class _CronPartitions:
     def _day(self, tick: dt.datetime) -> dt.date:
         """Return the account's day that a tick stands for.
 
-        Days by name, if the DAG counts days in a zone of its own: those of the same name are meant. Otherwise the day
-        on which the account has the tick.
+        A tick at midnight in the DAG's zone means the account's day of the same date. Any other tick means the
+        account's day that contains it.
         """
         named = tick.astimezone(self._clock).date()
         is_midnight = day_start(named, self._clock) == to_ms(tick)
@@ -219,7 +233,7 @@ class _CronPartitions:
 
 
 def _day_at(moment: dt.datetime | None, zone: ZoneInfo) -> dt.date | None:
-    """Return the account's day that begins at a moment; none if none does."""
+    """Return the account's day that begins at a moment; None if no day does."""
     if moment is None:
         return None
     ms = to_ms(moment)

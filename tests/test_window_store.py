@@ -7,7 +7,7 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_kapture import window_store
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.window_store import window_of_try
+from airflow_provider_kapture.window_store import resolve_stored_window
 
 pytest.importorskip("airflow.sdk", reason="Airflow keeps a task's state from 3.3 on")
 
@@ -38,24 +38,24 @@ def run_of(schedule: Any, store: Store) -> dict[str, Any]:
 def test_a_run_keeps_its_first_window_although_the_schedule_was_edited(
     store: Store, schedule: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    first = window_of_try(run_of("0 1 * * *", store), ZONE)
-    assert window_of_try(run_of("0 1 * * *", store), ZONE) == first
+    first = resolve_stored_window(run_of("0 1 * * *", store), ZONE)
+    assert resolve_stored_window(run_of("0 1 * * *", store), ZONE) == first
     assert not caplog.records
-    assert window_of_try(run_of(schedule, store), ZONE) == first
+    assert resolve_stored_window(run_of(schedule, store), ZONE) == first
     assert [each.levelname for each in caplog.records if each.name == window_store.__name__] == ["WARNING"]
 
 
 def test_explicit_arguments_and_the_zone_take_precedence_over_the_kept_window(store: Store) -> None:
-    first, _ = window_of_try(run_of("0 1 * * *", store), ZONE)
+    first, _ = resolve_stored_window(run_of("0 1 * * *", store), ZONE)
     context = run_of("0 * * * *", store)
-    explicit, _ = window_of_try(context, ZONE, window_start="2026-01-01", window_end="2026-01-02")
-    other, _ = window_of_try(context, ZoneInfo("UTC"))
-    relative, _ = window_of_try(context, ZONE, window=dt.timedelta(hours=2))
+    explicit, _ = resolve_stored_window(context, ZONE, window_start="2026-01-01", window_end="2026-01-02")
+    other, _ = resolve_stored_window(context, ZoneInfo("UTC"))
+    relative, _ = resolve_stored_window(context, ZONE, window=dt.timedelta(hours=2))
     assert len({first.end_ms - first.start_ms, other.end_ms - other.start_ms, relative.end_ms - relative.start_ms}) == 3
     assert explicit.start.isoformat() == "2026-01-01T00:00:00+05:30"
 
 
 def test_a_window_that_cannot_be_inferred_is_not_kept(store: Store) -> None:
     with pytest.raises(KaptureSettingsError):
-        window_of_try(run_of(None, store), ZONE)
+        resolve_stored_window(run_of(None, store), ZONE)
     assert not store

@@ -69,7 +69,7 @@ def test_too_many_windows_suggest_a_step(end: str, every: dt.timedelta | str, st
 
 
 def test_a_zone_that_is_none_is_named_as_the_argument_that_it_is() -> None:
-    with pytest.raises(KaptureSettingsError, match=r"^timezone is 'Asia/Kolkatta'.*'Asia/Kolkata'"):
+    with pytest.raises(KaptureSettingsError, match=r"^`timezone` is 'Asia/Kolkatta'.*'Asia/Kolkata'"):
         plan_windows("2026-01-01", "2026-01-02", "day", timezone="Asia/Kolkatta")
 
 
@@ -135,7 +135,7 @@ def test_a_window_of_a_day_has_24_hours_whatever_the_kind_of_datetime(kind: Any,
 
 @pytest.mark.parametrize("window", [dt.timedelta.max, dt.timedelta(days=800_000)])
 def test_a_window_that_begins_before_the_calendar_is_an_error(window: dt.timedelta) -> None:
-    with pytest.raises(KaptureSettingsError, match="window is"):
+    with pytest.raises(KaptureSettingsError, match="`window` is"):
         resolve_window({"logical_date": MOMENT}, ZONE, window=window)
 
 
@@ -182,7 +182,7 @@ def test_timetables_of_airflow_3(name: str, arguments: dict[str, Any], start: st
 
 @pytest.mark.parametrize("schedule", [None, "@once", [Asset("orders")], EventsTimetable([pendulum.instance(MOMENT)])])
 def test_a_schedule_without_periods_is_no_window(schedule: Any) -> None:
-    with pytest.raises(KaptureSettingsError, match=r"Set window_start and window_end, or window \(.*, or give the DAG"):
+    with pytest.raises(KaptureSettingsError, match=r"Set `window_start` and `window_end`, or `window` \(.*, or give the DAG"):
         resolve_window(run_of(schedule), ZONE)
 
 
@@ -356,7 +356,7 @@ def test_partitions_of_days_are_adjacent_days_whatever_their_key(
 def test_a_key_that_is_none_of_the_crons_partitions_is_an_error(key: str) -> None:
     timetable = partitions_by("0 * * * *", timezone="UTC")
     run = SimpleNamespace(run_type="manual", run_after=MOMENT)
-    with pytest.raises(KaptureSettingsError, match="none of its DAG's partitions"):
+    with pytest.raises(KaptureSettingsError, match="not one of its DAG's partitions"):
         resolve_window(run_of(timetable, None, partition_key=key, dag_run=run), ZONE)
 
 
@@ -399,7 +399,7 @@ def test_a_partition_that_ends_in_the_future_names_the_offset() -> None:
     key = tick.astimezone(dt.UTC if keys_are_in_utc() else ZONE).strftime(timetable.key_format)
     run = SimpleNamespace(run_type="scheduled", run_after=tick, start_date=tick, partition_key=key)
     with pytest.raises(
-        KaptureSettingsError, match=r"partition 2026-01-0.* ends in the future.*run_offset=-1, or window"
+        KaptureSettingsError, match=r"partition 2026-01-0.* ends in the future.*run_offset=-1, or set `window`"
     ):
         resolve_window(run_of(timetable, None, dag_run=run), ZONE)
 
@@ -424,16 +424,16 @@ def test_a_run_does_not_start_before_it_is_due_whatever_a_schedulers_clock_says(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "window_start and window_end, or window"),
+        ({}, "`window_start` and `window_end`, or `window`"),
         ({"window": "day"}, "needs an end time"),
-        ({"window_start": "2026-01-01"}, "window_end is None"),
-        ({"window_start": "2026-01-01", "window_end": ""}, "window_end rendered to ''"),
-        ({"window_start": "None", "window_end": "None"}, "window_start rendered to 'None'"),
+        ({"window_start": "2026-01-01"}, "`window_end` is None"),
+        ({"window_start": "2026-01-01", "window_end": ""}, "`window_end` rendered to ''"),
+        ({"window_start": "None", "window_end": "None"}, "`window_start` rendered to 'None'"),
         ({"window_start": "{{ ds }}", "window_end": "2026-01-01"}, "window_start is '{{ ds }}'"),
-        ({"window": "dya"}, "window is 'dya'.*'day'"),
-        ({"window": 3}, "window is 3"),
+        ({"window": "dya"}, "`window` is 'dya'.*'day'"),
+        ({"window": 3}, "`window` is 3"),
         ({"window": dt.timedelta()}, "above 0"),
-        ({"window": "dya", "window_start": "2026-01-01", "window_end": "2026-01-02"}, "window is 'dya'"),
+        ({"window": "dya", "window_start": "2026-01-01", "window_end": "2026-01-02"}, "`window` is 'dya'"),
     ],
 )
 def test_what_is_wrong_with_a_window_is_said(arguments: dict, message: str) -> None:

@@ -113,7 +113,7 @@ def test_a_template_that_needs_a_logical_date_is_named_with_what_to_do(kapture: 
     assert kapture.stats()["requests"] == 0
     if VERSION >= (3, 3):  # before, the callback is not given what failed while rendering
         assert re.search(
-            r"^window_start cannot be rendered: .* no logical date.*'ds.*dag_run.run_after", str(run.error)
+            r"^`window_start` cannot be rendered: .* no logical date.*'ds.*dag_run.run_after", str(run.error)
         )
 
 

@@ -26,7 +26,7 @@ from airflow_provider_kapture.operators import asset_events, lineage
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
 from airflow_provider_kapture.operators.progress import ProgressLine, summary
 from airflow_provider_kapture.schedules import run_type
-from airflow_provider_kapture.window_store import window_of_try
+from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
@@ -169,7 +169,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client:
-            window, source = window_of_try(
+            window, source = resolve_stored_window(
                 context,
                 client.account.zone,
                 window_start=self.window_start,

@@ -28,7 +28,7 @@ from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connecti
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
 from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload
-from airflow_provider_kapture.window_store import window_of_try
+from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
@@ -144,7 +144,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
-        window, source = window_of_try(
+        window, source = resolve_stored_window(
             cast("Mapping[str, Any]", context),
             client.account.zone,
             window_start=self.window_start,

@@ -118,7 +118,7 @@ def test_what_a_retry_cannot_mend_fails_at_once(kapture: Emulator, status: int, 
         ({"destination": "orders.parcet"}, "file_format"),
         ({"on_empty": "maybe"}, "on_empty"),
         ({"window_end": ""}, "`window_end` rendered to ''"),
-        ({"window_start": None, "window_end": None, "window": "dya"}, "window is 'dya'"),
+        ({"window_start": None, "window_end": None, "window": "dya"}, "`window` is 'dya'"),
         ({"date_field": "booking", "window_start": "2024-05-08T01:00"}, "whole days"),
     ],
 )
