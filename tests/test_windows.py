@@ -182,7 +182,9 @@ def test_timetables_of_airflow_3(name: str, arguments: dict[str, Any], start: st
 
 @pytest.mark.parametrize("schedule", [None, "@once", [Asset("orders")], EventsTimetable([pendulum.instance(MOMENT)])])
 def test_a_schedule_without_periods_is_no_window(schedule: Any) -> None:
-    with pytest.raises(KaptureSettingsError, match=r"Set `window_start` and `window_end`, or `window` \(.*, or give the DAG"):
+    with pytest.raises(
+        KaptureSettingsError, match=r"Set `window_start` and `window_end`, or `window` \(.*, or give the DAG"
+    ):
         resolve_window(run_of(schedule), ZONE)
 
 

@@ -1,1 +1,1 @@
-"""Airflow connections to Kapture."""
+"""The hook: an Airflow connection as an account and a client."""

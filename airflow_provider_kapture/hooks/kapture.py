@@ -1,4 +1,7 @@
-"""Connection -> account -> client, and little else."""
+"""The hook: reads an Airflow connection, and returns the account and a client of it.
+
+How a connection's fields are parsed is in ``client.config``; the fields of its form are in ``connection_form``.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,12 @@ from airflow_provider_kapture.client.days import DayRange, WindowEdge
 
 
 def account_from_connection(connection: Any) -> Account:
-    """The account that an Airflow connection means: one function, for worker and triggerer.
+    """Return the account of an Airflow connection; used by worker and triggerer alike.
 
-    :raises KaptureSettingsError: a field that will not do
+    Registers the Basic credentials with Airflow's masking of logs.
+
+    :param connection: an Airflow connection, of any version's class
+    :raises KaptureSettingsError: a field is missing or invalid
     """
     try:
         extra = connection.extra_dejson
@@ -27,21 +33,23 @@ def account_from_connection(connection: Any) -> Account:
         raise errors.KaptureSettingsError("Connection field `extra` must be a JSON object")
     host = connection.host
     if host and connection.schema in {"http", "https"} and "://" not in host:
-        host = f"{connection.schema}://{host}"  # how Airflow takes an origin apart that came as a URI
+        host = f"{connection.schema}://{host}"  # Airflow splits the origin of a connection that is given as a URI
     account = Account.from_connection(host, connection.login, connection.password, extra, connection.port)
     _mask(basic_token(account))
     return account
 
 
 def _mask(secret: str) -> None:
-    """Have Airflow's logs hide a secret that it can't know of."""
+    """Register a secret that Airflow does not know of with its masking of logs."""
     from airflow.providers.common.compat.sdk import mask_secret
 
     mask_secret(secret)
 
 
 class KaptureHook(BaseHook):
-    """Orders of one Kapture account, through an Airflow connection. Works outside a task.
+    """Reads the orders of one Kapture account through an Airflow connection. Works outside a task, too.
+
+    Source: Pull Order API.
 
     :param kapture_conn_id: the connection's id
     """
@@ -57,23 +65,27 @@ class KaptureHook(BaseHook):
 
     @staticmethod
     def get_connection_form_widgets() -> dict[str, Any]:
-        """The fields of the connection form, for Airflow before 3.2; later ones read the provider's own data."""
+        """Return the fields of the connection form for Airflow before 3.2; later versions read the provider's data."""
         return connection_form.get_connection_form_widgets()
 
     @staticmethod
     def get_ui_field_behaviour() -> dict[str, Any]:
-        """Labels and placeholders of the connection form, for Airflow before 3.2."""
+        """Return labels and placeholders of the connection form for Airflow before 3.2."""
         return connection_form.get_ui_field_behaviour()
 
     def get_account(self) -> Account:
-        """The account that the connection means.
+        """Return the account of the connection.
 
-        :raises KaptureSettingsError: a field that will not do
+        :raises KaptureSettingsError: a field is missing or invalid
+        :raises AirflowNotFoundException: Airflow has no such connection
         """
         return account_from_connection(self.get_connection(self.kapture_conn_id))
 
     def get_conn(self) -> KaptureClient:
-        """A client of the account: a context manager with one pooled session."""
+        """Return a client of the account: a context manager with one pooled HTTP session.
+
+        :raises KaptureSettingsError: a field of the connection is missing or invalid
+        """
         return KaptureClient(self.get_account())
 
     def iter_orders(
@@ -84,9 +96,16 @@ class KaptureHook(BaseHook):
         date_field: str = "create",
         filters: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Orders of the half-open window, each once, as dicts, in a stable order; a few pages are held at a time.
+        """Yield the orders of ``[window_start, window_end)``, each once, in a stable order.
 
-        :raises KaptureError: the pull is not complete
+        Only a few pages are held in memory at a time.
+
+        :param window_start: first instant; a value without an offset is in the account's time zone
+        :param window_end: first instant after the window; likewise
+        :param date_field: the time of an order that the window selects by
+        :param filters: documented filter names to a string, a number or a list of them
+        :returns: orders as dicts with Kapture's field names; timestamps are epoch milliseconds
+        :raises KaptureError: the pull could not be completed; orders may have been yielded before
         """
         with self.get_conn() as client:
             yield from client.iter_orders(window_start, window_end, date_field=date_field, filters=filters)
@@ -100,9 +119,14 @@ class KaptureHook(BaseHook):
         filters: Mapping[str, Any] | None = None,
         at_least: int | None = None,
     ) -> int:
-        """How many orders the window has; reading stops once ``at_least`` are seen.
+        """Return the number of orders in ``[window_start, window_end)``.
 
-        :raises KaptureError: the pull is not complete
+        :param window_start: first instant; a value without an offset is in the account's time zone
+        :param window_end: first instant after the window; likewise
+        :param date_field: the time of an order that the window selects by
+        :param filters: documented filter names to a string, a number or a list of them
+        :param at_least: stop reading once this many orders were seen; the result is then at least this number
+        :raises KaptureError: the pull could not be completed
         """
         with self.get_conn() as client:
             return client.count_orders(
@@ -110,34 +134,35 @@ class KaptureHook(BaseHook):
             )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Pull at most one order of today; whether it went well, and in words what went wrong."""
+        """Request at most one order of today; return whether that succeeded, and a message for the user."""
         try:
             with self.get_conn() as client:
                 today = dt.datetime.now(client.account.zone).date()
                 client.fetch(build_query("create"), DayRange(today, today), 0, limit=1)
-                return True, f"Kapture at {client.account.host} answered a pull of today's orders"
+                return True, f"Kapture at {client.account.host} accepted a request for today's orders"
         except errors.KaptureError as error:
             return False, str(error)
         except AirflowNotFoundException:
             return False, missing_connection(self.kapture_conn_id)
-        except Exception as error:  # noqa: BLE001 - whoever presses a button wants to read why, not to see it break
-            # The kind alone: what else it says may hold the connection.
-            return False, f"The connection {self.kapture_conn_id!r} can't be tested: {type(error).__name__}"
+        except Exception as error:  # noqa: BLE001 - the user needs a message, not a traceback
+            # Only the error's class: its text may contain the connection's secrets.
+            return False, f"The connection {self.kapture_conn_id!r} cannot be tested: {type(error).__name__}"
 
 
 def missing_connection(kapture_conn_id: str) -> str:
     """Return the message for a connection that Airflow does not have."""
-    return f"There is no connection {kapture_conn_id!r} that Airflow can read: create it, or correct `kapture_conn_id`"
+    return f"Airflow has no connection {kapture_conn_id!r}: create it, or correct `kapture_conn_id`"
 
 
 async def async_account(kapture_conn_id: str) -> Account:
-    """The account that a connection means, for a trigger.
+    """Return the account of a connection, without blocking the event loop.
 
-    :raises KaptureSettingsError: a field that will not do
+    :raises KaptureSettingsError: a field is missing or invalid
+    :raises AirflowNotFoundException: Airflow has no such connection
     """
     from airflow.providers.common.compat.connection import get_async_connection
     from asgiref.sync import sync_to_async
 
     connection = await get_async_connection(kapture_conn_id)
-    # In a thread: what is secret in it is told to Airflow by calls that block, and would deadlock on the event loop.
+    # In a thread: registering secrets with Airflow's masking is a blocking call, and deadlocks on the event loop.
     return await sync_to_async(account_from_connection, thread_sensitive=False)(connection)

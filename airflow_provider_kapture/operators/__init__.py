@@ -1,1 +1,1 @@
-"""Pulls of orders, from Kapture to files."""
+"""The operator that pulls orders to XCom or files, with its asset events, lineage and progress lines."""

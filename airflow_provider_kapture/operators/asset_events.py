@@ -23,21 +23,21 @@ _SUMMARY = ("account", "window_start", "window_end", "date_field", "rows", "comp
 def check_partition_events(
     context: Mapping[str, Any], window: Window, destination: str | None, partition_events: bool
 ) -> None:
-    """Refuse events by day where this Airflow or this destination cannot have them.
+    """Check that this Airflow and this destination support events by day, if they are requested.
 
-    :param destination: none for XCom, a file name, or a folder that ends in ``/``
-    :raises KaptureSettingsError: ``partition_events`` is not a flag, or cannot be fulfilled in this run
+    :param destination: None for XCom, a file name, or a folder that ends in ``/``
+    :raises KaptureSettingsError: ``partition_events`` is not a bool, or not supported in this run
     """
     if type(partition_events) is not bool:
-        raise KaptureSettingsError(f"partition_events is {partition_events!r}: it must be True or False")
+        raise KaptureSettingsError(f"`partition_events` is {partition_events!r}: it must be True or False")
     if not partition_events:
         return
     key = _partition_key(context)
     _check_airflow(key)
     if not key and _is_one_file_of_several_days(window, destination):
         raise KaptureSettingsError(
-            f"partition_events needs a file for each day, but destination {destination!r} is one file for several "
-            "days: end it in '/', or pull one day"
+            f"`partition_events` needs a file for each day, but `destination` {destination!r} is one file for several "
+            "days; end it in '/', or pull one day"
         )
 
 
@@ -46,8 +46,8 @@ def has_events_by_day(
 ) -> bool:
     """Return whether the pull fires an event for each changed day, and no event for the whole pull.
 
-    In a run whose partition is not one day, or with one file of several days, a partitioned run has the one event that
-    Airflow fires with the run's own key.
+    A partitioned run whose partition is not one day, or that writes one file of several days, fires only Airflow's own
+    event with the run's key.
     """
     if not _partition_key(context):
         return partition_events
@@ -59,9 +59,9 @@ def attach_receipt_to_outlets(
 ) -> None:
     """Set each outlet's asset event to carry ``extra``, with one event for each of the days.
 
-    :param extra: one for all events of the task: Airflow knows no other way
-    :param days: partition keys, ISO 8601 dates; empty for the one event that Airflow fires by itself. Airflow before
-        3.3 fires that one in any case
+    :param extra: the same for all events of the task: Airflow supports only one
+    :param days: partition keys, ISO 8601 dates; empty for the single event that Airflow fires by default. Airflow
+        before 3.3 always fires that one
     """
     from airflow.providers.common.compat.sdk import AssetAlias
 
@@ -69,7 +69,7 @@ def attach_receipt_to_outlets(
     if events is None:
         return
     for outlet in outlets:
-        # The DAG's author chooses the assets of an alias; an object without URI and name is not an asset.
+        # The DAG's author adds the assets of an alias; an object without URI and name is not an asset.
         if isinstance(outlet, AssetAlias) or not (hasattr(outlet, "uri") or hasattr(outlet, "name")):
             continue
         event = events[outlet]
@@ -81,10 +81,10 @@ def attach_receipt_to_outlets(
 def extra_by_day(receipt: Mapping[str, Any], window: Window, destination: str | None) -> dict[str, Any]:
     """Return the ``extra`` of events by day: the receipt, its changed days and the file of each of them.
 
-    Many days have an event each, and each event a copy of this: beyond a few days it is a summary.
+    Airflow stores a copy with the event of each day, so beyond :data:`MAX_DAYS_IN_DETAIL` days it is a summary.
     """
     files = files_by_day(receipt["files"], window)
-    # Without a destination nothing is written; the orders of these days are in the task's XCom.
+    # Without a destination there are no files; the orders of all days are in the task's XCom.
     days = sorted(files) if destination is not None else [day.isoformat() for day, _ in window.days()]
     if len(days) > MAX_DAYS_IN_DETAIL:
         return {key: receipt[key] for key in _SUMMARY} | {"changed_days": days}
@@ -92,7 +92,7 @@ def extra_by_day(receipt: Mapping[str, Any], window: Window, destination: str | 
 
 
 def files_by_day(files: Iterable[Mapping[str, Any]], window: Window) -> dict[str, Mapping[str, Any]]:
-    """Return the file of each of the account's days that was written, by ISO 8601 date."""
+    """Return the file of each account day that was written, by ISO 8601 date."""
     found = {}
     for file in files:
         start, end = (to_ms(dt.datetime.fromisoformat(file[name])) for name in ("window_start", "window_end"))
@@ -120,9 +120,9 @@ def _check_airflow(partition_key: str | None) -> None:
     version = airflow.__version__
     release = tuple(int(part) for part in version.split(".")[:2])
     if release < (3, 2):
-        raise KaptureSettingsError(f"partition_events needs Airflow 3.2 or later, and this is {version}: remove it")
+        raise KaptureSettingsError(f"`partition_events` needs Airflow 3.2 or later, but this is {version}: remove it")
     if release < (3, 3) and not partition_key:
         raise KaptureSettingsError(
-            f"partition_events needs Airflow 3.3 or later in a run without a partition, and this is {version}: "
-            "remove it, or run the DAG by partitions of a day"
+            f"`partition_events` needs Airflow 3.3 or later in a run without a partition, but this is {version}: "
+            "remove it, or schedule the DAG by daily partitions"
         )

@@ -1,4 +1,8 @@
-"""Pull a window's orders to XCom or to files."""
+"""The operator that pulls the orders of a window to XCom or files.
+
+This module connects Airflow's context to the parts that do the work: the window in ``window_store``, requests in
+``client``, files in ``storage``, asset events and lineage in the neighbouring modules.
+"""
 
 from __future__ import annotations
 
@@ -39,31 +43,31 @@ _ON_EMPTY = ("write", "skip", "fail")
 class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
-    Source: Pull Order API. Returns the orders, or, with a ``destination``, the receipt; the receipt is pushed under the
-    XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its
+    Source: Pull Order API. Returns the orders as dicts, or, with a ``destination``, the receipt; the receipt is pushed
+    under the XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its
     ``extra``; in a run whose partition is a day, one event for each changed day instead.
 
-    :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string; what carries no offset
-        is in the account's time zone, a bare date is that day's first instant there (templated)
+    :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string. A value without an
+        offset is in the account's time zone; a date is the first instant of that day there (templated)
     :param window_end: first instant after the window, as above (templated)
-    :param window: where those are not given: a timedelta, the window of that length that ends where the run does; or
-        ``"day"``, the last complete day of the account before that. Without it, the run's data interval or the last
-        complete period of the DAG's schedule
-    :param date_field: which time of an order the window is about
+    :param window: used without ``window_start`` and ``window_end``: a timedelta, for the window of that length that
+        ends with the run's data interval, or at its logical date; or ``"day"``, for the account's last complete day
+        before that moment. By default the run's data interval, or the last complete period of the DAG's schedule
+    :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param extra_body: the account's own body keys, merged after the connection's ``default_body`` (templated)
-    :param destination: none for XCom; a path or URL that ends in a file name for one object; one that ends in ``/`` for
+    :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
+    :param destination: None for XCom; a path or URL that ends in a file name for one object; one that ends in ``/`` for
         an object for each of the account's days (templated)
-    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by the file name,
-        else ``jsonl.gz``
-    :param on_empty: where the window has no orders: ``write`` a valid empty file, ``skip`` the task, or ``fail`` it, at
-        once and without a retry
-    :param lookback: this many whole days before the window are pulled again, each into its own object; needs a ``/``
-        destination and a window of whole days; left out in backfill runs
-    :param max_xcom_bytes: the most that the orders may take in XCom, as its ASCII-escaped JSON
+    :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by default the
+        ending of the file name decides, and a ``/`` destination gets ``jsonl.gz``
+    :param on_empty: if the window has no orders, ``write`` a valid empty file, ``skip`` the task, or ``fail`` it
+        without a retry
+    :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
+        ``/`` destination and a window of whole days; ignored in backfill runs
+    :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
     :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
-        the whole pull; always so in a run whose partition is a day. Airflow 3.3 and later
-    :param kapture_conn_id: the connection (templated)
+        the whole pull; always the case in a run whose partition is a day. Airflow 3.3 and later
+    :param kapture_conn_id: id of the connection (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -75,8 +79,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         "kapture_conn_id",
     )
 
-    _pulling = False
-    _stopped = False
+    _is_pulling = False
+    _is_killed = False
     _receipt: dict[str, Any] | None = None
 
     def __init__(
@@ -102,7 +106,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.window_end = window_end
         self.window = window
         self.date_field = date_field
-        # An upstream task's output is a mapping once it is rendered.
+        # The output of an upstream task is a mapping once the field is rendered.
         self.filters = cast("Mapping[str, Any] | None", filters)
         self.extra_body = cast("Mapping[str, Any] | None", extra_body)
         self.destination = destination
@@ -114,17 +118,17 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.kapture_conn_id = kapture_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Pull, publish, and give the receipt.
+        """Pull the orders, publish the files, and return the receipt, or the orders without a destination.
 
-        :raises AirflowFailException: what a retry can't mend
+        :raises AirflowFailException: an error that a retry cannot resolve, such as an invalid setting
         :raises AirflowSkipException: the window has no orders, and ``on_empty`` is ``skip``
-        :raises KaptureError: what a retry may mend
+        :raises KaptureError: an error that a retry may resolve
         """
-        known = cast("Mapping[str, Any]", context)
+        mapping = cast("Mapping[str, Any]", context)
         try:
-            self._pulling = True
-            self._check_stopped()
-            orders, receipt, window = self._pull(known)
+            self._is_pulling = True
+            self._check_not_killed()
+            orders, receipt, window = self._pull(mapping)
         except AirflowNotFoundException as error:
             raise AirflowFailException(missing_connection(self.kapture_conn_id)) from error
         except KaptureError as error:
@@ -132,30 +136,31 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 raise AirflowFailException(str(error)) from error
             raise
         finally:
-            self._pulling = False
+            self._is_pulling = False
         is_empty = not _rows(receipt, window)
         if is_empty and self.on_empty == "fail":
             raise AirflowFailException(
-                "The window has no orders, and on_empty is 'fail'; to wait for orders, put a KaptureOrdersSensor first"
+                "The window has no orders, and `on_empty` is 'fail'; to wait for orders, run a KaptureOrdersSensor "
+                "before this task"
             )
-        self._report(known, receipt, window)
+        self._report(mapping, receipt, window)
         if is_empty and self.on_empty == "skip":
-            raise AirflowSkipException("The window has no orders, and on_empty is 'skip'")
+            raise AirflowSkipException("The window has no orders, and `on_empty` is 'skip'")
         return orders if self.destination is None else receipt
 
     def on_kill(self) -> None:
-        """Stop the pull where it stands: Airflow calls this in the thread that pulls."""
-        self._stopped = True
-        if self._pulling:
-            self._check_stopped()
+        """Interrupt the pull with an exception: Airflow calls this in the thread that pulls."""
+        self._is_killed = True
+        if self._is_pulling:
+            self._check_not_killed()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's call
-        """The account's orders as the input, the files as outputs; none where nothing was pulled."""
+        """Return the account's orders as the input and the files as outputs; None if nothing was pulled."""
         return None if self._receipt is None else lineage.openlineage(self._receipt)
 
-    def _check_stopped(self) -> None:
-        if self._stopped:
-            raise AirflowException("The pull was stopped from outside; nothing of what was running is published")
+    def _check_not_killed(self) -> None:
+        if self._is_killed:
+            raise AirflowException("The task was killed; the file in progress was not published")
 
     def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
         from airflow_provider_kapture.storage.destinations.publish import destination_text
@@ -200,29 +205,31 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             )
         self.log.info(summary(receipt))
         if not receipt["complete"]:
-            self.log.warning("The window ends in the future: what is created until then is not in the result")
+            self.log.warning("The window ends in the future: orders created from now on are not in the result")
         return orders, receipt, window
 
     def _check_arguments(self, destination: str | None) -> None:
         if self.on_empty not in _ON_EMPTY:
-            raise KaptureSettingsError(f"on_empty is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
+            raise KaptureSettingsError(f"`on_empty` is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
         if type(self.max_xcom_bytes) is not int or self.max_xcom_bytes < 2:
-            raise KaptureSettingsError(f"max_xcom_bytes is {self.max_xcom_bytes!r}: it must be a whole number of bytes")
+            raise KaptureSettingsError(
+                f"`max_xcom_bytes` is {self.max_xcom_bytes!r}: it must be a whole number of bytes, 2 or more"
+            )
         if type(self.lookback) is not int or self.lookback < 0:
-            raise KaptureSettingsError(f"lookback is {self.lookback!r}: it must be a whole number of days, 0 or more")
+            raise KaptureSettingsError(f"`lookback` is {self.lookback!r}: it must be a whole number of days, 0 or more")
         if self.lookback and not (destination or "").endswith("/"):
             raise KaptureSettingsError(
-                f"lookback needs a destination that ends in '/', an object for each day; it is {destination!r}"
+                f"`lookback` needs one object per day, but `destination` is {destination!r}; end it in '/'"
             )
 
     def _days_back(self, window: Window, context: Mapping[str, Any]) -> int:
         if self.lookback and not window.is_whole_days():
             raise KaptureSettingsError(
-                f"lookback needs a window of whole days of the account; it is [{window.start.isoformat()}, "
-                f"{window.end.isoformat()})"
+                f"`lookback` needs a window of whole days of the account, but it is [{window.start.isoformat()}, "
+                f"{window.end.isoformat()}); move its edges to midnight, or remove `lookback`"
             )
         if self.lookback and run_type(context.get("dag_run")) == "backfill":
-            self.log.info("A backfill pulls each day once: lookback=%d is left out", self.lookback)
+            self.log.info("lookback=%d is ignored in a backfill, which pulls each day once", self.lookback)
             return 0
         return self.lookback
 
@@ -230,7 +237,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         progress = ProgressLine(stats, days)
 
         def watch() -> None:
-            self._check_stopped()
+            self._check_not_killed()
             line = progress.line()
             if line is not None:
                 self.log.info(line)
@@ -260,7 +267,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
 
 def _rows(receipt: Mapping[str, Any], window: Window) -> int:
-    """The window's orders: those of days that were looked back on are not among them."""
+    """Return the number of orders of the window, without those of the lookback days."""
     before = (file for file in receipt["files"] if dt.datetime.fromisoformat(file["window_start"]) < window.start)
     rows: int = receipt["rows"] - sum(file["rows"] for file in before)
     return rows

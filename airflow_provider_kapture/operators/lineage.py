@@ -15,9 +15,13 @@ _ORDERS = "orders"
 
 
 def report_hook_lineage(hook: Any, receipt: Mapping[str, Any]) -> None:
-    """Report the account and the files to the readers of hook lineage, where Airflow has any.
+    """Report the account and the files as hook lineage, if a lineage backend reads it.
 
-    It comes after the files are published, so that nothing in it may fail the task: an asset's URI takes ASCII only.
+    Errors are logged, not raised: the files are already published. Airflow rejects URIs with other than ASCII
+    characters, for instance.
+
+    :param hook: the object that the lineage is reported for
+    :param receipt: the receipt of the pull
     """
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
@@ -28,12 +32,12 @@ def report_hook_lineage(hook: Any, receipt: Mapping[str, Any]) -> None:
             namespace, name = _dataset(file["uri"])
             uri = f"file://{name}" if namespace == "file" else f"{namespace}/{name}"
             collector.add_output_asset(context=hook, uri=uri)
-    except Exception as error:  # noqa: BLE001 - whatever a reader's plugin raises
-        log.warning("Airflow's hook lineage does not have all of this pull: %s", error)
+    except Exception as error:  # noqa: BLE001 - lineage plugins may raise anything
+        log.warning("Could not report all of this pull's hook lineage: %s", error)
 
 
 def openlineage(receipt: Mapping[str, Any]) -> OperatorLineage[Any, Any]:
-    """The receipt in OpenLineage's words: from the account's orders to the files, with their rows and bytes."""
+    """Return the receipt as OpenLineage: the account's orders as input, the files with rows and bytes as outputs."""
     from airflow.providers.common.compat.openlineage.facet import (
         Dataset,
         OutputDataset,
@@ -50,7 +54,7 @@ def openlineage(receipt: Mapping[str, Any]) -> OperatorLineage[Any, Any]:
 
 
 def _dataset(uri: str) -> tuple[str, str]:
-    """An object's namespace and name, as OpenLineage names data sets: no connection's id is part of them."""
+    """Return an object's namespace and name by OpenLineage's naming rules, without the connection's id."""
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme in {"file", "local"}:
         return "file", rest if separator else uri

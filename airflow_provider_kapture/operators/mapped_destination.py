@@ -1,6 +1,7 @@
-"""Mapped tasks: which arguments differ between them, and whether each writes to a destination of its own.
+"""Check that mapped tasks do not write to the same destination, by the arguments they are mapped over.
 
-Only the tasks of one mapped operator or task group are compared, not those of other operators or DAGs.
+Only the tasks of one mapped operator or task group are compared, not those of other operators or DAGs. Whether a
+destination can be written to is checked in ``storage.destinations``.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ from typing import Any
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 _TEMPLATE_EXPRESSION = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
-# What a template can tell one mapped task from another by.
+# Template variables that differ between mapped tasks.
 _TASK_VARIABLES = re.compile(r"\b(task|ti|task_instance|map_index)\b")
-# Tasks that differ in one of these write other orders under the same object names.
+# Tasks that differ in one of these pull other orders, but the names of their objects are the same.
 _QUERY = ("kapture_conn_id", "filters", "extra_body", "date_field")
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """The arguments that a task is mapped over with ``expand`` or ``expand_kwargs``, as given: templates not rendered.
+    """The arguments that a task is mapped over with ``expand`` or ``expand_kwargs``, before templates are rendered.
 
-    :param own: those of this task
+    :param own: the arguments of this task
     :param index: its map index
-    :param every: those of all tasks, by map index; None where only reading one after the other would tell
+    :param every: the arguments of all tasks, by map index; None if they would have to be read one by one
     """
 
     own: Mapping[str, Any]
@@ -52,7 +53,7 @@ def expansion_of(context: Mapping[str, Any], task_id: str) -> Expansion | None:
 
 
 def _product(columns: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the arguments of each task in Airflow's order: the last argument changes first."""
+    """Return the arguments of each task in Airflow's order: the last argument varies fastest."""
     if not all(isinstance(values, list | tuple | Mapping) for values in columns.values()):
         return None
     lists = (values.items() if isinstance(values, Mapping) else values for values in columns.values())
@@ -77,10 +78,12 @@ def check_destination_is_unique(
 ) -> None:
     """Check that no two mapped tasks write to the same object.
 
-    Not seen here: templates that render to the same text.
+    Templates that render to the same text are not detected.
 
-    :param destination: as rendered
-    :param expansion: the arguments that the task is mapped over
+    :param context: the task's context
+    :param task_id: id of the operator
+    :param destination: the rendered destination; None for XCom
+    :param expansion: the arguments that the task is mapped over; None if the task itself is not mapped
     :param templates: the arguments before they were rendered
     :raises KaptureSettingsError: several tasks of the mapped operator or task group write to the same destination
     """
@@ -88,8 +91,8 @@ def check_destination_is_unique(
         return
     is_folder = destination.endswith("/")
     if expansion is None:
-        # A task of a mapped task group: its own arguments name what the group is mapped over.
-        differing = [name for name in _QUERY if _is_of_group(templates.get(name), context, task_id)]
+        # A task of a mapped task group: its own arguments refer to the values that the group is mapped over.
+        differing = [name for name in _QUERY if _depends_on_group(templates.get(name), context, task_id)]
         _check_shared(task_id, templates.get("destination"), differing, is_folder=is_folder)
         return
     rows = expansion.every or [expansion.own]
@@ -103,24 +106,24 @@ def check_destination_is_unique(
         is_same = index != expansion.index and str(row.get("destination", shared)) == own and not _names_task(own)
         if is_same and (not is_folder or _is_other_query(row, expansion.own) or row == expansion.own):
             raise KaptureSettingsError(
-                f"destination {own!r} is also that of mapped task {index} of {task_id!r}, so one would write over the "
-                "other's orders; give each its own, such as with '{{ ti.map_index }}' in it"
+                f"`destination` {own!r} is also used by mapped task {index} of {task_id!r}, so one would overwrite the "
+                "orders of the other; use a different one for each, for example with '{{ ti.map_index }}' in it"
             )
 
 
 def _check_shared(task_id: str, destination: Any, differing: Sequence[str], *, is_folder: bool) -> None:
-    """Check a destination that is not mapped over."""
+    """Check a destination that is the same template for every task."""
     if not isinstance(destination, str) or _names_task(destination) or (is_folder and not differing):
         return
     if is_folder:
         reason = f"which differ in {', '.join(f'`{name}`' for name in differing)}"
-        remedy = "have '{{ ti.map_index }}' in it, or map over it too"
+        remedy = "include '{{ ti.map_index }}' in it, or map over it too"
     else:
         reason = "and is one file"
-        remedy = "end it in '/' for an object for each day, have '{{ ti.map_index }}' in it, or map over it"
+        remedy = "end it in '/' to write one object per day, include '{{ ti.map_index }}' in it, or map over it"
     raise KaptureSettingsError(
-        f"destination {destination!r} is the same for every mapped task of {task_id!r}, {reason}, so each would write "
-        f"over the others' orders; {remedy}"
+        f"`destination` {destination!r} is the same for every mapped task of {task_id!r}, {reason}, so each would "
+        f"overwrite the orders of the others; {remedy}"
     )
 
 
@@ -133,12 +136,12 @@ def _is_other_query(row: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
     return any(row.get(name) != own.get(name) for name in _QUERY)
 
 
-def _is_of_group(value: Any, context: Mapping[str, Any], task_id: str) -> bool:
-    """Whether a value of the group's mapping, or the output of another task of the same group, is in an argument."""
+def _depends_on_group(value: Any, context: Mapping[str, Any], task_id: str) -> bool:
+    """Return whether an argument contains a value of the group's mapping, or output of a task of the same group."""
     if isinstance(value, Mapping):
-        return any(_is_of_group(each, context, task_id) for each in value.values())
+        return any(_depends_on_group(each, context, task_id) for each in value.values())
     if isinstance(value, list | tuple):
-        return any(_is_of_group(each, context, task_id) for each in value)
+        return any(_depends_on_group(each, context, task_id) for each in value)
     if not hasattr(value, "iter_references"):
         return False
     group = context["dag"].get_task(task_id).get_closest_mapped_task_group()

@@ -1,4 +1,4 @@
-"""Lines of a task's log about a pull: its progress now and then, and its result. Pure: the clock is an argument."""
+"""Log lines about a pull: its progress at intervals, and its result. No I/O: the operator logs them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ INTERVAL = 30.0
 
 
 class ProgressLine:
-    """Progress lines of a pull that is running.
+    """The progress lines of a running pull.
 
     :param stats: the counters of the pull
-    :param days: how many of the account's days it reads
-    :param clock: seconds, from any origin
+    :param days: the number of account days that the pull reads
+    :param clock: returns seconds since any fixed origin
     """
 
     def __init__(self, stats: PullStats, days: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class ProgressLine:
         self._started = self._last = clock()
 
     def line(self) -> str | None:
-        """Return the progress; none if the last line is less than :data:`INTERVAL` old."""
+        """Return the progress; None if the last line is less than :data:`INTERVAL` seconds old."""
         now = self._clock()
         if now - self._last < INTERVAL:
             return None
@@ -41,7 +41,7 @@ class ProgressLine:
         )
 
     def _time_left(self, done: int, seconds: float) -> str:
-        """Return an estimate from the days that this attempt has read; nothing before the first, and after the last."""
+        """Return an estimate from the days that this attempt has read; empty before the first and after the last."""
         read = done - self._stats.resumed_days
         if read <= 0 or done >= self._days:
             return ""
@@ -49,7 +49,7 @@ class ProgressLine:
 
 
 def summary(receipt: Mapping[str, Any]) -> str:
-    """Return the result of a pull."""
+    """Return the line that reports the result of a pull, from its receipt."""
     size = sum(file["bytes"] for file in receipt["files"])
     files = receipt["files"]
     written = f"; {_count(len(files), 'file')}, {size:,} bytes" if files else ""

@@ -1,1 +1,1 @@
-"""Waiting for orders."""
+"""The sensor that waits for orders."""

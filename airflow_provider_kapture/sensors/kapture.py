@@ -1,4 +1,7 @@
-"""Wait until a window has orders."""
+"""The sensor that waits until a window has orders, in a worker or, deferred, in the triggerer.
+
+What happens in the triggerer is in ``triggers.kapture``; the events between the two are in ``triggers.events``.
+"""
 
 from __future__ import annotations
 
@@ -33,30 +36,33 @@ from airflow_provider_kapture.window_store import resolve_stored_window
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-# How Airflow tells a sensor that its deferral took too long, 3 and 2.
+# The error text that Airflow 3 and 2 pass to a sensor whose deferral timed out.
 _TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
-# Seconds beyond which a time-out is no bound; there are dates that far ahead.
-_MAX_REACH = 100 * 365 * 86_400.0
+# Seconds that are added to the current time at most: a longer timeout could exceed the largest datetime.
+_MAX_TIMEOUT = 100 * 365 * 86_400.0
 
 
 class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
-    """True when at least ``min_orders`` of a window match. XCom: ``{"orders": seen, "window_start", "window_end"}``.
+    """Wait until at least ``min_orders`` orders of a window match the filters.
 
-    Source: Pull Order API. The same question, decision and errors in poke, reschedule and deferrable mode. A page that
-    fails in a way that may mend is asked for again within the connection's ``retry_budget``; an outage that lasts
-    longer fails the try. What a retry can't mend fails the task at once.
+    XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
+    zone.
 
-    ``poke_interval`` is 1 second at the least. A deferrable sensor asks once in the worker before it defers, and
-    ``timeout`` counts from there.
+    Source: Pull Order API. Requests, condition and errors are the same in poke, reschedule and deferrable mode.
+    Transient errors of a request are retried within the connection's ``retry_budget``; an outage that lasts longer
+    fails the attempt. An error that a retry cannot resolve fails the task at once.
 
-    :param window_start: as the operator's (templated)
-    :param window_end: as the operator's (templated)
-    :param window: as the operator's
-    :param date_field: which time of an order the window is about
+    ``poke_interval`` is at least 1 second. A deferrable sensor pokes once in the worker before it defers, and
+    ``timeout`` counts from the start of that poke.
+
+    :param window_start: as for the operator (templated)
+    :param window_end: as for the operator (templated)
+    :param window: as for the operator
+    :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param min_orders: how many orders are enough; at least 1
-    :param deferrable: wait in the triggerer instead of in a worker's slot
-    :param kapture_conn_id: the connection (templated)
+    :param min_orders: the number of orders to wait for; at least 1
+    :param deferrable: wait in the triggerer, without occupying a worker slot
+    :param kapture_conn_id: id of the connection (templated)
     """
 
     template_fields: Sequence[str] = ("window_start", "window_end", "filters", "kapture_conn_id")
@@ -80,17 +86,17 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self.window_end = window_end
         self.window = window
         self.date_field = date_field
-        # An upstream task's output is a mapping once it is rendered.
+        # The output of an upstream task is a mapping once the field is rendered.
         self.filters = cast("Mapping[str, Any] | None", filters)
         self.min_orders = min_orders
         self.deferrable = deferrable
         self.kapture_conn_id = kapture_conn_id
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Ask once; where that is not enough and the sensor is deferrable, wait in the triggerer.
+        """Count the orders once; if there are too few and the sensor is deferrable, defer to the triggerer.
 
-        :raises AirflowFailException: what a retry can't mend
-        :raises KaptureError: what a retry may mend
+        :raises AirflowFailException: an error that a retry cannot resolve, such as an invalid setting
+        :raises KaptureError: an error that a retry may resolve
         """
         started = time.monotonic()
         with _fail_if_permanent(self.kapture_conn_id):
@@ -105,42 +111,44 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
-        """What the trigger's event means.
+        """Return the XCom value of the trigger's event, or raise the error that it reports.
 
-        :raises AirflowFailException: what a retry can't mend, or an event that is none of the trigger's
-        :raises KaptureError: what a retry may mend
+        :param event: the payload of :class:`~airflow_provider_kapture.triggers.kapture.KaptureOrdersTrigger`
+        :raises AirflowFailException: an error that a retry cannot resolve, or an unknown payload
+        :raises AirflowSkipException: any error, if ``never_fail`` is set
+        :raises KaptureError: an error that a retry may resolve
         """
         try:
             outcome = from_payload(event)
         except ValueError as error:
             raise AirflowFailException(
-                f"The trigger's event is not one that this sensor knows ({error}): have worker and triggerer the same "
-                "version of this provider?"
+                f"The trigger sent an event that this sensor does not know ({error}); check that workers and triggerer "
+                "run the same provider version"
             ) from error
         if isinstance(outcome, ConditionMet):
             return outcome.xcom()
         failure = outcome.exception()
         if self.never_fail:
-            # As in a worker: Airflow itself does not skip on everything that comes out of here.
-            raise AirflowSkipException(f"Skipping, as never_fail says: {failure}") from failure
+            # Airflow applies `never_fail` to errors of poke(), but not to all errors of this method.
+            raise AirflowSkipException(f"Skipped because `never_fail` is set: {failure}") from failure
         with _fail_if_permanent(self.kapture_conn_id):
             raise failure
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """As in a worker: a wait that takes too long is the sensor's time-out, and skipped where ``soft_fail`` says so.
+        """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the deferral timed out.
 
-        Airflow 2 calls it a failed deferral, and until 3.0 it does not skip it.
+        Airflow 2 reports such a timeout as a failed deferral, and versions before 3.0 do not skip it.
         """
         error = (next_kwargs or {}).get("error")
         if next_method != "__fail__" or error not in _TIMED_OUT:
             return super().resume_execution(next_method, next_kwargs, context)
-        message = f"The window did not have enough orders within {self.timeout:g} s ({error})"
+        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s ({error})"
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message)
 
     def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        # Airflow's exponential backoff begins with half the interval.
+        # Airflow's exponential backoff starts with half the interval.
         return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
@@ -152,7 +160,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
             window=self.window,
         )
         self.log.info("Window [%s, %s) from %s", window.start.isoformat(), window.end.isoformat(), source)
-        self._check_in_reach(window)
+        self._check_starts_before_timeout(window)
         return window
 
     def _count(self, client: KaptureClient, window: Window) -> ConditionMet:
@@ -169,23 +177,23 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
                 raise
-            # Airflow itself would go on in the worker.
-            self.log.warning("Waiting on in the triggerer, as silent_fail says: %s", error)
+            # Airflow itself would ignore the error and keep poking in the worker.
+            self.log.warning("Deferring to the triggerer despite an error, because silent_fail is set: %s", error)
         return ConditionMet(seen, window.start.isoformat(), window.end.isoformat())
 
-    def _check_in_reach(self, window: Window) -> None:
-        """An order is created in the present: one in a window beyond the time-out can't come in time."""
-        reach = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=min(self.timeout, _MAX_REACH))
-        if self.date_field == "create" and window.start >= reach:
+    def _check_starts_before_timeout(self, window: Window) -> None:
+        """Raise an error if the sensor times out before the window starts: no order can be created in it until then."""
+        deadline = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=min(self.timeout, _MAX_TIMEOUT))
+        if self.date_field == "create" and window.start >= deadline:
             raise KaptureSettingsError(
-                f"The window starts at {window.start.isoformat()}, and this sensor's timeout ({self.timeout:g} s) ends "
-                "before that: no order can be created in it in time; give an earlier window_start or a longer timeout"
+                f"The window starts at {window.start.isoformat()}, after this sensor's `timeout` ({self.timeout:g} s) "
+                "has passed; set an earlier `window_start` or a longer `timeout`"
             )
 
     def _wait_deferred(self, account: Account, seen: ConditionMet, timeout: float) -> None:
         from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
-        # As they are sent: plain strings, whatever the DAG's author gave.
+        # The values as they are sent, which are strings whatever types the DAG's author used.
         filters, personal = split_personal(build_query(self.date_field, self.filters).body)
         trigger = KaptureOrdersTrigger(
             kapture_conn_id=self.kapture_conn_id,
@@ -205,7 +213,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
 
 @contextmanager
 def _fail_if_permanent(kapture_conn_id: str) -> Iterator[None]:
-    """What a retry can't mend fails the task for good."""
+    """Raise AirflowFailException for errors that a retry cannot resolve, so that the task fails without one."""
     try:
         yield
     except AirflowNotFoundException as error:

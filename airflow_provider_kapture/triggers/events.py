@@ -1,4 +1,7 @@
-"""Events that the triggerer sends to the sensor, and the values that both check."""
+"""The events that the trigger sends to the sensor, and the checks that both share.
+
+The event of the asset watcher is in ``triggers.watch_state``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_kapture.client import errors
 
-# Seconds between polls, at the least: nobody's orders come so fast that a shorter pause would pay.
+# Minimum seconds between polls; more frequent ones would only add load.
 MIN_INTERVAL = 1.0
 
 _ERROR_TYPES: Mapping[str, type[Exception]] = MappingProxyType(
@@ -24,25 +27,30 @@ _ERROR_TYPES: Mapping[str, type[Exception]] = MappingProxyType(
 
 
 def check_min_orders(min_orders: object) -> None:
-    """What is enough must be a number of orders.
+    """Check the number of orders to wait for.
 
-    :raises KaptureSettingsError: it is none, or below 1
+    :raises KaptureSettingsError: it is not a whole number, or below 1
     """
     if type(min_orders) is not int or min_orders < 1:
-        raise errors.KaptureSettingsError(f"min_orders is {min_orders!r}: it must be a whole number of at least 1")
+        raise errors.KaptureSettingsError(f"`min_orders` is {min_orders!r}: it must be a whole number of at least 1")
 
 
-def poll_delay(interval: float, doublings: int, most: float) -> float:
-    """Seconds until the next poll: the interval, doubled so often, up to ``most``; never less than the interval."""
-    return min(interval * 2.0 ** min(doublings, 32), max(interval, most))
+def poll_delay(interval: float, doublings: int, max_delay: float) -> float:
+    """Return the seconds until the next poll.
+
+    :param interval: seconds between polls; the result is never less
+    :param doublings: how many times the interval is doubled
+    :param max_delay: maximum seconds
+    """
+    return min(interval * 2.0 ** min(doublings, 32), max(interval, max_delay))
 
 
 class ConditionMet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="status", tag="enough"):
     """The window has enough orders.
 
-    :param orders: how many were seen; reading stops where they are enough
-    :param window_start: ISO 8601, the account's time zone
-    :param window_end: ISO 8601, the account's time zone
+    :param orders: the number of orders seen; reading stops once they are enough
+    :param window_start: first instant of the window, ISO 8601 in the account's time zone
+    :param window_end: first instant after the window, ISO 8601 in the account's time zone
     """
 
     orders: int
@@ -50,12 +58,12 @@ class ConditionMet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
     window_end: str
 
     def xcom(self) -> dict[str, Any]:
-        """What the sensor hands on, whichever way it waited."""
+        """Return the sensor's XCom value, which is the same in every mode."""
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
 class WaitFailed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="status", tag="failed"):
-    """Waiting has become pointless.
+    """An error has ended the wait.
 
     :param error: the name of the error's class
     :param message: its message
@@ -66,28 +74,28 @@ class WaitFailed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
 
     def __post_init__(self) -> None:
         if self.error not in _ERROR_TYPES:
-            raise ValueError(f"{self.error!r} is no error of this provider")
+            raise ValueError(f"{self.error!r} is not an error of this provider")
 
     @classmethod
     def from_error(cls, error: Exception) -> Self:
-        """The event that an error becomes."""
+        """Return the event that reports an error."""
         return cls(type(error).__name__, str(error))
 
     def exception(self) -> Exception:
-        """The error that it was: its class and its message."""
+        """Return the reported error, with its class and message."""
         return _ERROR_TYPES[self.error](self.message)
 
 
 def to_payload(event: ConditionMet | WaitFailed) -> dict[str, Any]:
-    """The event as Airflow carries it: plain data."""
+    """Return the event as plain data, which Airflow can store."""
     payload: dict[str, Any] = msgspec.to_builtins(event)
     return payload
 
 
 def from_payload(payload: object) -> ConditionMet | WaitFailed:
-    """The event that Airflow carried.
+    """Return the event of a payload.
 
-    :raises ValueError: it is none of these
+    :raises ValueError: the payload is not one of these events
     """
     try:
         return msgspec.convert(payload, ConditionMet | WaitFailed)

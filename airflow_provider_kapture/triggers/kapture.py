@@ -1,4 +1,8 @@
-"""Waiting for orders in the triggerer."""
+"""The triggers: one for the deferred sensor, one for an asset watcher.
+
+The sensor's event payloads are in ``triggers.events``; which orders are new to a watcher is decided in
+``triggers.watch_state``, and stored by ``triggers.state_store``.
+"""
 
 from __future__ import annotations
 
@@ -34,29 +38,30 @@ from airflow_provider_kapture.triggers.events import (
 from airflow_provider_kapture.triggers.state_store import load, save
 from airflow_provider_kapture.triggers.watch_state import NewOrders, PollResult, Watermark
 
-_MAX_PAUSE = 3600.0
-# A watcher's place is kept with each event, and so often where none come: what it has to catch up with stays short.
+# Maximum seconds between two polls after growing delays.
+_MAX_DELAY = 3600.0
+# The watermark is saved with each event, and at this interval without events, to limit what a restart must read again.
 _SAVE_INTERVAL_MS = 3_600_000
 
 
 class KaptureOrdersTrigger(BaseTrigger):
-    """Fires once: when at least ``min_orders`` of a window match, or when waiting has become pointless.
+    """Fires once: when at least ``min_orders`` orders of a window match, or on an error that ends the wait.
 
-    Restarted by the triggerer, it asks again at once; the window is the same. A page that fails in a way that may mend
-    is asked for again within the connection's ``retry_budget``, never sooner than ``poll_interval`` after the failure.
+    After a restart of the triggerer it polls again at once, for the same window. Transient errors of a request are
+    retried within the connection's ``retry_budget``, never sooner than ``poll_interval`` after the failure.
 
-    :param kapture_conn_id: the connection
-    :param window_start: ISO 8601 with offset
-    :param window_end: ISO 8601 with offset
-    :param date_field: which time of an order the window is about
+    :param kapture_conn_id: id of the connection
+    :param window_start: first instant of the window, ISO 8601 with offset
+    :param window_end: first instant after the window, ISO 8601 with offset
+    :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to values
-    :param sealed_filters: those that tell who a customer is, as
-        :func:`~airflow_provider_kapture.privacy.encrypt_filters` gives them
-    :param min_orders: how many orders are enough
-    :param poll_interval: seconds between polls, whatever fails; 1 at the least
-    :param exponential_backoff: double the pause after each poll
-    :param max_wait: seconds that a pause grows to, at the most; an hour where none are given
-    :param silent_fail: wait on, however long failures that may mend last
+    :param sealed_filters: the filters that may identify a customer, encrypted by
+        :func:`~airflow_provider_kapture.privacy.encrypt_filters`
+    :param min_orders: the number of orders to wait for
+    :param poll_interval: seconds between polls, also after errors; at least 1
+    :param exponential_backoff: double the delay after each poll
+    :param max_wait: maximum delay in seconds; None for an hour
+    :param silent_fail: keep waiting through transient errors, however long they last
     """
 
     def __init__(
@@ -88,7 +93,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         self.silent_fail = silent_fail
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Plain data and the connection's id; never a secret."""
+        """Return the class path and the arguments, as plain data without secrets."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "kapture_conn_id": self.kapture_conn_id,
             "window_start": self.window_start,
@@ -107,7 +112,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         return f"<{type(self).__name__} {self.kapture_conn_id} [{self.window_start}, {self.window_end})>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until there is something to say; one event."""
+        """Poll until the condition is met or an error ends the wait, and yield one event."""
         yield TriggerEvent(to_payload(await self._outcome()))  # type: ignore[no-untyped-call]  # as above
 
     async def _outcome(self) -> ConditionMet | WaitFailed:
@@ -118,28 +123,26 @@ class KaptureOrdersTrigger(BaseTrigger):
                 check_min_orders(self.min_orders)
                 account = await async_account(self.kapture_conn_id)
                 filters = await self._filters(account)
-                # Retries keep to the interval between polls.
+                # Retries must not be more frequent than polls.
                 async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
                     while (seen := await self._count(client, filters)) < self.min_orders:
-                        await self._pause(polls)
+                        await self._wait(polls)
                         polls += 1
                 return ConditionMet(seen, self.window_start, self.window_end)
-            except AirflowNotFoundException as error:  # the connection is gone
+            except AirflowNotFoundException as error:  # the connection was deleted
                 return WaitFailed.from_error(error)
             except KaptureError as error:
                 if error.permanent and account is not None and await self._has_changed(account):
-                    self.log.warning(
-                        "The connection is another by now, so that this is no reason to give up: %s", error
-                    )
+                    self.log.warning("Polling again, because the connection has changed since this error: %s", error)
                 elif error.permanent or not self.silent_fail:
                     return WaitFailed.from_error(error)
                 else:
-                    self.log.warning("Waiting on, as silent_fail says: %s", error)
-            await self._pause(polls)
+                    self.log.warning("Polling again despite an error, because silent_fail is set: %s", error)
+            await self._wait(polls)
             polls += 1
 
     async def _has_changed(self, account: Account) -> bool:
-        """Whether the connection is another than when the wait began, such as after a change of its password."""
+        """Return whether the connection has changed since the account was read, for example its password."""
         try:
             return await async_account(self.kapture_conn_id) != account
         except (AirflowNotFoundException, KaptureError):
@@ -148,7 +151,7 @@ class KaptureOrdersTrigger(BaseTrigger):
     async def _filters(self, account: Account) -> dict[str, Any]:
         filters = dict(self.filters or {})
         if self.sealed_filters is not None:
-            # In a thread: to open it takes a while.
+            # In a thread: deriving the key takes tens of milliseconds of CPU time.
             filters |= await asyncio.to_thread(decrypt_filters, account, self.sealed_filters)
         return filters
 
@@ -161,39 +164,40 @@ class KaptureOrdersTrigger(BaseTrigger):
             at_least=self.min_orders,
         )
 
-    async def _pause(self, polls: int) -> None:
-        most = _MAX_PAUSE if self.max_wait is None else self.max_wait
-        await asyncio.sleep(poll_delay(self.poll_interval, polls if self.exponential_backoff else 0, most))
+    async def _wait(self, polls: int) -> None:
+        max_delay = _MAX_DELAY if self.max_wait is None else self.max_wait
+        await asyncio.sleep(poll_delay(self.poll_interval, polls if self.exponential_backoff else 0, max_delay))
 
 
 class KaptureOrdersEventTrigger(BaseEventTrigger):
-    """Fires when orders appear that were not there before; for an ``AssetWatcher``. Needs Airflow 3.
+    """Fires when new orders appear; for an ``AssetWatcher``. Needs Airflow 3.
 
     ::
 
         new_orders = Asset("kapture_orders", watchers=[AssetWatcher("kapture", KaptureOrdersEventTrigger())])
 
-    The event: ``{"orders": how many are new, "first_create_date": their oldest createDate, "last_create_date": their
-    newest}``, both ISO 8601 in the account's time zone. Its first poll only looks at what is there.
+    Payload of the event: ``{"orders": number of new orders, "first_create_date": their oldest createDate,
+    "last_create_date": their newest createDate}``, both ISO 8601 in the account's time zone. The first poll records the
+    existing orders, and does not fire.
 
-    A watcher that is restarted goes on where it was, and tells of what came meanwhile, where Airflow keeps state for an
-    asset (3.3 and later); elsewhere, or where one trigger watches for many assets, it looks anew, and does not fire for
-    what is there by then. Its place is kept before the event is handed to Airflow: no order is told of twice, and an
-    event that dies with the triggerer in that moment is not repeated. So let the DAG pull whole days, which the next
-    event of the day makes good.
+    After a restart, a watcher continues from its watermark and reports the orders that appeared meanwhile, if Airflow
+    stores state for the asset (3.3 and later). Otherwise, or if one trigger watches several assets, the first poll
+    records the existing orders again. Delivery is at most once: the watermark is saved before the event is passed to
+    Airflow, so no order is reported twice, but an event is lost if the triggerer dies in between. Let the DAG pull
+    whole days: the next event of that day then covers the lost one.
 
-    Watchers with the same arguments share their polls: those of DAGs that Airflow reads together are one trigger to it,
-    others share one stream (3.3 and later).
+    Watchers with the same arguments share their polls: those of DAGs in the same DAG file are a single trigger to
+    Airflow, others share one stream (3.3 and later).
 
-    Whatever fails, a watcher goes on, with growing pauses: there is no task that it could fail, and Airflow starts a
-    watcher that ended again at once.
+    Errors are logged, and polling continues with growing delays: there is no task that could fail, and Airflow restarts
+    a watcher that has ended at once.
 
-    :param kapture_conn_id: the connection
-    :param filters: documented filter names to a string, a number or a list of them; none that may tell who a customer
-        is, because Airflow stores a watcher's arguments in plain text
-    :param poll_interval: seconds between polls, whatever fails; 1 at the least
-    :raises KaptureSettingsError: a filter that may tell who a customer is
-    :param lookback: seconds after its ``createDate`` within which an order that shows up late is still noticed
+    :param kapture_conn_id: id of the connection
+    :param filters: documented filter names to a string, a number or a list of them; none that may identify a customer,
+        because Airflow stores a watcher's arguments in plain text
+    :param poll_interval: seconds between polls, also after errors; at least 1
+    :param lookback: seconds after its ``createDate`` within which an order that becomes visible late is still reported
+    :raises KaptureSettingsError: a filter may identify a customer
     """
 
     def __init__(
@@ -210,14 +214,14 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         self.filters = filters
         self.poll_interval = max(MIN_INTERVAL, poll_interval)
         self.lookback = max(0.0, lookback)
-        # Airflow's place for it, where it has one; the triggerer puts it there.
+        # The triggerer sets this attribute in Airflow 3.3 and later.
         self.asset_state_store: Any = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Plain data and the connection's id; never a secret.
+        """Return the class path and the arguments, as plain data without secrets.
 
-        :raises KaptureSettingsError: a filter that will not do. Here, where the DAG's author sees it: from the
-            constructor it would end a triggerer, unless it is a :class:`TypeError`
+        :raises KaptureSettingsError: a filter is invalid. It is raised here, where the DAG's author sees it: raised by
+            the constructor, any error except :class:`TypeError` would end the triggerer
         """
         filters = dict(build_query("create", self.filters).body) if self.filters else None
         return f"{type(self).__module__}.{type(self).__qualname__}", {**self._arguments(), "filters": filters}
@@ -234,7 +238,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         return f"<{type(self).__name__} {self.kapture_conn_id}>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll for as long as it is watched; alone, where Airflow shares no streams."""
+        """Poll until cancelled, and yield an event for new orders; used if Airflow does not share streams."""
         async with (
             aclosing(self.open_shared_stream(self._arguments())) as polls,
             aclosing(self.filter_shared_stream(polls)) as events,
@@ -243,29 +247,29 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
                 yield event
 
     def shared_stream_key(self) -> Hashable:
-        """Watchers that ask the same, as often, share one stream of polls."""
+        """Return the key of the shared stream: watchers with equal arguments share one."""
         return _digest(self._arguments())
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[PollResult, None]:
-        """Poll for ever, whatever fails."""
-        watching = cls(**kwargs)
+        """Poll until cancelled, and yield each result; errors are logged, and polling continues."""
+        watcher = cls(**kwargs)
         start: int | None = None
         failures = 0
         while True:
             try:
-                poll = await watching._poll(start)
+                poll = await watcher._poll(start)
                 start, failures = poll.next_ms, 0
                 yield poll
-            except Exception as error:  # noqa: BLE001 - one that ends is started again at once, without a pause
+            except Exception as error:  # noqa: BLE001 - Airflow would restart a watcher that ended without a delay
                 failures += 1
-                watching.log.warning("No poll of %s: %s: %s", watching.kapture_conn_id, type(error).__name__, error)
-            await asyncio.sleep(poll_delay(watching.poll_interval, failures, _MAX_PAUSE))
+                watcher.log.warning("Poll of %s failed: %s: %s", watcher.kapture_conn_id, type(error).__name__, error)
+            await asyncio.sleep(poll_delay(watcher.poll_interval, failures, _MAX_DELAY))
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[PollResult]
     ) -> AsyncGenerator[TriggerEvent, None]:
-        """Of what the polls see, tell what is new to this watcher."""
+        """Yield an event for each poll result that contains orders that are new to this watcher."""
         watermark: Watermark | None = None
         saved_ms = 0
         async for poll in shared_stream:
@@ -275,15 +279,17 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
                     or Watermark.from_state(await load(self.asset_state_store, self._key()))
                     or Watermark.initial(poll)
                 )
-                new_orders = current.new_orders(poll.orders) + await self._missed(current, poll)
-                after = current.advance(poll)
-                if new_orders.orders or after.since_ms - saved_ms >= _SAVE_INTERVAL_MS:
-                    # Before the event: one that is lost is made good by the next, one that comes twice is not.
-                    await save(self.asset_state_store, self._key(), after)
-                    saved_ms = after.since_ms
-                watermark = after
-            except Exception as error:  # noqa: BLE001 - as above; the next look makes good what this one could not tell
-                self.log.warning("No news of %s: %s: %s", self.kapture_conn_id, type(error).__name__, error)
+                new_orders = current.new_orders(poll.orders) + await self._missed_orders(current, poll)
+                advanced = current.advance(poll)
+                if new_orders.orders or advanced.since_ms - saved_ms >= _SAVE_INTERVAL_MS:
+                    # Before the event: a lost event is covered by the next one, a repeated one is not undone.
+                    await save(self.asset_state_store, self._key(), advanced)
+                    saved_ms = advanced.since_ms
+                watermark = advanced
+            except Exception as error:  # noqa: BLE001 - as above; the next poll reports these orders
+                self.log.warning(
+                    "Could not report new orders of %s: %s: %s", self.kapture_conn_id, type(error).__name__, error
+                )
                 continue
             if new_orders.orders:
                 yield TriggerEvent(new_orders.payload(poll.zone))  # type: ignore[no-untyped-call]  # as above
@@ -298,8 +304,8 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
                 orders |= batch
         return PollResult(start, following, orders, account.zone)
 
-    async def _missed(self, watermark: Watermark, poll: PollResult) -> NewOrders:
-        """What came while this watcher was away, and is older than what the look asked for."""
+    async def _missed_orders(self, watermark: Watermark, poll: PollResult) -> NewOrders:
+        """Return the new orders between the watermark and the start of the poll: those of a longer interruption."""
         new_orders = NewOrders()
         if watermark.since_ms < poll.start_ms:
             account = await async_account(self.kapture_conn_id)
@@ -316,34 +322,36 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
                     yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
 
     def _key(self) -> str:
-        """Watchers of one asset each have a place of their own."""
+        """Return the key of the watermark; watchers of the same asset with other arguments have another."""
         return f"kapture_orders_{_digest([self.kapture_conn_id, build_query('create', self.filters).body])[:16]}"
 
 
 class _PersonalFilterError(KaptureSettingsError, TypeError):
-    """A TypeError, too: the only error of a trigger's constructor that does not end a whole triggerer."""
+    """Also a TypeError: any other error of a trigger's constructor would end the triggerer."""
 
 
 def _check_not_personal(filters: Mapping[str, Any] | None) -> None:
-    """A watcher's arguments stand in the serialized DAG. Its identity is their hash, so they cannot be encrypted.
+    """Check that no filter may identify a customer: a watcher's arguments are stored in the serialized DAG.
 
-    :raises KaptureSettingsError: names the filters, and not their values
+    They cannot be encrypted, because Airflow identifies a watcher by their hash.
+
+    :raises KaptureSettingsError: a filter may identify a customer; names the filters, not their values
     """
     personal = sorted(split_personal(filters)[1]) if isinstance(filters, Mapping) else []
     if personal:
         raise _PersonalFilterError(
             f"Filters that may identify a customer ({', '.join(personal)}) cannot be arguments of a watcher, because "
-            "Airflow stores them in plain text: put them into `default_body` of a connection of the watcher's own"
+            "Airflow stores those in plain text; put them into `default_body` of a separate connection"
         )
 
 
 def _digest(value: object) -> str:
-    """The same for the same, and nothing of it can be read."""
+    """Return a hash of a JSON value, so that stored keys reveal nothing of the filters."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class _Order(msgspec.Struct):
-    """What a watcher looks at of an order."""
+    """The fields of an order that a watcher needs."""
 
     id: Any
     createDate: Any  # noqa: N815 - the vendor's name

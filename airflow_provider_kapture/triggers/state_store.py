@@ -1,4 +1,7 @@
-"""What Airflow keeps for a watcher, where it keeps anything: the state of an asset."""
+"""Reads and writes a watcher's watermark in Airflow's asset state store (3.3 and later).
+
+What a watermark means, and how it is advanced, is in ``triggers.watch_state``.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from airflow_provider_kapture.triggers.watch_state import Watermark
 
 
 async def load(store: Any, key: str) -> object:
-    """What was kept; none where nothing was, or can be.
+    """Return the stored state; None if there is none, or Airflow cannot store any.
 
-    :param store: the watched asset's state, as the triggerer hands it to a trigger
+    :param store: the watched asset's state store, which the triggerer passes to a trigger; None before Airflow 3.3
+    :param key: key of the watermark
     """
     if store is None:
         return None
-    with suppress(ValueError):  # several assets: Airflow does not say whose state would be meant
+    with suppress(ValueError):  # with several assets, Airflow does not know whose state is meant
         if hasattr(store, "aget"):
             return await store.aget(key)
         return await asyncio.to_thread(store.get, key)
@@ -24,7 +28,11 @@ async def load(store: Any, key: str) -> object:
 
 
 async def save(store: Any, key: str, watermark: Watermark) -> None:
-    """Keep a place, where anything can be kept."""
+    """Store a watermark, if Airflow can store any.
+
+    :param store: as for :func:`load`
+    :param key: key of the watermark
+    """
     if store is None:
         return
     with suppress(ValueError):  # as above

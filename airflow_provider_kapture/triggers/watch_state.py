@@ -1,4 +1,7 @@
-"""What the triggerer says to the sensor, one way in and one way out; and which orders are news to a watcher: pure."""
+"""The state of an asset watcher: which orders are new, and how far it has read. No I/O.
+
+Polling is in ``triggers.kapture``; storage of the watermark is in ``triggers.state_store``.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,17 @@ from airflow_provider_kapture.client.days import from_ms
 
 # Kapture's clock may be ahead of this machine's.
 _CLOCK_SKEW_MS = 300_000
-# Orders that outlive the triggerer in a watcher's place: what Airflow keeps for an asset should stay small.
+# Maximum number of orders in a stored watermark: the state of an asset should stay small.
 _MAX_STORED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What a poll of a watcher saw. Instants are epoch milliseconds.
+    """The result of one poll. Instants are epoch milliseconds.
 
-    :param start_ms: what was created before was not asked for
-    :param next_ms: where the next look starts: what is created from then on may still show up
-    :param orders: each order's ``createDate``
+    :param start_ms: start of the range that was polled; orders created earlier were not requested
+    :param next_ms: start of the next poll; orders created later may still become visible
+    :param orders: the ``createDate`` of each order
     :param zone: the account's time zone
     """
 
@@ -35,23 +38,25 @@ class PollResult:
 
     @staticmethod
     def window(start_ms: int | None, now_ms: int, lookback_ms: int) -> tuple[int, int, int]:
-        """Start and end of what a look asks for, half-open, and where the next one starts.
+        """Return the half-open range ``[start, end)`` to poll, and the start of the next poll, in epoch milliseconds.
 
-        :param start_ms: where the look before said that it starts
+        :param start_ms: the start that the previous poll returned; None for the first poll
+        :param now_ms: the current time
+        :param lookback_ms: milliseconds for which an order may become visible late
         """
         earliest = now_ms - lookback_ms
         start = earliest if start_ms is None else start_ms
-        # A clock that was set back makes a look wider, and no later.
+        # If the clock was set back, widen the range; never move its start forward.
         return min(start, earliest), now_ms + _CLOCK_SKEW_MS, max(start, earliest)
 
 
 @dataclass(frozen=True, slots=True)
 class NewOrders:
-    """Orders that were not there before. Instants are epoch milliseconds.
+    """A summary of new orders. Instants are epoch milliseconds.
 
-    :param orders: how many
-    :param first_ms: their oldest ``createDate``
-    :param last_ms: their newest
+    :param orders: the number of orders
+    :param first_ms: their oldest ``createDate``; 0 without orders
+    :param last_ms: their newest ``createDate``; 0 without orders
     """
 
     orders: int = 0
@@ -66,7 +71,7 @@ class NewOrders:
         )
 
     def payload(self, zone: dt.tzinfo) -> dict[str, Any]:
-        """What the event says of them; instants are ISO 8601 in the account's time zone."""
+        """Return the payload of the event; instants are ISO 8601 in ``zone``."""
         return {
             "orders": self.orders,
             "first_create_date": from_ms(self.first_ms, zone).isoformat(),
@@ -75,45 +80,49 @@ class NewOrders:
 
     @classmethod
     def from_dates(cls, created: Collection[int]) -> NewOrders:
-        """The news that orders with these ``createDate`` are."""
+        """Return the summary of orders with these ``createDate`` values, in epoch milliseconds."""
         return cls(len(created), min(created), max(created)) if created else cls()
 
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a watcher has seen.
+    """How far a watcher has read. Instants are epoch milliseconds.
 
-    :param since_ms: what was created before is no news, whenever it shows up; epoch milliseconds
-    :param seen: the orders since then that are no news either, each with its ``createDate``. One that leaves the
-        listing stays, so that it is no news if it comes back
+    :param since_ms: orders created earlier are never new, whenever they become visible
+    :param seen: the known orders created since then, each with its ``createDate``. An order that leaves the listing
+        stays here, so that it is not reported again if it returns
     """
 
     since_ms: int
     seen: Mapping[OrderKey, int]
 
     def new_orders(self, orders: Mapping[OrderKey, int]) -> NewOrders:
-        """Those of a poll's orders that were not seen before."""
+        """Return a summary of those orders of a poll that are new."""
         return NewOrders.from_dates([at for key, at in orders.items() if at >= self.since_ms and key not in self.seen])
 
     def advance(self, poll: PollResult) -> Watermark:
-        """The place after a look, as small as it can be."""
+        """Return the watermark after a poll, without the orders that it no longer needs."""
         since = max(self.since_ms, poll.next_ms)
         return Watermark(since, {key: at for key, at in {**self.seen, **poll.orders}.items() if at >= since})
 
     @classmethod
     def initial(cls, poll: PollResult) -> Watermark:
-        """The place of a watcher to which all that its first look saw is no news."""
+        """Return the watermark after a first poll, all of whose orders are known."""
         return cls(poll.start_ms, {}).advance(poll)
 
     def to_state(self) -> dict[str, Any]:
-        """The place as Airflow keeps it: plain data, small, and never such that an order is told twice."""
+        """Return the watermark as plain data of limited size.
+
+        Of more than 1,000 orders only the newest are stored, and ``since`` moves up to them, so that no order is
+        reported twice.
+        """
         newest = sorted(self.seen.items(), key=lambda item: item[1], reverse=True)
         since = newest[_MAX_STORED][1] + 1 if len(newest) > _MAX_STORED else self.since_ms
         return {"since": since, "seen": [[key, at] for key, at in newest if at >= since]}
 
     @classmethod
     def from_state(cls, state: object) -> Watermark | None:
-        """The place that Airflow kept; none where that is not one."""
+        """Return the watermark from stored state; None if the state is not a watermark."""
         try:
             found = msgspec.convert(state, _StoredWatermark)
         except msgspec.ValidationError:

@@ -38,10 +38,10 @@ def partition(key: str | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("version", "key", "message"),
     [
-        ("2.11.2", None, r"needs Airflow 3\.2 or later, and this is 2\.11\.2"),
+        ("2.11.2", None, r"needs Airflow 3\.2 or later, but this is 2\.11\.2"),
         ("3.0.6", None, r"needs Airflow 3\.2 or later"),
         ("3.1.8", None, r"needs Airflow 3\.2 or later"),
-        ("3.2.2", None, r"needs Airflow 3\.3 or later in a run without a partition, and this is 3\.2\.2"),
+        ("3.2.2", None, r"needs Airflow 3\.3 or later in a run without a partition, but this is 3\.2\.2"),
         ("3.2.0rc1", None, r"needs Airflow 3\.3 or later"),
         ("3.2.2", "2024-05-08", None),
         ("3.3.2", None, None),
@@ -228,7 +228,7 @@ def test_what_airflow_cannot_fire_fails_for_good_before_the_first_request(
     kapture: Emulator, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(airflow, "__version__", "3.2.2")
-    with pytest.raises(AirflowFailException, match=r"partition_events needs Airflow 3\.3"):
+    with pytest.raises(AirflowFailException, match=r"`partition_events` needs Airflow 3\.3"):
         pull(destination=f"{tmp_path}/orders/", partition_events=True).execute({})
     assert kapture.stats()["requests"] == 0
     assert list(tmp_path.iterdir()) == []

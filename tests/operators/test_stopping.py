@@ -95,7 +95,7 @@ def test_a_task_that_was_stopped_before_it_began_asks_nothing(kapture: Emulator,
         task_id="pull", window_start="2024-05-08", window_end="2024-05-11", destination=f"{tmp_path}/"
     )
     pull.on_kill()
-    with pytest.raises(AirflowException, match="stopped"):
+    with pytest.raises(AirflowException, match="killed"):
         pull.execute({})
     assert kapture.stats()["requests"] == 0
 
@@ -104,9 +104,9 @@ def test_a_stop_that_something_swallowed_is_not_forgotten(kapture: Emulator, tmp
     pull = KapturePullOrdersOperator(
         task_id="pull", window_start="2024-05-08", window_end="2024-05-11", destination=f"{tmp_path}/"
     )
-    with once(lambda: kapture.stats()["requests"] > 0, lambda: setattr(pull, "_stopped", True)):
+    with once(lambda: kapture.stats()["requests"] > 0, lambda: setattr(pull, "_is_killed", True)):
         kapture.set(status_every=None, latency=0.2)
-        with pytest.raises(AirflowException, match="stopped"):
+        with pytest.raises(AirflowException, match="killed"):
             pull.execute({})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -117,8 +117,8 @@ def test_threads_of_a_pull_have_the_names_that_tests_look_for(kapture: Emulator,
         task_id="pull", window_start="2024-05-08", window_end="2024-05-11", destination=f"{tmp_path}/"
     )
     with (
-        once(lambda: pull_threads.running() == pull_threads.NAMES, lambda: setattr(pull, "_stopped", True)),
-        pytest.raises(AirflowException, match="stopped"),
+        once(lambda: pull_threads.running() == pull_threads.NAMES, lambda: setattr(pull, "_is_killed", True)),
+        pytest.raises(AirflowException, match="killed"),
     ):
         pull.execute({})
     assert not pull_threads.running()
