@@ -1,1 +1,1 @@
-"""Orders to files: encode, spool, check, publish."""
+"""Orders to files and XCom: encoders, destinations, checkpoints and the receipt."""

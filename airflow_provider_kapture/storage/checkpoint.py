@@ -1,8 +1,8 @@
-"""What a failed try of a run has published, for the next try: Airflow's retry, or a user's Clear.
+"""The checkpoint of a task: the parts that a failed attempt has published, for Airflow's retry or a user's Clear.
 
-On success it is forgotten, so that clearing a finished run pulls everything again; so does one whose work has changed.
-Airflow keeps a task's state between its tries from 3.3 on. Before that it is a Variable: XCom is emptied when a try
-starts, and an object beside the data would be one more thing in the way of readers.
+It is deleted on success, so that clearing a finished run pulls everything again. It is stored in Airflow's task state
+from 3.3 on, and in a Variable before: XCom is deleted when an attempt starts, and an object next to the data would
+have to be skipped by readers. The window that outlives success is in ``window_store``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Store(Protocol):
 
 
 class _Variables:
-    """Airflow Variables, for versions that keep no state of a task between its tries; gone once the task succeeds."""
+    """Airflow Variables as a store, for versions without task state; the Variable is deleted once the task succeeds."""
 
     def get(self, key: str) -> Any:
         return Variable.get(key, None, deserialize_json=True)
@@ -40,11 +40,12 @@ class _Variables:
 
 
 class Checkpoint:
-    """Entries of finished parts of a pull, kept over the tries of one task of one run, under the work's fingerprint.
+    """The finished parts of a pull, stored across the attempts of one task of one run.
 
-    :param store: where they are kept; none keeps them nowhere
-    :param key: the task of the run
-    :param work: all that makes it the same work; another fingerprint starts afresh
+    :param store: where they are stored; None to store nothing
+    :param key: identifies the task of the run
+    :param work: the settings that decide what is pulled and where it is written; parts that were stored with other
+        settings are ignored
     """
 
     def __init__(self, store: _Store | None, key: str, work: Mapping[str, Any]) -> None:
@@ -56,11 +57,11 @@ class Checkpoint:
         self._done: dict[str, dict[str, Any]] = dict(stored["done"]) if stored.get("work") == self._work else {}
 
     def get(self, part: str) -> dict[str, Any] | None:
-        """What was kept of a part."""
+        """Return the entry of a finished part; None if there is none."""
         return self._done.get(part)
 
     def save(self, part: str, entry: dict[str, Any]) -> None:
-        """Keep a finished part; where that fails, a retry pulls it again."""
+        """Store the entry of a finished part; if that fails, log a warning: a retry pulls the part again."""
         if self._store is None:
             return
         self._done[part] = entry
@@ -68,19 +69,23 @@ class Checkpoint:
         try:
             self._store.set(self._key, {"work": self._work, "done": self._done})
         except Exception:
-            log.warning("Airflow did not keep that %s is published: a retry pulls it again", part, exc_info=True)
+            log.warning("Could not save the checkpoint for %s; a retry will pull it again", part, exc_info=True)
 
     def clear(self) -> None:
-        """The task succeeded: a rerun pulls everything again.
+        """Delete the checkpoint once the task has succeeded, so that a rerun pulls everything again.
 
-        :raises Exception: what is kept could not be deleted, and a rerun would take its parts for done
+        :raises Exception: the store failed to delete it; a rerun would otherwise skip the stored parts
         """
         if self._store is not None and self._is_stored:
             self._store.delete(self._key)
 
 
 def load_checkpoint(context: Mapping[str, Any], work: Mapping[str, Any]) -> Checkpoint:
-    """The progress of the context's task; outside a run, one that is kept nowhere."""
+    """Return the checkpoint of the context's task; outside a run, one that is not stored.
+
+    :param context: the task's context
+    :param work: as for :class:`Checkpoint`
+    """
     task_instance = context.get("ti")
     if task_instance is None:
         return Checkpoint(None, "", work)

@@ -1,4 +1,7 @@
-"""A window's orders into files: one, or one for each of the account's days."""
+"""A pull of a window into files: one file, or one for each of the account's days, with resume after a failed attempt.
+
+How a file is encoded is in ``storage.encoders``; how it is written and published is in ``storage.destinations``.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,13 @@ log = logging.getLogger(__name__)
 class FilePull:
     """A pull into files.
 
-    :param stats: counts what is done, and what an earlier try has done
+    :param client: client of the account
+    :param query: date field and filters
+    :param stats: counters, updated while the pull runs; parts that an earlier attempt published are included
     :param destination: a file name, or a folder that ends in ``/``
-    :param on_empty: whether a window without orders leaves files
-    :param watch: called now and then while orders come
+    :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
+    :param on_empty: as for the operator; with ``write``, a window without orders gets files
+    :param watch: called after each batch of orders
     """
 
     client: KaptureClient
@@ -41,10 +47,13 @@ class FilePull:
     _files: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Pull and publish; the files, in the order of their windows.
+        """Pull and publish, and return the receipt's entries of the files, sorted by the start of their windows.
 
-        :param days_back: whole days before the window that are pulled too
-        :raises KaptureError: the pull is not complete; of the part that failed nothing is published
+        :param window: the window of the run
+        :param days_back: number of whole days before the window that are pulled as well
+        :param context: the task's context, for the checkpoint
+        :raises KaptureError: the pull could not be completed; nothing of the failed part was published
+        :raises OSError: a file could not be written or uploaded
         """
         with no_empty_folders(self.destination):
             return self._run(window, days_back, context)
@@ -55,10 +64,10 @@ class FilePull:
             with closing(self.client.pull(self.query, [window], self.stats)) as batches:
                 self._publish(window, self.destination, batches)
             return self._files
-        self._to_folder([part for _, part in _widened(window, days_back).days()], context)
+        self._pull_days([part for _, part in _widened(window, days_back).days()], context)
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
 
-    def _to_folder(self, parts: Sequence[Window], context: Mapping[str, Any]) -> None:
+    def _pull_days(self, parts: Sequence[Window], context: Mapping[str, Any]) -> None:
         checkpoint = load_checkpoint(context, self._work())
         started = dt.datetime.now(dt.UTC)
         empty: list[Window] = []
@@ -75,7 +84,7 @@ class FilePull:
                 elif part.end <= started and part is not pending[-1]:
                     self._save_checkpoint(checkpoint, self._name(part), before)
         if self.stats.rows:
-            # Days without orders in a window that has some: what an earlier run left of them must go.
+            # Days without orders in a window that has some: replace the objects of an earlier run.
             for part in empty:
                 self._publish(
                     part, self.destination + self._name(part), iter([OrderBatch((), ends=part)]), is_required=True
@@ -88,7 +97,7 @@ class FilePull:
     def _publish(
         self, part: Window, destination: str, batches: Iterator[OrderBatch], *, is_required: bool = False
     ) -> bool:
-        """Write what comes of a window; whether it was published."""
+        """Write the next batches up to the end of a window, and return whether a file was published."""
         with stage(destination, self.file_format) as spool:
             for batch in batches:
                 spool.write(batch.raws)
@@ -96,7 +105,7 @@ class FilePull:
                 if batch.ends is not None:
                     break
             is_required = is_required or spool.rows > 0 or self.on_empty == "write"
-            # Readers of an older object must not go on with orders that Kapture has no more.
+            # Replace an older object: it contains orders that Kapture no longer returns.
             if is_required or (self.on_empty == "skip" and spool.replaces()):
                 self._add(spool.publish(), part)
                 return True
@@ -111,7 +120,7 @@ class FilePull:
         return {
             "account": account.host,
             "dialect": repr(account.dialect),
-            # Not in the dialect's repr: it may hold customers' names and numbers. Here it is only hashed.
+            # Not in the dialect's repr, because it may identify customers. Here it is only hashed.
             "default_body": dict(account.dialect.default_body),
             "date_field": self.query.date_field,
             "body": dict(self.query.body),

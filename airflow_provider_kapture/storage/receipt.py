@@ -1,4 +1,4 @@
-"""What a pull did: plain data for XCom and asset events."""
+"""The receipt of a pull: plain data for XCom and asset events. Its file entries are built in ``storage.file_pull``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ def build_receipt(
     started: dt.datetime,
     finished: dt.datetime,
 ) -> dict[str, Any]:
-    """The receipt of a pull.
+    """Return the receipt of a pull. Instants are ISO 8601 in the account's time zone.
 
-    :param started: when the pull began; the window's end being later makes the result incomplete
+    :param account: the account that was pulled
+    :param window: the window of the run
+    :param stats: the counters of the pull
+    :param window_source: how the window was determined
+    :param date_field: the time of an order that the window selects by
+    :param files: the published files
+    :param started: when the pull began; ``complete`` is false if the window ends later
+    :param finished: when the pull ended
     """
 
     def at(ms: int | None) -> str | None:

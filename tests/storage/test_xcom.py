@@ -48,7 +48,7 @@ def test_the_size_is_what_airflow_stores(airflow_db: None) -> None:
     for number, raws in enumerate(ORDERS):
         name = f"xcom_size_{number}"
         assert len(taken(raws, stored[name])) == len(raws)
-        with pytest.raises(KaptureSettingsError, match=r"max_xcom_bytes .* `destination`"):
+        with pytest.raises(KaptureSettingsError, match=r"`max_xcom_bytes` .* `destination`"):
             taken(raws, stored[name] - 1)
 
 

@@ -1,1 +1,1 @@
-"""Bytes to an object: spooled on local disk, checked, then put in place atomically."""
+"""Files at a destination: spooled on local disk, then published atomically to a file system or an object store."""

@@ -1,4 +1,7 @@
-"""Names and checks of a destination, before anything is written to it."""
+"""Names of objects, and the checks of a destination before the first request.
+
+What is specific to object stores is in ``object_store``; writing is in ``publish`` and ``spool``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from airflow_provider_kapture.storage.destinations.spool import remove_orphans
 
 _LOCAL_SCHEMES = {"file", "local", ""}
 _DAY_FOLDER = "create_date="
-# What no retry mends.
+# Errors that a retry cannot resolve.
 _PERMANENT_ERRORS = (
     FileNotFoundError,
     PermissionError,
@@ -28,13 +31,17 @@ _PERMANENT_ERRORS = (
     ImportError,
     ValueError,
 )
-_WRONG_NUMBERS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EILSEQ}
-# An object under a `/` destination has a name of this length.
+_PERMANENT_ERRNOS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EILSEQ}
+# The longest name of an object under a `/` destination.
 _DAY_OBJECT = "create_date=2024-05-08/orders_20240507T183000000Z_20240508T183000000Z.jsonl.zst"
 
 
 def object_name(window: Window, file_format: str) -> str:
-    """Where an account day's orders go under a ``/`` destination: a function of the window alone."""
+    """Return the name of an account day's object under a ``/`` destination; it depends on the window and format only.
+
+    :param window: one day of the account, or a part of it
+    :param file_format: the ending of the name
+    """
 
     def stamp(ms: int) -> str:
         return from_ms(ms).strftime("%Y%m%dT%H%M%S") + (f"{ms % 1000:03d}" if ms % 1000 else "") + "Z"
@@ -44,10 +51,11 @@ def object_name(window: Window, file_format: str) -> str:
 
 
 def check_destination(destination: str) -> None:
-    """See that the destination can be written to, before the first order is pulled, and remove what killed tries left.
+    """Check that the destination can be written to, and remove orphaned spool files of killed attempts.
 
-    :raises KaptureSettingsError: it can't
-    :raises OSError: it can't now, which a later try may find otherwise
+    :param destination: path or URL of an object, or of a folder that ends in ``/``
+    :raises KaptureSettingsError: it cannot be written to, and a retry cannot resolve that
+    :raises OSError: it cannot be written to at the moment
     """
     try:
         local = local_path(destination)
@@ -56,19 +64,19 @@ def check_destination(destination: str) -> None:
             object_store.check_name_length(ObjectStoragePath(destination), longest)
             object_store.check_container(ObjectStoragePath(destination))
         else:
-            # Reads no more than whether the name can be one.
+            # Fails if the file system does not allow such a name.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 (local / longest).lstat()
             _check_file(local, destination)
     except Exception as error:
         message = (
-            f"destination {destination!r:.300} can't be written to ({type(error).__name__}: "
+            f"`destination` {destination!r:.300} cannot be written to ({type(error).__name__}: "
             f"{object_store.one_line(error)})"
             f"{object_store.extra_to_install(destination, error)}"
         )
         if (
             isinstance(error, _PERMANENT_ERRORS)
-            or getattr(error, "errno", None) in _WRONG_NUMBERS
+            or getattr(error, "errno", None) in _PERMANENT_ERRNOS
             or object_store.is_permanent(error)
         ):
             raise KaptureSettingsError(message) from error
@@ -79,7 +87,7 @@ def check_destination(destination: str) -> None:
     except OSError as error:
         setting = "its folder" if local is not None else "[kapture] spool_dir"
         raise KaptureSettingsError(
-            f"destination {destination!r}: {setting} {str(folder)!r} can't be written to ({error})"
+            f"`destination` {destination!r}: {setting} {str(folder)!r} cannot be written to ({error})"
         ) from error
     remove_orphans(folder)
 
@@ -88,29 +96,32 @@ def _check_file(local: Path, destination: str) -> None:
     if destination.endswith("/"):
         folders.check_writable(local)
     elif local.is_dir():
-        raise IsADirectoryError("it is a folder: end it in '/' for an object for each day")
+        raise IsADirectoryError("it is a folder; end it in '/' to write one object per day")
     elif local.exists() and not local.is_file():
-        raise FileExistsError("it is there, and it is not a file")
+        raise FileExistsError("it exists and is not a regular file")
     else:
         folders.check_writable(local.parent)
 
 
 def local_path(destination: str) -> Path | None:
-    """The path on this machine's file system, links followed; none for an object store."""
+    """Return the path on the local file system with links resolved; None for an object store.
+
+    :raises ValueError: a ``file://`` URL names a host
+    """
     parts = urlsplit(destination)
     if parts.scheme not in _LOCAL_SCHEMES:
         return None
     if parts.netloc:
-        raise ValueError(f"a local path has three slashes: {parts.scheme}:///{parts.netloc}{parts.path}")
+        raise ValueError(f"a local URL needs three slashes: {parts.scheme}:///{parts.netloc}{parts.path}")
     return Path(os.path.realpath(Path(ObjectStoragePath(destination).path).expanduser()))
 
 
 def spool_folder(destination: str) -> Path:
-    """Where a destination's files are spooled.
+    """Return the folder in which the files of a destination are spooled.
 
-    Beside a local destination, so that the rename stays on one file system, but not in a day's folder, so that the next
-    pull finds what a killed one left, whatever its days are. Else ``[kapture] spool_dir`` of Airflow's configuration,
-    by default the folder that Python takes for temporary files.
+    For a local destination it is on the same file system, so that a rename publishes the file, and not a day's folder,
+    so that the next pull finds orphaned spool files whatever its days are. Otherwise it is ``[kapture] spool_dir`` of
+    Airflow's configuration, by default Python's folder for temporary files.
     """
     local = local_path(destination)
     if local is None:

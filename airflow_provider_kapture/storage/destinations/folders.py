@@ -1,4 +1,4 @@
-"""Local folders of a pull: made where they are missing, and removed again where the pull left nothing in them."""
+"""Local folders of a pull: created if missing, and removed again if the pull left nothing in them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _T = TypeVar("_T")
 
 @contextlib.contextmanager
 def no_empty_folders(folder: Path) -> Iterator[None]:
-    """Remove the folder and its parents at the end, as far as they are empty and were missing before."""
+    """Remove the folder and its parents at the end, if they are empty and did not exist before."""
     missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         yield
     finally:
         for each in missing:
-            # Holds files, or was never made.
+            # It contains files, or was never created.
             with contextlib.suppress(OSError):
                 each.rmdir()
 
 
 def in_folder(folder: Path, act: Callable[[], _T]) -> _T:
-    """Make the folder and act in it; once more if another pull that failed has removed it in between.
+    """Create the folder and call ``act``; once more if another pull that failed removed the folder in between.
 
-    :raises OSError: the folder cannot be made, or as ``act`` raises
+    :raises OSError: the folder cannot be created, or ``act`` raised it
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,8 +39,8 @@ def in_folder(folder: Path, act: Callable[[], _T]) -> _T:
 
 
 def check_writable(folder: Path) -> None:
-    """Check that a file can be made in the folder, which is made where it is missing.
+    """Check that a file can be created in the folder, which is created if missing.
 
-    :raises OSError: it cannot
+    :raises OSError: the folder or the file cannot be created
     """
     in_folder(folder, lambda: tempfile.TemporaryFile(dir=folder).close())

@@ -1,8 +1,9 @@
-"""Object stores: is the bucket there, and one upload that is whole or not there.
+"""Object stores: checks of the bucket, and uploads that are complete or not visible.
 
-The connection needs to list the bucket and to read and write its objects. A store shows an object once its upload is
-complete. What a killed upload has left of a large one is in no listing and is never taken for data; a lifecycle rule of
-the bucket that aborts incomplete multipart uploads frees its room (S3; the other stores forget it after days).
+The connection needs permission to list the bucket and to read and write its objects. A store shows an object only once
+its upload is complete. The parts of a killed multipart upload are in no listing; on S3, a lifecycle rule that aborts
+incomplete multipart uploads frees their space, and other stores delete them after some days. Local files are in
+``publish`` and ``spool``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _MAX_PARTS = 10_000
 
 
 def extra_to_install(destination: str, error: Exception) -> str:
-    """The hint for a store whose file system is not installed; empty where that is not the error."""
+    """Return the hint to install a store's file system; empty if another error occurred."""
     extra = _EXTRAS.get(destination.partition("://")[0])
     if not extra or not isinstance(error, ImportError | ValueError):
         return ""
@@ -31,65 +32,68 @@ def extra_to_install(destination: str, error: Exception) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """The beginning of what an error says."""
+    """Return the first 300 characters of an error's text, in one line."""
     return f"{' '.join(str(error).split()):.300}"
 
 
 def is_permanent(error: Exception) -> bool:
-    """Whether no retry mends it: no such connection, or credentials that will not do."""
+    """Return whether a retry cannot resolve the error: the connection is missing, or its credentials are rejected."""
     if isinstance(error, AirflowNotFoundException):
         return True
     return any(getattr(error, name, None) in {401, 403} for name in ("status_code", "code"))
 
 
 def check_name_length(path: ObjectStoragePath, name: str) -> None:
-    """Check that the path, with a name under it, is one that a store takes.
+    """Check the length of an object's name.
 
-    :raises ValueError: it is too long
+    :param path: the destination
+    :param name: name of the object under the destination; empty if the destination is the object
+    :raises ValueError: the name is too long for the store
     """
     length = len(f"{path.key}{name}".encode())
     if path.protocol in _STORES and length > _MAX_KEY:
-        raise ValueError(f"an object's name may have {_MAX_KEY:,} bytes, and this one has {length:,}")
+        raise ValueError(f"an object's name may have {_MAX_KEY:,} bytes, but this one has {length:,}")
 
 
 def check_container(path: ObjectStoragePath) -> None:
-    """See that the bucket is there.
+    """Check that the bucket exists.
 
-    :raises FileNotFoundError: it is not
+    :raises FileNotFoundError: it does not exist, or the credentials may not list it
+    :raises AirflowNotFoundException: Airflow does not have the destination's connection
     """
     if conn_id := _conn_id(path):
-        # Amazon's hook takes a connection that is not there for one that is empty.
+        # Amazon's hook treats a missing connection like an empty one.
         BaseHook.get_connection(conn_id)
-    # With older releases of universal-pathlib, the bucket still has the connection's id in front of it.
+    # Older releases of universal-pathlib leave the connection's id in front of the bucket.
     bucket = path.bucket.rpartition("@")[2]
     try:
         if hasattr(path.fs, "call_s3"):
-            # What s3fs itself makes of a store that can't be reached is that there is no such bucket.
+            # s3fs.exists() reports an unreachable store as a missing bucket.
             path.fs.call_s3("head_bucket", Bucket=bucket)
             return
     except (FileNotFoundError, PermissionError):
         pass
     if not path.fs.exists(bucket):
         raise FileNotFoundError(
-            f"there is no bucket {bucket!r}, or {_connection(path)} may not see it: are its credentials right?"
+            f"there is no bucket {bucket!r}, or {_credentials(path)} may not list it; check the name and credentials"
         )
-    # adlfs takes a container that it may not see for one that is there, so an object is looked for too.
+    # adlfs reports a container that it may not list as existing, so look for an object as well.
     path.fs.exists(path.path)
 
 
-def _connection(path: ObjectStoragePath) -> str:
+def _credentials(path: ObjectStoragePath) -> str:
     conn_id = _conn_id(path)
-    return f"the connection {conn_id!r}" if conn_id else "what this process has for credentials"
+    return f"the connection {conn_id!r}" if conn_id else "the default credentials of this process"
 
 
 def _conn_id(path: ObjectStoragePath) -> str | None:
-    # Before Airflow 3, it is among the options of the file system only.
+    # Airflow 2 has it only in the options of the file system.
     found: str | None = getattr(path, "conn_id", None) or path.storage_options.get("conn_id")
     return found
 
 
 def _options(path: ObjectStoragePath, size: int) -> Mapping[str, Any]:
-    """What bounds the memory of an upload, and has the store check what it gets."""
+    """Return options that limit the memory of an upload and make the store verify the bytes."""
     part = max(_PART_SIZE, -(-size // _MAX_PARTS))
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
@@ -103,27 +107,32 @@ def _options(path: ObjectStoragePath, size: int) -> Mapping[str, Any]:
 
 
 def upload(spool: Path, path: ObjectStoragePath, size: int) -> None:
-    """Upload a file in one go, and see that it is there.
+    """Upload a file, and check its size in the store.
 
-    :raises OSError: it is not; names the destination and the connection
+    :param spool: the local file
+    :param path: the object
+    :param size: size of the file in bytes
+    :raises OSError: the upload failed, or the object has another size; names the destination and the connection
     """
     try:
         _put(path.fs, str(spool), path.path, _options(path, size))
         stored = path.fs.size(path.path)
     except Exception as error:
         raise OSError(
-            f"The upload of {size:,} bytes to {str(path)!r} with {_connection(path)} failed "
+            f"The upload of {size:,} bytes to {str(path)!r} with {_credentials(path)} failed "
             f"({type(error).__name__}: {one_line(error)})"
         ) from error
     if stored != size:
-        raise OSError(f"{str(path)!r} holds {stored:,} bytes after an upload of {size:,}")
+        raise OSError(
+            f"{str(path)!r} has {stored:,} bytes after an upload of {size:,}; check that nothing else writes to it"
+        )
 
 
 def _put(file_system: Any, spool: str, name: str, options: Mapping[str, Any]) -> None:
     if not getattr(file_system, "async_impl", False):
         file_system.put_file(spool, name, **options)
         return
-    # As fsspec's own wrapper does, but that an upload ends with the task: it leaves one that was given up to finish.
+    # Like fsspec's own synchronous wrapper, except that the upload is cancelled if the task is killed.
     future = asyncio.run_coroutine_threadsafe(file_system._put_file(spool, name, **options), file_system.loop)  # noqa: SLF001
     try:
         future.result()

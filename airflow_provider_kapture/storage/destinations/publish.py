@@ -1,4 +1,7 @@
-"""Put a spooled file in place at once: the object is the old one or the new one, whole."""
+"""Publish a file atomically: a reader sees the complete old object or the complete new one.
+
+The file on disk until then is in ``spool``; uploads are in ``object_store``; encoders are in ``storage.encoders``.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def destination_text(destination: object) -> str:
     """Return the destination as text.
 
-    :raises KaptureSettingsError: it is neither text nor a path, a path that may have lost its ``/``, or its name holds
-        what no name can
+    :raises KaptureSettingsError: it is neither text nor a path, it is a path object that may have lost its final ``/``,
+        or it contains a control character or surrounding white space
     """
     if isinstance(destination, str):
         text = destination
@@ -34,28 +37,28 @@ def destination_text(destination: object) -> str:
         text = str(destination)
         if not text.endswith("/") and not text.lower().endswith(tuple(f".{each}" for each in ENCODERS)):
             raise KaptureSettingsError(
-                f"destination is a {type(destination).__name__} without a file name's ending ({text!r}), and such a "
-                "path loses a '/' at its end; give the destination as text"
+                f"`destination` is a {type(destination).__name__} without a known file ending ({text!r}), and path "
+                "objects lose a final '/'; pass the destination as text"
             )
     else:
         raise KaptureSettingsError(
-            f"destination is {destination!r}, a {type(destination).__name__}: it must be a path or URL as text"
+            f"`destination` is {destination!r}, a {type(destination).__name__}: it must be a path or URL as text"
         )
     if _CONTROL.search(text) or text != text.strip():
         raise KaptureSettingsError(
-            f"destination {text!r} holds a line break, a tab or another control character, or white space at an end; "
-            "remove it"
+            f"`destination` {text!r} contains a line break, a tab or another control character, or surrounding white "
+            "space; remove it"
         )
     return text
 
 
 @contextlib.contextmanager
 def no_empty_folders(destination: str) -> Iterator[None]:
-    """Remove the local folders that were made for a destination at the end, as far as they are still empty."""
+    """Remove the local folders that were created for a destination at the end, if they are still empty."""
     try:
         local = local_path(destination)
         folder = spool_folder(destination) if local is None else local if destination.endswith("/") else local.parent
-    except Exception:  # noqa: BLE001 - the check of the destination, which comes next, names it
+    except Exception:  # noqa: BLE001 - check_destination, which is called next, reports the error
         yield
         return
     with folders.no_empty_folders(folder):
@@ -63,7 +66,7 @@ def no_empty_folders(destination: str) -> Iterator[None]:
 
 
 class StagedObject:
-    """A file on its way to its destination, gone at the end of the context. Only :meth:`publish` publishes.
+    """An encoded file that is not published yet; deleted at the end of the context unless :meth:`publish` was called.
 
     :param destination: path or URL of the object
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
@@ -74,9 +77,9 @@ class StagedObject:
         self._format = file_format
         self._local = local_path(destination)
         if self._local is None:
-            mode, remedy = 0o600, "make room, or set [kapture] spool_dir to a folder with more"
+            mode, remedy = 0o600, "free space there, or set [kapture] spool_dir to a folder with more space"
         else:
-            mode, remedy = 0o666, "a local destination is spooled beside it: make room there, or take another"
+            mode, remedy = 0o666, "free space there, or choose a `destination` on another file system"
         self._spool = SpoolFile(spool_folder(destination), mode, remedy)
         self.rows = 0
 
@@ -107,9 +110,9 @@ class StagedObject:
         self.rows += len(batch)
 
     def publish(self) -> dict[str, Any]:
-        """Put the file in place of what was there; its uri, rows, bytes and sha256.
+        """Replace the object at the destination, and return the file's ``uri``, ``rows``, ``bytes`` and ``sha256``.
 
-        :raises OSError: the disk is full, or the upload failed; what was there is whole
+        :raises OSError: the disk is full, or the upload failed; an existing object is unchanged
         """
         with self._spool.explain_full_disk():
             self._encoder.close()
@@ -122,21 +125,21 @@ class StagedObject:
         return {"uri": str(path), "rows": self.rows, "bytes": size, "sha256": sha256}
 
     def _rename(self, local: Path) -> None:
-        named_in = [local.parent] if local.parent.is_dir() else [local.parent, local.parent.parent]
+        changed = [local.parent] if local.parent.is_dir() else [local.parent, local.parent.parent]
         with folders.no_empty_folders(local.parent):
             local.parent.mkdir(parents=True, exist_ok=True)
             self._spool.path.replace(local)
-        _sync_folders(named_in)
+        _sync_folders(changed)
 
     def replaces(self) -> bool:
-        """Whether there is an older object."""
+        """Return whether the destination already exists."""
         return ObjectStoragePath(self._destination).exists() if self._local is None else self._local.exists()
 
 
-def _sync_folders(named_in: Iterable[Path]) -> None:
-    """See that what folders hold survives a loss of power."""
-    for each in named_in:
-        # Some file systems have no such thing.
+def _sync_folders(folders_changed: Iterable[Path]) -> None:
+    """Flush the entries of folders to disk, so that a rename survives a power failure."""
+    for each in folders_changed:
+        # Some file systems do not support fsync on folders.
         with contextlib.suppress(OSError):
             handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -146,5 +149,9 @@ def _sync_folders(named_in: Iterable[Path]) -> None:
 
 
 def stage(destination: str, file_format: str) -> StagedObject:
-    """A spool, as a context that is gone at the end, whatever happens."""
+    """Return a context in which a file is written and published.
+
+    :param destination: path or URL of the object
+    :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
+    """
     return StagedObject(destination, file_format)

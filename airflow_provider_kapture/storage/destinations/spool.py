@@ -1,6 +1,6 @@
-"""A file on local disk on its way to its destination, and what killed tries have left of theirs.
+"""Spool files: files on local disk that are not published yet, and the removal of orphaned ones.
 
-A spool is locked for as long as its process lives, whichever way that ends, so one that can be locked is a dead one's.
+Each spool file is locked while its process lives, so one that can be locked is orphaned. Publishing is in ``publish``.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from airflow_provider_kapture.storage.destinations.folders import in_folder
 
 _PREFIX = ".kapture-"
 _DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# Locks of another machine may not be seen here, on a shared file system that keeps them to each: its spools count as
-# dead only once nothing has been written to them for this long.
+# Some shared file systems do not show the locks of other hosts: their spool files count as orphaned only after this
+# many seconds without writes.
 _ORPHAN_AFTER_SECONDS = 86_400
 
 
 class _HashingFile(io.FileIO):
-    """A file that knows the checksum of what was written to it."""
+    """A file that computes the SHA-256 of the bytes written to it."""
 
     def __init__(self, handle: int) -> None:
         super().__init__(handle, "wb")
@@ -42,11 +42,11 @@ class _HashingFile(io.FileIO):
 
 
 class SpoolFile:
-    """A file without a name that a reader would take for data.
+    """A file whose name readers of the folder do not take for data.
 
-    :param folder: where it is; made where it is missing
-    :param mode: of the file, before the process's umask
-    :param remedy: what to do where the folder is full, for the message
+    :param folder: the folder that contains it; created if missing
+    :param mode: permissions of the file, before the process's umask
+    :param remedy: what to do if the disk is full, for the error message
     """
 
     def __init__(self, folder: Path, mode: int, remedy: str) -> None:
@@ -57,26 +57,32 @@ class SpoolFile:
         self._buffered: io.BufferedWriter | None = None
 
     def open(self) -> BinaryIO:
-        """Make the file and lock it."""
-        handle = in_folder(self.path.parent, self._locked)
+        """Create the file, lock it, and return it opened for writing.
+
+        :raises OSError: it cannot be created
+        """
+        handle = in_folder(self.path.parent, self._create_locked)
         self._raw = _HashingFile(handle)
         self._buffered = io.BufferedWriter(self._raw, 1 << 18)
         return cast("BinaryIO", self._buffered)
 
-    def _locked(self) -> int:
+    def _create_locked(self) -> int:
         while True:
             with self.explain_full_disk():
                 handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
-            # Where a file system knows no locks, nobody's spools are ever taken for dead ones.
+            # Without locks on this file system, nothing is ever taken for orphaned.
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if os.fstat(handle).st_nlink:
                 return handle
-            # A sweep came between the two.
+            # remove_orphans() of another process deleted the file before it was locked.
             os.close(handle)
 
     def finish(self) -> tuple[int, str]:
-        """See that all of it is on the disk; its size in bytes and its SHA-256. It stays locked."""
+        """Flush the file to disk, and return its size in bytes and its SHA-256. It stays open and locked.
+
+        :raises OSError: the disk is full
+        """
         assert self._raw is not None
         assert self._buffered is not None
         with self.explain_full_disk():
@@ -86,9 +92,9 @@ class SpoolFile:
 
     @contextlib.contextmanager
     def explain_full_disk(self) -> Iterator[None]:
-        """Say what was needed, where, where the disk or a quota is full.
+        """Add the folder, the sizes and the remedy to the error of a full disk or quota.
 
-        :raises OSError: with the number that it had
+        :raises OSError: with the same errno
         """
         try:
             yield
@@ -99,15 +105,15 @@ class SpoolFile:
             written = os.fstat(self._raw.fileno()).st_size if self._raw is not None else 0
             raise OSError(
                 error.errno,
-                f"{os.strerror(error.errno)} while orders were spooled in {str(folder)!r}: they take more than the "
-                f"{written:,} bytes written so far, and {shutil.disk_usage(folder).free:,} are free; {self._remedy}",
+                f"{os.strerror(error.errno)} while orders were spooled in {str(folder)!r} ({written:,} bytes written, "
+                f"{shutil.disk_usage(folder).free:,} bytes free); {self._remedy}",
             ) from error
 
     def discard(self) -> None:
-        """Remove what is still there under the spool's own name."""
+        """Delete the file, unless it was renamed to its destination."""
         self.path.unlink(missing_ok=True)
         if self._buffered is not None:
-            # What a full disk did not take is still in the buffer.
+            # Closing writes the rest of the buffer, which fails again on a full disk.
             with contextlib.suppress(OSError, ValueError):
                 self._buffered.close()
 
@@ -117,10 +123,10 @@ def _own_prefix() -> str:
 
 
 def remove_orphans(folder: Path) -> None:
-    """Remove spools of tries that were killed."""
+    """Delete the spool files of killed attempts in a folder."""
     own = _own_prefix()
     for orphan in folder.glob(f"{_PREFIX}*"):
-        # Another user's, or one that is swept by somebody else at this moment.
+        # The file belongs to another user, or another process is deleting it.
         with contextlib.suppress(OSError), orphan.open("r+b") as spool:
             if (
                 not orphan.name.startswith(own)
@@ -128,6 +134,6 @@ def remove_orphans(folder: Path) -> None:
             ):
                 continue
             fcntl.flock(spool, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another sweep may have taken this file since it was opened: under its name there is then a living one.
+            # Another process may have deleted this file since it was opened, and the name may be in use again.
             if os.fstat(spool.fileno()).st_nlink:
                 orphan.unlink()

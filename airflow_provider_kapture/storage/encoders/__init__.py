@@ -1,1 +1,1 @@
-"""Orders to bytes: one encoder for each file format."""
+"""Encoders: one for each file format. They write to an open file, and know nothing of destinations."""

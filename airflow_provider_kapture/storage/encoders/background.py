@@ -1,4 +1,4 @@
-"""Encoding while the next pages arrive."""
+"""A thread that encodes orders while the next pages are fetched. The encoders themselves are in the other modules."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Encoder(Protocol):
 
 
 class BackgroundEncoder:
-    """Another encoder, on a thread of its own: compression and Arrow work beside the interpreter.
+    """Runs another encoder in a thread: compression and Arrow release the interpreter's lock.
 
-    What goes wrong there is raised by the next :meth:`write`, or by :meth:`close`. One of :meth:`close` and
-    :meth:`abort` ends the thread.
+    An error in the thread is raised by the next :meth:`write` or by :meth:`close`. Call :meth:`close` or :meth:`abort`
+    to end the thread.
 
-    :param encoder: does the work
+    :param encoder: the encoder that runs in the thread
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -40,7 +40,7 @@ class BackgroundEncoder:
         self._thread: threading.Thread | None = None
 
     def write(self, raws: Sequence[msgspec.Raw]) -> None:
-        """Add orders; waits while others wait."""
+        """Queue orders for the encoder; block while the queue is full."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="kapture-encoder", daemon=True)
             self._thread.start()
@@ -48,13 +48,13 @@ class BackgroundEncoder:
         self._waiting.put(raws)
 
     def close(self) -> None:
-        """Write what is left; the file stays open."""
+        """Encode the queued orders, end the thread and finish the encoding; the file stays open."""
         self._end()
         self._raise_error()
         self._encoder.close()
 
     def abort(self) -> None:
-        """End: what waits is not written. After :meth:`close` there is nothing to end."""
+        """End the thread without encoding the queued orders. Does nothing after :meth:`close`."""
         self._is_aborted = True
         self._end()
 

@@ -1,4 +1,4 @@
-"""The file under an encoder."""
+"""Compression of an encoder's bytes with gzip or Zstandard, in a way that depends on the bytes only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_kapture.storage.encoders.background import Encoder
 
 
 class QuietFile(io.RawIOBase):
-    """The file. An encoder that was given up writes its end when it is collected: by then the file is closed."""
+    """A file that ignores writes once it is closed: an aborted encoder writes its end when it is garbage-collected."""
 
     def __init__(self, sink: BinaryIO) -> None:
         super().__init__()
@@ -27,10 +27,10 @@ class QuietFile(io.RawIOBase):
 
 
 class CompressedEncoder:
-    """Another encoder's bytes, compressed in blocks of one size: how they were batched leaves no trace.
+    """Compresses another encoder's bytes in blocks of one size, so that the result does not depend on the batches.
 
-    :param sink: where the compressor writes
-    :param encoder: what writes to the compressor
+    :param sink: the compressor's stream
+    :param encoder: creates the encoder that writes to the compressor
     """
 
     def __init__(self, sink: BinaryIO, encoder: Callable[[BinaryIO], Encoder]) -> None:
@@ -42,14 +42,14 @@ class CompressedEncoder:
         self._encoder.write(raws)
 
     def close(self) -> None:
-        """Write what is left and the compressor's trailer; its file stays open."""
+        """Finish the encoding and write the compressor's trailer; the file below stays open."""
         self._encoder.close()
         self._blocks.flush()
         self._sink.close()
 
 
 class _Blocks(io.RawIOBase):
-    """Hands on what is written to it in blocks of one size."""
+    """Passes on the bytes written to it in blocks of one size."""
 
     _SIZE = 1 << 18
 
@@ -78,7 +78,7 @@ class _Blocks(io.RawIOBase):
 
 
 def gzip_writer(sink: BinaryIO) -> BinaryIO:
-    """Gzip without a name or a time in its header."""
+    """Return a gzip stream without name and time in its header, which writes to a file and leaves it open."""
     return cast("BinaryIO", gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=QuietFile(sink), mtime=0))
 
 

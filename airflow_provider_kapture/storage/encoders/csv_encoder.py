@@ -1,4 +1,4 @@
-"""Orders as CSV, in the dialect that Python's csv module reads by default."""
+"""The CSV encoder, in the dialect that Python's csv module reads by default. Values of columns are in ``schema``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CELLS = tuple((at, _CELL_WRITERS[kind]) for at, kind in enumerate(ORDER_FIELDS.
 
 
 class CsvEncoder:
-    """The documented fields in the documented order, then ``_rescued``; a header first.
+    """Writes a header, then for each order the documented fields in the documented order and ``_rescued``.
 
     Instants are ISO 8601 in UTC with milliseconds, amounts to the digit, flags ``true`` or ``false``; null, like
     an empty text, is an empty cell.

@@ -1,4 +1,7 @@
-"""One encoder a format. The same orders give the same bytes."""
+"""The table of file formats, and the choice of one. The same orders always result in the same bytes.
+
+A new format is an encoder module next to this one and a row in ``_ENCODERS``.
+"""
 
 from __future__ import annotations
 
@@ -40,29 +43,29 @@ ENCODERS: Mapping[str, Callable[[BinaryIO], BackgroundEncoder]] = MappingProxyTy
     {name: _in_background(make) for name, make in _ENCODERS.items()}
 )
 
-# The package that a format needs and the extra that brings it.
+# The package that a format needs, and the extra of this project that installs it.
 _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"jsonl.zst": ("zstandard", "zstd"), "parquet": ("pyarrow", "parquet")}
 )
 
 
 def check_installed(file_format: str) -> None:
-    """See that what a format needs is installed, without importing it.
+    """Check that the package that a format needs is installed, without importing it.
 
-    :raises KaptureSettingsError: it is not; names the extra to install
+    :raises KaptureSettingsError: it is not installed; names the extra to install
     """
     package, extra = _EXTRAS.get(file_format, (None, None))
     if package is not None and importlib.util.find_spec(package) is None:
         raise KaptureSettingsError(
-            f"file_format {file_format!r} needs {package}, which is not installed; "
+            f"`file_format` {file_format!r} needs {package}, which is not installed; "
             f"install it with `pip install 'airflow-provider-kapture[{extra}]'`"
         )
 
 
 def format_of(destination: str, file_format: str | None) -> str:
-    """The format of a destination: by ``file_format``, else by the file name, else ``jsonl.gz``.
+    """Return the format of a destination: ``file_format``, or the file name's ending, or ``jsonl.gz`` for a folder.
 
-    :raises KaptureSettingsError: unknown, the two contradict each other, or what the format needs is not installed
+    :raises KaptureSettingsError: the format is unknown or not installed, or argument and file name disagree
     """
     chosen = _choose_format(destination, file_format)
     check_installed(chosen)
@@ -72,16 +75,19 @@ def format_of(destination: str, file_format: str | None) -> str:
 def _choose_format(destination: str, file_format: str | None) -> str:
     known = ", ".join(ENCODERS)
     if file_format is not None and file_format not in tuple(ENCODERS):
-        raise KaptureSettingsError(f"file_format is {file_format!r}: it must be one of {known}")
+        raise KaptureSettingsError(f"`file_format` is {file_format!r}: it must be one of {known}")
     if destination.endswith("/"):
         return file_format or "jsonl.gz"
     name = destination.rpartition("/")[2].lower()
     named = next((each for each in sorted(ENCODERS, key=len, reverse=True) if name.endswith(f".{each}")), None)
     if named is None and file_format is None:
         raise KaptureSettingsError(
-            f"destination ends in {name!r}, which tells no format: end it in one of {known}, in '/' for an object "
-            "for each day, or set file_format"
+            f"Cannot tell the file format from `destination` name {name!r}; end it in one of {known}, in '/' to write "
+            "one object per day, or set `file_format`"
         )
     if named is not None and file_format is not None and named != file_format:
-        raise KaptureSettingsError(f"destination ends in {name!r}, but file_format is {file_format!r}: drop one")
+        raise KaptureSettingsError(
+            f"`destination` ends in {name!r}, but `file_format` is {file_format!r}; make them agree, or remove "
+            "`file_format`"
+        )
     return file_format or named or ""

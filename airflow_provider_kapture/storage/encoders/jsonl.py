@@ -1,4 +1,4 @@
-"""Orders as lines of JSON."""
+"""The JSON Lines encoder: each order's JSON exactly as Kapture sent it, on one line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 
 
 def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
-    """Each order's JSON exactly as Kapture sent it, one a line.
+    """Return each order's JSON exactly as Kapture sent it, on one line.
 
-    Line breaks between the tokens of one, as an indented answer has them, are left out; within a string there are none.
+    Line breaks between tokens, as in an indented response, are removed; JSON strings cannot contain any.
     """
     joined = b"".join(raws)
     if b"\n" in joined or b"\r" in joined:
@@ -24,7 +24,7 @@ _BATCH_ROWS = 32
 
 
 class JsonLinesEncoder:
-    """Each order's JSON exactly as Kapture sent it, one a line."""
+    """Writes each order's JSON exactly as Kapture sent it, on one line."""
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
@@ -35,4 +35,4 @@ class JsonLinesEncoder:
             self._sink.write(json_lines(raws[at : at + _BATCH_ROWS]))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: everything is written."""

@@ -1,4 +1,4 @@
-"""Orders as Parquet: one declared schema for every window, never inferred."""
+"""The Parquet encoder, with the same declared schema for every window. Values that do not fit it are in ``schema``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _GROUP_BATCHES = 16
 
 
 class ParquetEncoder:
-    """Row groups of one size, compressed with zstd; no time and no name in the file."""
+    """Writes row groups of one size, compressed with zstd, without times or names in the file."""
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = QuietFile(sink)

@@ -1,4 +1,7 @@
-"""Orders as rows of one declared schema. What does not fit it is kept as it came, under ``_rescued``."""
+"""Orders as rows of the declared schema; values that do not fit it stay as they were sent, in the column ``_rescued``.
+
+Used by the CSV and Parquet encoders. The fields and their types are in ``client.orders``.
+"""
 
 from __future__ import annotations
 
@@ -67,9 +70,11 @@ _PLAIN_DECIMAL = re.compile(rf"-?\d{{1,{PRECISION - SCALE}}}\.\d{{1,{SCALE}}}")
 
 
 def to_decimal(amount: Any) -> Any:
-    """An amount that decimal(38, 6) holds exactly, as an int or a :class:`DecimalText` without exponent; or null.
+    """Return an amount that decimal(38, 6) represents exactly, as an int or a :class:`DecimalText` without exponent.
 
-    :raises ValueError: it is no such amount
+    None stays None.
+
+    :raises ValueError: the value is not a number, or decimal(38, 6) cannot represent it
     """
     if amount is None or (type(amount) is int and -_TOO_LARGE < amount < _TOO_LARGE):
         return amount
@@ -84,11 +89,11 @@ def to_decimal(amount: Any) -> Any:
 
 
 def to_rows(raws: Sequence[msgspec.Raw]) -> list[Row]:
-    """Each order's values in the order of :data:`COLUMNS`.
+    """Return each order's values in the order of :data:`COLUMNS`.
 
-    Integers and instants (epoch milliseconds, UTC) are ints, amounts as :func:`to_decimal` gives them, flags bools,
-    text strings; a missing field and an explicit null are none. The last value is the JSON object of what did not fit,
-    or none.
+    Integers and instants (epoch milliseconds, UTC) are ints, amounts as :func:`to_decimal` returns them, flags bools,
+    text strings; a missing field and an explicit null are None. The last value is a JSON object of the fields that did
+    not fit, or None.
     """
     return [_row(raw) for raw in raws]
 

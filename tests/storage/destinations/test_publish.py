@@ -71,7 +71,7 @@ def test_a_full_disk_leaves_what_was_there_and_says_how_much_was_needed(tmp_path
     with largest_file(room), pytest.raises(OSError, match=str(tmp_path)) as full:
         put(target, file_format=file_format)
     assert full.value.errno == errno.EFBIG
-    assert f"more than the {room:,} bytes written so far" in str(full.value)
+    assert f"({room:,} bytes written, " in str(full.value)
     assert target.read_bytes() == OLD
     assert names(tmp_path) == [target.name]
 
@@ -226,7 +226,7 @@ def kapture(monkeypatch):
     ("destination", "message"),
     [
         ("folder", "'/'"),
-        ("pipe", "not a file"),
+        ("pipe", "not a regular file"),
         ("file/orders.jsonl", "file"),
         ("file/", "file"),
         ("forbidden/orders.jsonl", "PermissionError"),

@@ -26,12 +26,12 @@ def pull(**arguments):
 @pytest.mark.parametrize(
     ("name", "file_format", "message"),
     [
-        ("", "xml", r"file_format is 'xml': it must be one of jsonl, jsonl\.gz"),
-        ("", "", "file_format is ''"),
+        ("", "xml", r"`file_format` is 'xml': it must be one of jsonl, jsonl\.gz"),
+        ("", "", "`file_format` is ''"),
         ("", ["csv"], "file_format"),
-        ("orders.csv", "parquet", "ends in 'orders.csv', but file_format is 'parquet'"),
-        ("orders.jsonl.gz", "jsonl", "ends in 'orders.jsonl.gz', but file_format is 'jsonl'"),
-        ("orders.txt", None, "ends in 'orders.txt', which tells no format"),
+        ("orders.csv", "parquet", "ends in 'orders.csv', but `file_format` is 'parquet'"),
+        ("orders.jsonl.gz", "jsonl", "ends in 'orders.jsonl.gz', but `file_format` is 'jsonl'"),
+        ("orders.txt", None, "Cannot tell the file format from `destination` name 'orders.txt'"),
     ],
 )
 def test_a_format_that_there_is_not_or_that_contradicts_the_name(kapture, tmp_path, name, file_format, message):
