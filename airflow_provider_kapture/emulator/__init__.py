@@ -1,7 +1,7 @@
-"""A local Kapture: what the vendor's page of the Pull Order API says, with every gap and fault switchable.
+"""A local emulator of Kapture's Pull Order API; everything that the vendor's documentation leaves open is a switch.
 
 It serves a generated order book over a real socket, so that a DAG, a connection or a client can be tested
-without an account::
+without an account. The package uses ``client.orders`` for field names, and nothing else of the provider::
 
     from airflow_provider_kapture.emulator import Book, Emulator, Switches
 
@@ -31,7 +31,7 @@ _MODULES = {"Book": "book", "Emulator": "server", "Switches": "switches"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for only then: the command line's help needs no web server."""
+    """Import a public name on first use: the command line's help must not import the web server."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

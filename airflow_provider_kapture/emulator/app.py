@@ -1,4 +1,7 @@
-"""The emulator as a web application: the orders, and beside them the control plane under ``/_emulator/``."""
+"""The emulator as an ASGI application: the Pull Order API, and the control API under ``/_emulator/``.
+
+What a request gets is decided in ``service``; the socket is in ``server``.
+"""
 
 from __future__ import annotations
 
@@ -25,25 +28,25 @@ _Endpoint = Callable[[Request], Awaitable[JSONResponse]]
 
 
 def create_app(book: Book, switches: Switches | None = None, *, user: str, password: str) -> Starlette:
-    """A Kapture to be served by any ASGI server.
+    """Return the emulator as an application for any ASGI server.
 
-    :param book: the orders to start with
-    :param switches: how to behave at the start
+    :param book: the initial orders
+    :param switches: the initial switches; None for the defaults
     :param user: the user name of Basic authentication
     :param password: the password
     """
-    return app_of(Service(book, switches or Switches(), user, password))
+    return build_app(Service(book, switches or Switches(), user, password))
 
 
-def app_of(service: Service) -> Starlette:
-    """The web application of a service. Its control plane asks for no credentials: serve it on loopback alone.
+def build_app(service: Service) -> Starlette:
+    """Return the application of a service. Its control API has no authentication: serve it on loopback only.
 
     - ``GET count?start=YYYY-MM-DD&end=YYYY-MM-DD``: ``{"orders": n}`` of these days of the account, both inclusive
     - ``GET stats``: ``requests``, ``statuses``, ``in_flight``, ``max_in_flight``, and the latest ``offsets``
-    - ``POST switches``, a JSON object: the switches to change
-    - ``POST orders``, ``{"count": n, "day": "YYYY-MM-DD", "create_ms": epoch}``: new orders appear; all keys are
-      optional (1, the book's last day, anywhere in the day)
-    - ``POST reset``: orders, switches and counts as they were at the start
+    - ``POST switches``, a JSON object: change these switches
+    - ``POST orders``, ``{"count": n, "day": "YYYY-MM-DD", "create_ms": epoch milliseconds}``: add orders; all keys are
+      optional (defaults: 1, the book's last day, any time of the day)
+    - ``POST reset``: restore the initial orders and switches, and reset the counters
     """
     control = [
         Route("/count", _guarded(_count(service)), methods=["GET"]),
@@ -52,11 +55,11 @@ def app_of(service: Service) -> Starlette:
         Route("/orders", _guarded(_orders(service)), methods=["POST"]),
         Route("/reset", _guarded(_reset(service)), methods=["POST"]),
     ]
-    return Starlette(routes=[Mount("/_emulator", routes=control), Mount("/", app=_Kapture(service))])
+    return Starlette(routes=[Mount("/_emulator", routes=control), Mount("/", app=_OrdersApp(service))])
 
 
-class _Kapture:
-    """Everything but the control plane."""
+class _OrdersApp:
+    """Every path except the control API."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -66,7 +69,7 @@ class _Kapture:
         try:
             body = await request.body()
         except ClientDisconnect:
-            return  # nobody asks any more: a pull that was given up
+            return  # the client closed the connection before it had sent the request
         seen = SeenRequest(request.method, request.url.path, dict(request.headers), body)
         with self._service.traffic.counting(seen):
             if self._service.switches.latency:
@@ -84,14 +87,14 @@ async def _send(reply: Reply, send: Send) -> None:
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
     if reply.is_cut:
-        # Returning short of what Content-Length says makes the server close the connection.
+        # A body shorter than its Content-Length makes the server close the connection.
         await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
     else:
         await send({"type": "http.response.body", "body": reply.body})
 
 
 def _guarded(endpoint: _Endpoint) -> _Endpoint:
-    """What can't be understood gets 400 and the reason."""
+    """Return the endpoint with responses of status 400 and the reason for invalid requests."""
 
     async def guarded(request: Request) -> JSONResponse:
         try:
@@ -112,7 +115,7 @@ def _count(service: Service) -> _Endpoint:
 
 def _stats(service: Service) -> _Endpoint:
     async def stats(_request: Request) -> JSONResponse:
-        return JSONResponse(service.traffic.as_dict())
+        return JSONResponse(service.traffic.to_dict())
 
     return stats
 

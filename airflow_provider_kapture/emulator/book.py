@@ -1,4 +1,7 @@
-"""The order book: generated orders, the same ones for the same arguments."""
+"""The order book: orders generated from arguments; the same arguments result in the same orders.
+
+Orders that are added or removed while the emulator runs are in ``store``.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _FIRST_ID = 23_518_265
 _TEMPLATE = "{" + ",".join(f'"{name}":%({name})s' for name in ORDER_FIELDS) + "}"
 _UNUSED = {name: "false" if kind is FieldType.FLAG else "0" for name, kind in ORDER_FIELDS.items()}
 
-# The dates that an answer doesn't show, in days from the day of createDate: earliest and latest.
+# The dates that a response does not contain, as days after the day of createDate: earliest and latest.
 _HIDDEN_DATES = {
     "booking": (0, 1),
     "agreement": (0, 3),
@@ -47,7 +50,7 @@ _WORDS = (
     "]} \\u0041 </script> \u2028 end",
     "Ōsaka → München ₹ 12,50,000",
 )
-# Kapture may escape what is not ASCII or send it as it is: both are in the book.
+# Kapture may or may not escape characters outside ASCII: the book has both.
 _REMARKS = (
     *(json.dumps(words, ensure_ascii=False) for words in _WORDS),
     *(json.dumps(words) for words in _WORDS),
@@ -58,11 +61,11 @@ _STATUSES = ('"AP"', '"PE"', '"CA"', '"DL"')
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """An order, written once.
+    """An order with its JSON.
 
-    :param id: Kapture's id of it
+    :param id: the order's ``id``
     :param create_ms: ``createDate``, epoch milliseconds, UTC
-    :param hidden_days: ordinals of the local dates by which it is also found, as :data:`HIDDEN_DATE_FIELDS`
+    :param hidden_days: ordinals of the order's other local dates, in the order of :data:`HIDDEN_DATE_FIELDS`
     :param record: its JSON
     """
 
@@ -71,36 +74,36 @@ class Order:
     hidden_days: tuple[int, ...]
     record: bytes
 
-    def twin(self, order_id: int) -> Order:
-        """The same order under another id: it stands wherever this one stands."""
+    def with_id(self, order_id: int) -> Order:
+        """Return a copy with another id, which matches every query that this order matches."""
         record = b'{"id":%d,%s' % (order_id, self.record.partition(b",")[2])
         return Order(order_id, self.create_ms, self.hidden_days, record)
 
-    def line(self) -> Order:
-        """Another line of the same order."""
+    def second_line(self) -> Order:
+        """Return another line of the same order: the same id with another quantity."""
         return Order(self.id, self.create_ms, self.hidden_days, self.record.replace(_QUANTITY, _QUANTITY + b"1"))
 
-    def moved(self, create_ms: int) -> Order:
-        """The same order, created at another instant."""
+    def with_create_date(self, create_ms: int) -> Order:
+        """Return a copy that was created at another instant."""
         record = _CREATE_DATE.sub(b'"createDate":%d' % create_ms, self.record, count=1)
         return Order(self.id, create_ms, self.hidden_days, record)
 
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """What the emulator has in store.
+    """The arguments from which orders are generated.
 
-    Each day has several orders that share a ``createDate``, and ids that do not always rise with it. Texts hold
-    Unicode, quotes, line breaks and backslashes; amounts have up to six decimals and may be negative.
+    On each day, several orders share a ``createDate``, and ids do not always rise with it. Texts contain Unicode,
+    quotes, line breaks and backslashes; amounts have up to six decimals and may be negative.
 
-    :param orders: how many orders
-    :param days: over how many consecutive days of the account they are spread, evenly
+    :param orders: number of orders
+    :param days: number of consecutive days of the account, over which the orders are spread evenly
     :param start: the first of these days
     :param timezone: the account's time zone, an IANA name
-    :param seed: another seed, other orders
+    :param seed: seed of the generator
     :param cm_id: the account's id
-    :param has_edges: whether each day has an order at its first instant and one in its last millisecond
-    :raises ValueError: an argument that makes no book; names it
+    :param has_edges: generate an order at the first instant of each day and one in its last millisecond
+    :raises ValueError: an argument is invalid; names it
     """
 
     orders: int = 1_200
@@ -119,11 +122,11 @@ class Book:
 
     @property
     def last_day(self) -> dt.date:
-        """The last of the days."""
+        """The last day of the account that has orders."""
         return self.start + dt.timedelta(days=self.days - 1)
 
     def generate(self) -> Iterator[Order]:
-        """The orders, oldest first."""
+        """Yield the orders, oldest first."""
         whole, rest = divmod(self.orders, self.days)
         first_id = _FIRST_ID
         for number in range(self.days):
@@ -132,13 +135,13 @@ class Book:
             first_id += count
 
     def orders_of_day(self, day: dt.date, count: int, first_id: int) -> Iterator[Order]:
-        """``count`` orders of one day, oldest first, with ids from ``first_id``."""
+        """Yield ``count`` orders of one day, oldest first, with ids from ``first_id``."""
         random = Random(f"{self.seed}/{day}/{first_id}")
         edges = _day_edges(day, ZoneInfo(self.timezone))
         if self.has_edges:
             instants = _instants(random, count, *edges)
         else:
-            # Neither in the first second nor in the last.
+            # No order in the first or the last second.
             instants = _instants(random, count + 2, edges[0] + 1_000, edges[1] - 1_000)[1:-1]
         ids = list(range(first_id, first_id + count))
         for place in range(10, count, 40):
@@ -183,21 +186,21 @@ def _one_of(random: Random, choices: Sequence[_T]) -> _T:
 
 
 def _amount(random: Random, digits: int) -> str:
-    """An amount as a server writes it: whole, with trailing zeros, or to the sixth decimal."""
+    """Return a random amount in JSON: whole, with trailing zeros, or with up to six decimals."""
     whole = _between(random, 0, 10**digits - 1)
     decimals = _one_of(random, (0, 0, 1, 2, 2, 6))
     return f"{whole}.{_between(random, 0, 10**decimals - 1):0{decimals}}" if decimals else str(whole)
 
 
 def _day_edges(day: dt.date, zone: ZoneInfo) -> tuple[int, int]:
-    """The day's first instant and that of the day after, epoch milliseconds."""
+    """Return the first instants of the day and of the next day, epoch milliseconds."""
     midnights = (dt.datetime.combine(each, dt.time(), zone) for each in (day, day + dt.timedelta(days=1)))
     first, after = (round(midnight.timestamp()) * 1_000 for midnight in midnights)
     return first, max(after, first + 1)
 
 
 def _instants(random: Random, count: int, first: int, after: int) -> list[int]:
-    """``count`` sorted instants of a day: its two edges first, every eighth one shared with another order."""
+    """Return ``count`` sorted instants of a day, including both edges; every eighth one repeats another."""
     found: list[int] = [first, after - 1][:count]
     while len(found) < count:
         instant = _between(random, first, after - 1)

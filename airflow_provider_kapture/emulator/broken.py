@@ -1,4 +1,4 @@
-"""Connections that break: what no web framework sends."""
+"""Broken connections: bytes and resets that a web framework cannot produce, written to uvicorn's transport."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 def with_transport(app: ASGIApp) -> ASGIApp:
-    """The application with uvicorn's connection in the scope of each request."""
+    """Return the application with uvicorn's transport in the scope of each request."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         scope[_TRANSPORT] = getattr(getattr(send, "__self__", None), "transport", None)
@@ -26,13 +26,13 @@ def with_transport(app: ASGIApp) -> ASGIApp:
 
 
 async def break_connection(reply: Reply, scope: Scope, receive: Receive) -> None:
-    """Send what a broken connection brings of an answer, and break it.
+    """Send a part of a response, and break the connection.
 
-    :raises RuntimeError: the server is not uvicorn, whose connections are not at hand
+    :raises RuntimeError: the server is not the emulator's own, so its transport is not available
     """
     transport: asyncio.Transport | None = scope.get(_TRANSPORT)
     if transport is None:
-        raise RuntimeError("Connections can be broken only where Emulator serves them")
+        raise RuntimeError("Connections can only be broken in a server started by Emulator; remove switch broken_every")
     length, half = len(reply.body), reply.body[: len(reply.body) // 2]
     whole_head = _HEAD + b"Content-Length: %d\r\n\r\n" % length
     sent = {
@@ -47,7 +47,7 @@ async def break_connection(reply: Reply, scope: Scope, receive: Receive) -> None
         _reset(transport)
     elif reply.broken != "silence":
         transport.close()
-    # Until the server knows that the connection is gone, it would send a failure of its own.
+    # Until the server notices that the connection is closed, it would send its own error response.
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""``kapture emulator``: the emulator on the command line."""
+"""``kapture emulator``: the emulator on the command line. How switches are parsed and listed is in ``switch_texts``."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kapture.emulator.book import Book
-from airflow_provider_kapture.emulator.credentials import issued
+from airflow_provider_kapture.emulator.credentials import issued_credentials
 from airflow_provider_kapture.emulator.presets import PRESETS
-from airflow_provider_kapture.emulator.switch_texts import listed, parse_assignments
+from airflow_provider_kapture.emulator.switch_texts import list_switches, parse_assignments
 from airflow_provider_kapture.emulator.switch_topics import TOPICS
-from airflow_provider_kapture.emulator.switches import Switches, bare, choices, switch_types
+from airflow_provider_kapture.emulator.switches import Switches, choices, switch_types, without_none
 
 if TYPE_CHECKING:
     from airflow_provider_kapture.emulator.server import Emulator
@@ -26,28 +26,32 @@ _CONNECTION_ID = "kapture_default"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of ``kapture emulator``: those of the book, of the account, and one for each switch."""
+    """Add the options of ``kapture emulator``: for the book, for the account, and one for each switch."""
     default = Book()
-    book = parser.add_argument_group("the order book (the same arguments give the same orders)")
-    book.add_argument("--orders", type=int, default=default.orders, metavar="N", help="how many orders (%(default)s)")
-    book.add_argument("--days", type=int, default=default.days, metavar="N", help="over how many days (%(default)s)")
+    book = parser.add_argument_group("the order book (the same arguments result in the same orders)")
+    book.add_argument("--orders", type=int, default=default.orders, metavar="N", help="number of orders (%(default)s)")
+    book.add_argument("--days", type=int, default=default.days, metavar="N", help="number of days (%(default)s)")
     book.add_argument(
         "--start", type=dt.date.fromisoformat, default=default.start, metavar="DATE", help="first day (%(default)s)"
     )
     book.add_argument(
         "--timezone", default=default.timezone, metavar="ZONE", help="the account's time zone (%(default)s)"
     )
-    book.add_argument("--seed", type=int, default=default.seed, metavar="N", help="another seed, other orders")
+    book.add_argument("--seed", type=int, default=default.seed, metavar="N", help="seed of the generator (%(default)s)")
     account = parser.add_argument_group("the account")
     account.add_argument("--cm-id", type=int, default=default.cm_id, metavar="N", help="its id (%(default)s)")
     account.add_argument("--user", default="kapture", help="user name (%(default)s)")
     account.add_argument("--password", default="emulator", help="password (%(default)s)")
     account.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 is a free one (%(default)s)")
-    together = parser.add_argument_group("switches: what the vendor's page leaves open, and misbehaviour")
+    together = parser.add_argument_group("switches: what the vendor's documentation leaves open, and faults")
     together.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a switch by its name in --list; repeatable"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a switch by its name in --list; repeatable",
     )
-    together.add_argument("--preset", choices=tuple(PRESETS), help="the switches of a likely account, before others")
+    together.add_argument("--preset", choices=tuple(PRESETS), help="switches of a likely account; others override them")
     together.add_argument("--list", action="store_true", help="print all switches by topic, and exit")
     for topic in TOPICS:
         _add_switches(parser.add_argument_group(f"switches: {topic}"), topic)
@@ -58,11 +62,11 @@ def _add_switches(group: argparse._ArgumentGroup, topic: str) -> None:
     for each in fields(Switches):
         if each.metadata["topic"] != topic:
             continue
-        kind, named = bare(expected[each.name]), choices(expected[each.name])
+        kind, named = without_none(expected[each.name]), choices(expected[each.name])
         text = each.metadata["help"]
         if kind is not bool and each.default is not None:
             text = f"{text} ({each.default})"
-        # Left out where it is not given, so that a preset may have another default.
+        # Absent unless given, so that a preset may have another default.
         options: dict[str, Any] = {"dest": f"switch_{each.name}", "default": argparse.SUPPRESS}
         options["help"] = text.replace("%", "%%")
         if kind is bool:
@@ -75,9 +79,9 @@ def _add_switches(group: argparse._ArgumentGroup, topic: str) -> None:
 
 
 def switches_of(args: argparse.Namespace) -> Switches:
-    """The switches that the arguments name: those of the preset, then the options', then those of ``--set``.
+    """Return the switches of the arguments: the preset's, overridden by options, overridden by ``--set``.
 
-    :raises ValueError: an unknown switch, or a value that is none of its
+    :raises ValueError: an unknown switch or an invalid value
     """
     options = {
         each.name: getattr(args, f"switch_{each.name}")
@@ -89,22 +93,24 @@ def switches_of(args: argparse.Namespace) -> Switches:
 
 
 def _flag(name: str) -> str:
-    # The book has a --timezone of its own: what the account's is, not what dates are read in.
+    # --timezone is the book's: the account's zone, not the one in which the server reads dates.
     return "--dates-timezone" if name == "timezone" else "--" + name.replace("_", "-")
 
 
 def main(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
-    :return: the exit status: 0 after a signal, 2 where the arguments or the installation won't do
+    :return: the exit status: 0 after a signal, 2 if an argument is invalid or a package is missing
     """
     if args.list:
-        sys.stdout.write(listed())
+        sys.stdout.write(list_switches())
         return 0
     try:
         from airflow_provider_kapture.emulator.server import Emulator
     except ModuleNotFoundError as error:
-        return _print_error(f"{error.name} is not installed. Run: pip install 'airflow-provider-kapture[emulator]'")
+        return _print_error(
+            f"{error.name} is not installed; install it with `pip install 'airflow-provider-kapture[emulator]'`"
+        )
     try:
         book = Book(args.orders, args.days, args.start, args.timezone, args.seed, args.cm_id)
         emulator = Emulator(book, switches_of(args), user=args.user, password=args.password, port=args.port)
@@ -119,7 +125,7 @@ def main(args: argparse.Namespace) -> int:
             sys.stdout.flush()
             stop.wait()
     except OSError as error:
-        return _print_error(f"can't listen on 127.0.0.1:{args.port}: {error.strerror}")
+        return _print_error(f"cannot listen on 127.0.0.1:{args.port}: {error.strerror}; choose another --port")
     return 0
 
 
@@ -130,7 +136,7 @@ def _print_error(message: str) -> int:
 
 def _welcome(emulator: Emulator) -> str:
     book = emulator.book
-    login, password = issued(emulator.switches, emulator.user, emulator.password)
+    login, password = issued_credentials(emulator.switches, emulator.user, emulator.password)
     ((name, value),) = emulator.connection_uri_env(_CONNECTION_ID).items()
     return f"""\
 Kapture emulator: {book.orders:,} orders of {book.start} to {book.last_day} ({book.timezone})

@@ -1,4 +1,4 @@
-"""Who may ask."""
+"""Checks before a request's body is read: firewall, HTTP method and credentials."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _DENIED_PAGE = b"<html><head><title>Error</title></head><body><h1>Access denied<
 _HTML = {"content-type": "text/html; charset=utf-8"}
 
 
-def issued(switches: Switches, user: str, password: str) -> tuple[str, str]:
-    """The login and the password that a connection needs: what the account's administrator was given."""
+def issued_credentials(switches: Switches, user: str, password: str) -> tuple[str, str]:
+    """Return the login and the password that a connection needs, as the vendor would issue them."""
     if switches.auth == "basic":
         return user, password
     return "", password if switches.auth == "key" else _token(switches, user, password)
 
 
-def refusal(request: SeenRequest, switches: Switches, user: str, password: str) -> Reply | None:
-    """What a request gets that a firewall stops, that has the wrong method or the wrong credentials."""
+def rejection(request: SeenRequest, switches: Switches, user: str, password: str) -> Reply | None:
+    """Return the response to a blocked user agent, a wrong method or wrong credentials; None if all are accepted."""
     agent = request.headers.get("user-agent", "")
     if switches.user_agent is not None and not agent.startswith(switches.user_agent):
         return Reply(403, _DENIED_PAGE, _HTML)
@@ -35,12 +35,12 @@ def refusal(request: SeenRequest, switches: Switches, user: str, password: str) 
         allowed = "GET, POST" if switches.method == "both" else switches.method
         return responses.failure(switches.bad_method, None, switches, {"allow": allowed})
     token = _token(switches, user, password)
-    if not _is_known(request.headers, token) or not _has_headers(request.headers, switches, token, password):
-        return _unknown(switches)
+    if not _has_token(request.headers, token) or not _has_headers(request.headers, switches, token, password):
+        return _wrong_credentials(switches)
     return None
 
 
-def _is_known(headers: Mapping[str, str], token: str) -> bool:
+def _has_token(headers: Mapping[str, str], token: str) -> bool:
     scheme, _, given = headers.get("authorization", "").partition(" ")
     return scheme.lower() == "basic" and given == token
 
@@ -54,8 +54,8 @@ def _has_headers(headers: Mapping[str, str], switches: Switches, token: str, pas
     return True
 
 
-def _unknown(switches: Switches) -> Reply:
-    """What wrong credentials get."""
+def _wrong_credentials(switches: Switches) -> Reply:
+    """Return the response to wrong credentials."""
     kind, status = switches.bad_auth_body, switches.bad_auth
     replies = {
         "redirect": responses.redirect("/login"),

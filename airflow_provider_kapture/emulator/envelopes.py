@@ -1,4 +1,7 @@
-"""Writing responses: orders in their envelope, and what stands for none."""
+"""Successful responses: orders in their envelope, and the response without orders.
+
+Failures are in ``responses``; how a single order is written is in ``records``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from airflow_provider_kapture.emulator.records import is_rewritten, rewritten
 from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.switches import Switches
 
-# What stands before the rows, and what behind them.
+# The JSON before the rows, and after them.
 _CLAIMS = {
     "success": (b'"success":"true",', b""),
     "boolean": (b'"success":true,', b""),
@@ -37,8 +40,8 @@ _CHARSETS = {
 }
 
 
-def orders(rows: Sequence[Order], switches: Switches) -> Reply:
-    """A page of orders."""
+def orders_response(rows: Sequence[Order], switches: Switches) -> Reply:
+    """Return the response with a page of orders."""
     head, tail = _envelope(switches)
     if switches.indent:
         body = _indented(head, [rewritten(order, switches) for order in rows], tail)
@@ -52,14 +55,14 @@ def orders(rows: Sequence[Order], switches: Switches) -> Reply:
     return _encoded(body, switches)
 
 
-def nothing(start_date: str, switches: Switches) -> Reply:
-    """The response where no order matches.
+def empty_response(start_date: str, switches: Switches) -> Reply:
+    """Return the response to a request that no order matches.
 
-    :param start_date: the first date of the request
+    :param start_date: the first date of the request, as it was sent
     """
     kind, message = switches.empty, switches.empty_message.replace("{start}", start_date)
     if kind == "array":
-        return orders((), switches)
+        return orders_response((), switches)
     if kind in _ROWS:
         head, tail = _envelope(switches)
         return _encoded(head + _ROWS[kind] + tail, switches)
@@ -81,7 +84,7 @@ def nothing(start_date: str, switches: Switches) -> Reply:
 
 
 def _envelope(switches: Switches) -> tuple[bytes, bytes]:
-    """What stands before the list of rows, and what behind it."""
+    """Return the JSON before the list of rows, and after it."""
     if not switches.rows_at:
         return b"", b""
     before, after = _CLAIMS[switches.envelope]
@@ -107,7 +110,7 @@ def _encoded(body: bytes, switches: Switches) -> Reply:
 
 
 def _escaped(character: str, charset: str) -> str:
-    """A character, as a JSON escape where the charset does not have it."""
+    """Return a character, as a JSON escape if the charset does not contain it."""
     if character.isascii() or charset.startswith("utf"):
         return character
     try:

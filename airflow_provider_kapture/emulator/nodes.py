@@ -1,4 +1,4 @@
-"""Two nodes behind a balancer."""
+"""Two nodes behind a load balancer, the second of which may lag or sort differently."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _LAG = 7
 
 
 class Nodes:
-    """Sends requests to one node and the other in turns, except those that say where they were before."""
+    """Distributes requests to two nodes in turns, except those with a session cookie."""
 
     def __init__(self) -> None:
         self._next = 0
 
-    def node_of(self, request: SeenRequest, switches: Switches) -> int:
-        """The number of the node that a request gets to."""
+    def select_node(self, request: SeenRequest, switches: Switches) -> int:
+        """Return the number of the node that handles a request: 0 or 1."""
         if switches.nodes == "one":
             return 0
-        known = _known(request) if switches.sticky else None
+        known = _node_of_cookie(request) if switches.sticky else None
         if known is not None:
             return known
         self._next += 1
         return (self._next - 1) % 2
 
-    def seen_by(self, node: int, listing: Sequence[Order], store: Store, switches: Switches) -> Sequence[Order]:
-        """A listing as a node has it."""
+    def listing_of_node(self, node: int, listing: Sequence[Order], store: Store, switches: Switches) -> Sequence[Order]:
+        """Return a listing as a node has it."""
         if not node or switches.nodes == "one":
             return listing
         if switches.nodes == "other_order":
@@ -42,13 +42,13 @@ class Nodes:
         return [order for order in listing if order not in missing]
 
     def with_cookie(self, reply: Reply, node: int, request: SeenRequest, switches: Switches) -> Reply:
-        """The answer with the cookie that leads back to its node."""
-        if switches.nodes == "one" or not switches.sticky or _known(request) is not None:
+        """Return the response with a session cookie for its node."""
+        if switches.nodes == "one" or not switches.sticky or _node_of_cookie(request) is not None:
             return reply
         cookie = f"JSESSIONID=0F3A9C{self._next:04X}.node{node}; Path=/; HttpOnly"
         return replace(reply, headers={**reply.headers, "set-cookie": cookie})
 
 
-def _known(request: SeenRequest) -> int | None:
+def _node_of_cookie(request: SeenRequest) -> int | None:
     found = _COOKIE.search(request.headers.get("cookie", ""))
     return int(found[1]) if found else None

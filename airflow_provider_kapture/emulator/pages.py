@@ -1,4 +1,4 @@
-"""Which rows of a listing a request gets."""
+"""Pagination: the rows of a listing that a request returns. Which orders are in the listing is decided in ``store``."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 
 from airflow_provider_kapture.emulator.book import Order
 from airflow_provider_kapture.emulator.query import Query
-from airflow_provider_kapture.emulator.refusals import refuse
+from airflow_provider_kapture.emulator.rejections import rejection
 from airflow_provider_kapture.emulator.switches import Switches
 
 
-def page(listing: Sequence[Order], query: Query, switches: Switches) -> Sequence[Order]:
-    """The rows of one page.
+def select_rows(listing: Sequence[Order], query: Query, switches: Switches) -> Sequence[Order]:
+    """Return the rows of one page.
 
     :param listing: the orders that match, oldest first
-    :raises RefusalError: the page can't be asked for
+    :raises RequestRejectedError: the switches reject this limit or offset
     """
     limit = query.limit or switches.default_limit
     if switches.page_cap is not None and limit > switches.page_cap:
         if switches.over_cap != "cut":
-            raise refuse(switches.over_cap, f"limit must not be more than {switches.page_cap}.")
+            raise rejection(switches.over_cap, f"limit must not be more than {switches.page_cap}.")
         limit = switches.page_cap
     rows = _lines(listing) if switches.lines else listing
     start, stop = _range(len(rows), limit, query.offset, switches)
@@ -29,19 +29,19 @@ def page(listing: Sequence[Order], query: Query, switches: Switches) -> Sequence
 
 
 def is_past_end(query: Query, switches: Switches) -> bool:
-    """Whether a page without rows is one beyond the last row."""
+    """Return whether the offset of a page without rows is beyond the first row."""
     return query.offset > int(switches.paging in ("rows_from_1", "pages_from_1"))
 
 
 def _range(total: int, limit: int, offset: int, switches: Switches) -> tuple[int, int]:
-    """The first row of the page, and the one after its last."""
+    """Return the indices of the page's first row and of the row after its last."""
     if switches.paging == "none":
         return 0, total
     start = 0 if switches.offset_ignored else _start(offset, limit, switches.paging)
     if switches.total_cap is not None:
         if switches.over_total != "cut" and start + limit > switches.total_cap:
             message = f"Result window is too large, from + size must be at most {switches.total_cap}."
-            raise refuse(switches.over_total, message)
+            raise rejection(switches.over_total, message)
         total = min(total, switches.total_cap)
     if start >= total > 0:
         start = _start_past_end(total, limit, switches)
@@ -65,7 +65,7 @@ def _start(offset: int, limit: int, paging: str) -> int:
 
 def _start_past_end(total: int, limit: int, switches: Switches) -> int:
     if switches.past_end in ("failed", "400", "404", "500"):
-        raise refuse(switches.past_end, "Invalid offset." if switches.past_end == "400" else "No more data found.")
+        raise rejection(switches.past_end, "Invalid offset." if switches.past_end == "400" else "No more data found.")
     starts = {"first_page": 0, "last_page": (total - 1) // limit * limit, "last_row": total - 1}
     return starts.get(switches.past_end, total)
 
@@ -75,5 +75,5 @@ def _is_shown(order: Order, switches: Switches) -> bool:
 
 
 def _lines(listing: Sequence[Order]) -> list[Order]:
-    """Every fifth order as two rows."""
-    return [line for order in listing for line in ((order, order.line()) if order.id % 5 == 0 else (order,))]
+    """Return the listing with every fifth order as two rows."""
+    return [line for order in listing for line in ((order, order.second_line()) if order.id % 5 == 0 else (order,))]

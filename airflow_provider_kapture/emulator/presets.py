@@ -1,4 +1,4 @@
-"""Switches for the likely combinations of real accounts."""
+"""Presets: switches that combine what a likely account does."""
 
 from __future__ import annotations
 

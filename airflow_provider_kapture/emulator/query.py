@@ -1,4 +1,4 @@
-"""What a request asks for, or why it is refused."""
+"""Parsing of a request's body into a query, or the rejection of the request. Dates are parsed in ``spans``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 from airflow_provider_kapture.client.orders import DATE_FIELDS
 from airflow_provider_kapture.emulator.book import Order
-from airflow_provider_kapture.emulator.refusals import RequestRejectedError, refuse
-from airflow_provider_kapture.emulator.spans import DaySpan, spans
+from airflow_provider_kapture.emulator.rejections import RequestRejectedError, rejection
+from airflow_provider_kapture.emulator.spans import DaySpan, parse_spans
 from airflow_provider_kapture.emulator.switches import Switches
 
-# The page's "at least one" note, in its order. It names no createStartDate: see Switches.window_is_filter.
+# The filters of the vendor documentation's "at least one" note, in its order. createStartDate is not among them: see
+# Switches.window_is_filter.
 _AT_LEAST_ONE = (
     "name",
     "enquiryIds",
@@ -42,7 +43,7 @@ _AT_LEAST_ONE = (
     "pricingStatus",
     *(f"attr{number}" for number in range(1, 16)),
 )
-# The example body of the page, whole.
+# All keys of the example body in the vendor's documentation.
 _EXAMPLE_KEYS = (
     *("cmId", "name", "phone", "email", "customerIds", "leadIdStr", "enquiryIds", "clientReferenceIds", "viewId"),
     *("orderIds", "erpOrderId", "createStartDate", "createEndDate", "bookingStatus", "bookingSubStatus"),
@@ -52,7 +53,7 @@ _EXAMPLE_KEYS = (
 )
 _WINDOWS = tuple(key for field in DATE_FIELDS.values() for key in (field.start_key, field.end_key))
 
-# The filters about what an order shows: which fields they look at. What an order doesn't show can't be filtered by.
+# The filters that compare fields of an order, and these fields. Filters on other properties are ignored.
 _FILTERED_FIELDS: Mapping[str, tuple[str, ...]] = {
     "orderIds": ("id",),
     "customerIds": ("customerId",),
@@ -73,13 +74,13 @@ _NEGATED = frozenset({"notAssignToIdsStr"})
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a request asks for.
+    """A parsed request.
 
-    :param spans: the dates, for each date field that is asked for
-    :param filters: the filters that can be applied, each with the values it takes
-    :param limit: rows asked for; none where nothing is
-    :param offset: rows to pass over
-    :param start_date: the first date, as it is written in the request
+    :param spans: the dates of each date field in the request
+    :param filters: the filters that can be applied, each with the accepted values
+    :param limit: maximum number of rows; None if the request has none
+    :param offset: the offset, in the unit of the switch ``paging``
+    :param start_date: the first date, as it was sent
     """
 
     spans: tuple[DaySpan, ...]
@@ -89,7 +90,7 @@ class Query:
     start_date: str = ""
 
     def accepts(self, order: Order) -> bool:
-        """Whether an order passes the filters (not the dates)."""
+        """Return whether an order matches the filters; dates are not compared."""
         if not self.filters:
             return True
         shown = json.loads(order.record)
@@ -100,11 +101,14 @@ class Query:
 
 
 def parse(raw: bytes, switches: Switches, cm_id: int, today: int) -> Query:
-    """Read a request's body.
+    """Parse a request's body.
 
-    :param today: the account's date, as an ordinal
-    :raises RequestRejectedError: it can't be read, or asks for what can't be asked
-    :raises NothingFoundError: the same, where the switches say that nothing is found then
+    :param raw: the body
+    :param switches: what is accepted
+    :param cm_id: the account's id
+    :param today: the account's current date, as an ordinal
+    :raises RequestRejectedError: the body is invalid, or the switches reject it
+    :raises NothingFoundError: the same, if the switches require a response without orders
     """
     body = _object(raw, switches)
     _check_account(body.get(switches.cm_id_key), cm_id)
@@ -113,9 +117,9 @@ def parse(raw: bytes, switches: Switches, cm_id: int, today: int) -> Query:
     enough = (*_AT_LEAST_ONE, *_WINDOWS) if switches.window_is_filter else _AT_LEAST_ONE
     if not given.keys() & set(enough):
         message = f"Atleast one of the value must be entered out of {', '.join(_AT_LEAST_ONE)}"
-        raise refuse(switches.missing_filter, switches.missing_filter_message or message)
+        raise rejection(switches.missing_filter, switches.missing_filter_message or message)
     return Query(
-        spans=tuple(spans(given, switches, today)),
+        spans=tuple(parse_spans(given, switches, today)),
         filters=tuple((name, _values(given[name])) for name in _FILTERED_FIELDS if name in given),
         limit=_count(given, "limit") or None,
         offset=_count(given, "offset"),
@@ -146,7 +150,7 @@ def _check_account(given: Any, cm_id: int) -> None:
 def _check_keys(body: Mapping[str, Any], switches: Switches) -> None:
     missing = [key for key in _EXAMPLE_KEYS if key not in body and key != "cmId"]
     if switches.all_keys != "optional" and missing:
-        raise refuse(switches.all_keys, "Server error while processing the request.")
+        raise rejection(switches.all_keys, "Server error while processing the request.")
     if switches.view_id == "required" and not _text(body.get("viewId")):
         raise RequestRejectedError(400, "viewId is a required field.")
     if switches.view_id == "refused" and "viewId" in body:
@@ -158,7 +162,7 @@ def _check_keys(body: Mapping[str, Any], switches: Switches) -> None:
 
 
 def _text(value: Any) -> str:
-    """A value as the page has it, a string; numbers and lists are taken as well."""
+    """Return a value as text, the documented type; numbers and lists are accepted as well."""
     if isinstance(value, list):
         return ",".join(map(_text, value))
     return "" if value is None else str(value).strip()

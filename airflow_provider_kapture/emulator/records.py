@@ -1,4 +1,4 @@
-"""Writing orders otherwise than they are in the book."""
+"""Variants of an order's JSON, as the switches require; the original is in ``book``."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _EXTRA_FIELDS = (
     (b'"customFields"', '{"color":"बैंगनी","sizes":[1,2.50,null]}'.encode()),
 )
 _CREATE_DATE = b'"createDate"'
-_WAYS_OF_DATES = {"words": "%B %d, %Y %I:%M:%S %p", "iso": "%Y-%m-%d %H:%M:%S", "day_first": "%d-%m-%Y %H:%M"}
+_DATE_FORMATS = {"words": "%B %d, %Y %I:%M:%S %p", "iso": "%Y-%m-%d %H:%M:%S", "day_first": "%d-%m-%Y %H:%M"}
 
 
 def is_rewritten(switches: Switches) -> bool:
-    """Whether orders are written otherwise than in the book."""
+    """Return whether the switches require other JSON than the book's."""
     flags = (switches.numbers_as_strings, switches.unknown_fields, switches.missing_fields, switches.nan)
     return any(flags) or switches.create_date != "ms"
 
 
 def rewritten(order: Order, switches: Switches) -> bytes:
-    """An order's record as the switches want it, each other value to the letter as it is in the book."""
+    """Return an order's JSON as the switches require; all other values are byte for byte those of the book."""
     pairs = _PAIR.findall(order.record)
     if switches.missing_fields and order.id % 3 == 0:
         pairs = [pair for pair in pairs if pair[0] not in _OMITTED_FIELDS]
@@ -45,9 +45,9 @@ def rewritten(order: Order, switches: Switches) -> bytes:
 
 
 def _create_date(create_ms: int, how: str) -> bytes:
-    """The value of ``createDate``; nothing where the field is left out."""
-    if how in _WAYS_OF_DATES:
-        return f'"{dt.datetime.fromtimestamp(create_ms // 1_000, dt.UTC):{_WAYS_OF_DATES[how]}}"'.encode()
+    """Return the JSON value of ``createDate``; empty if the field is omitted."""
+    if how in _DATE_FORMATS:
+        return f'"{dt.datetime.fromtimestamp(create_ms // 1_000, dt.UTC):{_DATE_FORMATS[how]}}"'.encode()
     values = {
         "seconds": str(create_ms // 1_000),
         "text": f'"{create_ms}"',

@@ -1,4 +1,4 @@
-"""Switches about requests: who may ask, and how a request must be written."""
+"""Switches about requests: credentials, and the accepted form of a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_kapture.emulator.switch_topics import switch
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSwitches:
-    """What requests the emulator accepts."""
+    """The requests that the emulator accepts."""
 
     auth: Literal["basic", "key", "token", "token_of_login"] = switch(
         "credentials",
@@ -29,11 +29,11 @@ class RequestSwitches:
     required_headers: str | None = switch(
         "credentials",
         None,
-        'headers without which credentials count as wrong: "NAME: VALUE; ..."; {token} is what stands behind Basic, '
+        'headers without which credentials are rejected: "NAME: VALUE; ..."; {token} is the value after Basic, '
         "{password} the password",
     )
     user_agent: str | None = switch(
-        "credentials", None, "a User-Agent must start with this text; others get 403 from a firewall, as HTML"
+        "credentials", None, "required start of the User-Agent header; others get a firewall's 403 with HTML"
     )
 
     method: Literal["POST", "GET", "both"] = switch("method", "POST", "which HTTP method is accepted")
@@ -42,18 +42,18 @@ class RequestSwitches:
     )
 
     timezone: str | None = switch(
-        "dates", None, "the zone that dates are read in, an IANA name; none: that of the book"
+        "dates", None, "the time zone in which dates are read, an IANA name; none: the book's"
     )
-    date_format: str = switch("dates", "%Y-%m-%d", "how dates must be written (strftime)")
+    date_format: str = switch("dates", "%Y-%m-%d", "required format of dates (strftime)")
     lenient_dates: bool = switch(
         "dates",
         False,
-        "read dates as a lenient Java parser does: month 2024 is some other date, trailing text is ignored",
+        "read dates like a lenient Java parser: numbers out of range overflow, trailing text is ignored",
     )
     bad_date: Literal["refused", "failed", "fault", "empty", "no_filter"] = switch(
         "dates",
         "refused",
-        "an unreadable date: 400, a failure with status 200, 500, a success without orders, or the date is left out",
+        "an invalid date: 400, a failure with status 200, 500, a success without orders, or the date is ignored",
     )
     dates_ignored: bool = switch("dates", False, "ignore all dates: every order matches")
     end_date: Literal["inclusive", "exclusive", "midnight"] = switch(
@@ -61,8 +61,8 @@ class RequestSwitches:
         "inclusive",
         "whether the end date's day is included; midnight: only its first second is (BETWEEN two midnights)",
     )
-    max_days: int | None = switch("dates", None, "the widest range of days for one request", least=1)
-    recent_days: int | None = switch("dates", None, "only so many days before today can be requested", least=1)
+    max_days: int | None = switch("dates", None, "maximum number of days in one request", least=1)
+    recent_days: int | None = switch("dates", None, "number of days before today that can be requested", least=1)
     future_dates: bool = switch("dates", True, "whether dates after today can be requested")
     dates_required: bool = switch("dates", False, "whether a request must have a start date and an end date")
     bad_range: Literal["refused", "failed", "empty"] = switch(
@@ -72,22 +72,24 @@ class RequestSwitches:
     )
 
     window_is_filter: bool = switch(
-        "filters", True, "whether createStartDate or createEndDate alone will do as the filter that must be there"
+        "filters", True, "whether createStartDate or createEndDate alone counts as the required filter"
     )
     missing_filter: Literal["400", "403", "404", "422", "500", "failed", "empty"] = switch(
         "filters", "400", "without a filter: an HTTP status, a failure with status 200, or no orders"
     )
     missing_filter_message: str | None = switch(
-        "filters", None, "the message for a missing filter; none: that of the vendor's page"
+        "filters", None, "the message for a missing filter; none: the documented one"
     )
     all_keys: Literal["optional", "400", "500", "failed"] = switch(
-        "filters", "optional", "whether every key of the page's example body must be there, and the failure without one"
+        "filters",
+        "optional",
+        "whether every key of the documented example body is required, and the failure without one",
     )
     cm_id_key: Literal["cmId", "cm_id"] = switch("filters", "cmId", "the key of the account's id")
-    view_id: Literal["optional", "required", "refused"] = switch("filters", "optional", "whether viewId may be there")
+    view_id: Literal["optional", "required", "refused"] = switch("filters", "optional", "whether viewId is accepted")
 
     body: Literal["object", "list"] = switch(
-        "body", "object", "whether the body is the JSON object or a list that holds it; the other is Invalid Json."
+        "body", "object", "whether the body is the JSON object or a list that contains it; the other is rejected"
     )
     count_type: Literal["any", "text", "number"] = switch(
         "body", "any", "whether limit and offset must be strings or numbers; others get 400"

@@ -1,4 +1,4 @@
-"""Switches about responses: which rows, and how they are written."""
+"""Switches about responses: the rows of a page, and how they are written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_kapture.emulator.switch_topics import switch
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseSwitches(RequestSwitches):
-    """What rows the emulator returns for a request, and how it writes them."""
+    """The rows that the emulator returns for a request, and their format."""
 
     paging: Literal["rows", "rows_from_1", "pages", "pages_from_1", "rounded", "none"] = switch(
         "pagination",
@@ -19,10 +19,10 @@ class ResponseSwitches(RequestSwitches):
         "what offset counts: rows from 0 or 1, pages from 0 or 1, rows rounded down to whole pages; none: always all "
         "rows",
     )
-    offset_ignored: bool = switch("pagination", False, "answer every request with the first page")
+    offset_ignored: bool = switch("pagination", False, "return the first page for every request")
     limit_ignored: bool = switch("pagination", False, "return all rows from the offset on, or page_cap rows")
-    default_limit: int = switch("pagination", 100, "rows of a page where no limit is given", least=1)
-    page_cap: int | None = switch("pagination", None, "the most rows that a page has", least=1)
+    default_limit: int = switch("pagination", 100, "rows of a page if the request has no limit", least=1)
+    page_cap: int | None = switch("pagination", None, "maximum number of rows of a page", least=1)
     over_cap: Literal["cut", "400", "500", "failed"] = switch(
         "pagination", "cut", "a limit above page_cap: page_cap rows, an HTTP status, or a failure with status 200"
     )
@@ -30,12 +30,12 @@ class ResponseSwitches(RequestSwitches):
         switch(
             "pagination",
             "as_empty",
-            "an offset beyond the last row: as where nothing is found, an empty list, a failure, or rows again",
+            "an offset beyond the last row: the response without orders, an empty list, a failure, or rows again",
         )
     )
-    total_cap: int | None = switch("pagination", None, "rows that can be reached with any offset", least=1)
+    total_cap: int | None = switch("pagination", None, "number of rows that can be reached with any offset", least=1)
     over_total: Literal["cut", "400", "500", "failed"] = switch(
-        "pagination", "cut", "offset and limit together above total_cap: the rows beyond are missing, or a failure"
+        "pagination", "cut", "offset plus limit above total_cap: the rows beyond it are missing, or a failure"
     )
     hidden: Literal["none", "some", "most"] = switch(
         "pagination", "none", "rows that are removed from a page after limit was applied: none, every third, 19 of 20"
@@ -60,11 +60,13 @@ class ResponseSwitches(RequestSwitches):
     ] = switch(
         "nothing found",
         "array",
-        "a response without orders: what stands for the rows, a failure with status 200 (with a message, an empty "
-        "list, or a sentence in place of the rows), a whole body, or an HTTP status",
+        "the response without orders: the value of the rows, a failure with status 200 (with a message, an empty "
+        "list, or a sentence in place of the rows), an entire body, or an HTTP status",
     )
     empty_message: str = switch(
-        "nothing found", "No orders found.", "the message that says so; {start} is the first date of the request"
+        "nothing found",
+        "No orders found.",
+        "the message of a response without orders; {start} is the first date of the request",
     )
 
     envelope: Literal[
@@ -79,28 +81,28 @@ class ResponseSwitches(RequestSwitches):
         "status_true",
         "code_200",
         "none",
-    ] = switch("envelope", "success", "how success is said; none: not at all")
+    ] = switch("envelope", "success", "how success is reported; none: not at all")
     failure_keys: Literal["lower", "capital"] = switch(
         "envelope", "lower", 'how failure is spelt: "status"/"message", or "Status"/"Message"'
     )
     rows_at: str = switch(
         "envelope",
         "order_details",
-        "where the rows are, a dotted path; an empty text: the response is the list of rows",
+        "key of the rows, a dotted path; empty: the response itself is the list of rows",
     )
     content_type: str = switch("envelope", "application/json", "the Content-Type of responses with orders")
-    double_json: bool = switch("envelope", False, "write the JSON into a JSON string")
-    indent: bool = switch("envelope", False, "write answers with line breaks and indentation")
-    gzip: bool = switch("envelope", False, "pack answers for clients that accept it")
+    double_json: bool = switch("envelope", False, "encode the JSON as a JSON string")
+    indent: bool = switch("envelope", False, "write responses with line breaks and indentation")
+    gzip: bool = switch("envelope", False, "compress responses for clients that accept gzip")
 
     create_date: Literal["ms", "seconds", "text", "float", "words", "iso", "day_first", "null", "missing"] = switch(
         "values",
         "ms",
-        "createDate: milliseconds, seconds, digits as text, a float, three ways of a date, null, or missing",
+        "createDate: milliseconds, seconds, digits as text, a float, three date formats, null, or missing",
     )
     numbers_as_strings: bool = switch("values", False, "write every number as a string")
-    unknown_fields: bool = switch("values", False, "add fields that the page doesn't have")
-    missing_fields: bool = switch("values", False, "leave fields out of some orders")
+    unknown_fields: bool = switch("values", False, "add undocumented fields")
+    missing_fields: bool = switch("values", False, "omit fields of some orders")
     lines: bool = switch("values", False, "rows are lines: some orders are two rows with the same id")
     nan: bool = switch("values", False, "write some amounts as NaN")
     trailing_comma: bool = switch("values", False, "write a comma after the last row")

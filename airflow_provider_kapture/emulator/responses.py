@@ -1,4 +1,7 @@
-"""Answers that are not orders: failures, redirects, and faults on the way."""
+"""Responses without orders (failures, redirects), and faults in the transmission of any response.
+
+Responses with orders are in ``envelopes``; the bytes of broken connections are in ``broken``.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ from airflow_provider_kapture.emulator.switches import Switches
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer.
+    """An HTTP response.
 
-    :param is_cut: whether the connection breaks in the middle of the body
-    :param broken: how the connection breaks; see :attr:`Switches.broken`
+    :param is_cut: whether the connection is closed in the middle of the body
+    :param broken: how the connection breaks, as :attr:`Switches.broken`; None if it does not
     """
 
     status: int
@@ -46,47 +49,50 @@ _MESSAGES = {
 
 
 def failure(status: int, message: str | None, switches: Switches, headers: Mapping[str, str] | None = None) -> Reply:
-    """A failure in the vendor's words, or in HTTP's where there are none."""
+    """Return a failure in the vendor's JSON.
+
+    :param message: the message; None for the text of the HTTP status
+    """
     names = ("message", "status") if switches.failure_keys == "lower" else ("Message", "Status")
     content = dict(zip(names, (message or _MESSAGES.get(status, "Failed"), "failed"), strict=True))
     return Reply(status, json.dumps(content).encode(), {"content-type": "application/json", **(headers or {})})
 
 
-def too_fast(switches: Switches, headers: Mapping[str, str]) -> Reply:
-    """The failure of a request that comes too early."""
+def too_many_requests(switches: Switches, headers: Mapping[str, str]) -> Reply:
+    """Return the response to a request beyond the rate limit."""
     status = 200 if switches.too_fast == "failed" else int(switches.too_fast)
     message = switches.too_fast_message or (_MESSAGES[429] if status == 200 else None)
     return failure(status, message, switches, headers)
 
 
 def html_page() -> Reply:
-    """What a proxy or a maintenance page sends."""
+    """Return an HTML page, as a proxy or a server under maintenance sends it."""
     return Reply(200, _HTML, {"content-type": "text/html; charset=utf-8"})
 
 
 def redirect(url: str) -> Reply:
-    """An answer that sends the client elsewhere."""
+    """Return a redirect to another URL."""
     return Reply(302, b"", {"location": url})
 
 
 def truncated(reply: Reply) -> Reply:
-    """The answer whole by HTTP's account, but its JSON ends in the middle."""
+    """Return the response with its JSON cut in the middle, and a matching Content-Length."""
     return replace(reply, body=reply.body[: len(reply.body) // 2])
 
 
 def dropped(reply: Reply) -> Reply:
-    """The answer whose connection breaks in the middle of the body."""
+    """Return the response whose connection is closed in the middle of the body."""
     return replace(reply, is_cut=True)
 
 
 def compressed(reply: Reply) -> Reply:
-    """The answer packed with gzip."""
+    """Return the response compressed with gzip."""
     headers = {**reply.headers, "content-encoding": "gzip", "vary": "Accept-Encoding"}
     return replace(reply, body=gzip.compress(reply.body, compresslevel=1, mtime=0), headers=headers)
 
 
 def broken(reply: Reply, how: str) -> Reply:
-    """The answer whose connection, or whose packing, breaks."""
+    """Return the response with a broken connection or broken compression."""
     if how == "bad_gzip":
         return replace(compressed(reply), body=reply.body)
     if how == "short_gzip":
@@ -97,10 +103,10 @@ def broken(reply: Reply, how: str) -> Reply:
 
 @cache
 def bomb() -> Reply:
-    """A sound answer without orders, with a gigabyte of spaces in it: one megabyte as it travels."""
+    """Return a valid response without orders that contains a gigabyte of spaces, compressed to a megabyte."""
     packer = zlib.compressobj(9, wbits=-15)
     start, spaces, end = b'{"success":"true","order_details":[', b" " * 2**20, b"]}"
-    # Blocks that end in a full flush do not know of each other, so the same megabyte can stand there 1,024 times.
+    # Blocks that end with a full flush are independent, so the same compressed megabyte can be repeated 1,024 times.
     head = packer.compress(start) + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(spaces) + packer.flush(zlib.Z_FULL_FLUSH)
     tail = packer.compress(end) + packer.flush()

@@ -1,4 +1,7 @@
-"""The emulator on a real socket."""
+"""The emulator on a real socket: uvicorn in a thread, and the methods that tests use to control it.
+
+What a request gets is decided in ``service``.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from typing import Any, Self
 
 import uvicorn
 
-from airflow_provider_kapture.emulator.app import app_of
+from airflow_provider_kapture.emulator.app import build_app
 from airflow_provider_kapture.emulator.book import Book
 from airflow_provider_kapture.emulator.broken import with_transport
-from airflow_provider_kapture.emulator.credentials import issued
+from airflow_provider_kapture.emulator.credentials import issued_credentials
 from airflow_provider_kapture.emulator.service import Service
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest
 
 
 class Emulator:
-    """A Kapture on a free loopback port, as a context manager.
+    """An emulator on a free loopback port, as a context manager.
 
     ::
 
@@ -34,14 +37,15 @@ class Emulator:
             kapture.set(status_every=1, status=503)
             assert kapture.stats()["requests"] == 1
 
-    Entering starts a server in a daemon thread; leaving breaks what connections there are. Entered again, it is back
-    on the same port with what it had: that is how an outage looks from outside.
+    Entering starts a server in a daemon thread; leaving closes all connections. Entered again, it serves the same
+    orders on the same port, which simulates an outage.
 
-    :param book: the orders; a small book of three days where none is given
-    :param switches: how to behave; as the vendor's page where none are given
+    :param book: the orders; None for 1,200 orders on three days
+    :param switches: the switches; None for the defaults, which follow the vendor's documentation
     :param user: the user name of Basic authentication, any Unicode
     :param password: the password, any Unicode
-    :param port: the port; 0 is a free one
+    :param port: the port; 0 for a free one
+    :raises OSError: entering, the port is in use
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class Emulator:
         switches: Switches | None = None,
         *,
         user: str = "kapture",
-        password: str = "emulator",  # noqa: S107 - made up, and said on start
+        password: str = "emulator",  # noqa: S107 - not a secret: it is printed at start
         port: int = 0,
     ) -> None:
         self.book = book or Book()
@@ -75,7 +79,7 @@ class Emulator:
 
     @property
     def origin(self) -> str:
-        """The connection's host: ``http://127.0.0.1:PORT``."""
+        """The host for a connection: ``http://127.0.0.1:PORT``."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -84,11 +88,11 @@ class Emulator:
         return self.book.cm_id
 
     def connection_json(self, **extra: Any) -> str:
-        """An Airflow connection to this emulator, as JSON.
+        """Return an Airflow connection to this emulator, as JSON.
 
-        :param extra: further keys of the connection's extra, or other values of those it has
+        :param extra: keys of the connection's extra, which override ``cm_id`` and ``timezone`` as well
         """
-        login, password = issued(self.switches, self.user, self.password)
+        login, password = issued_credentials(self.switches, self.user, self.password)
         return json.dumps(
             {
                 "conn_type": "kapture",
@@ -100,39 +104,42 @@ class Emulator:
         )
 
     def connection_uri_env(self, conn_id: str = "kapture_default", **extra: Any) -> dict[str, str]:
-        """The environment variable by which Airflow finds the connection: its name and value."""
+        """Return the environment variable that defines the connection in Airflow: its name and value."""
         return {f"AIRFLOW_CONN_{conn_id.upper()}": self.connection_json(**extra)}
 
     @property
     def switches(self) -> Switches:
-        """How it behaves now."""
+        """The current switches."""
         return self._service.switches
 
     def set(self, **switches: Any) -> None:
-        """Change switches from the next request on; those not named stay as they are.
+        """Change switches from the next request on; the others keep their values.
 
-        :raises ValueError: an unknown switch (names the nearest), or a value that is none of its
+        :raises ValueError: an unknown switch (suggests the nearest name) or an invalid value
         """
         self._service.switch(self._service.switches.changed(switches))
 
     def reset(self) -> None:
-        """Orders, switches and counts as they were at the start."""
+        """Restore the initial orders and switches, and reset the counters."""
         self._control("POST", "reset")
 
     def stats(self) -> dict[str, Any]:
-        """``requests``, ``statuses``, ``in_flight``, ``max_in_flight`` and the latest ``offsets``, since the start."""
+        """Return ``requests``, ``statuses``, ``in_flight``, ``max_in_flight`` and the latest ``offsets``.
+
+        They count from the start or the latest :meth:`reset`.
+        """
         if self._server is None:
-            return self._service.traffic.as_dict()
-        # Asked for from within the server, an answer that has arrived is no longer in flight.
+            return self._service.traffic.to_dict()
+        # Requested through the server, so that responses already received are no longer counted as in flight.
         return self._control("GET", "stats")
 
     @property
     def requests_seen(self) -> Sequence[SeenRequest]:
-        """The latest requests, oldest first, to whatever path but the control plane's."""
+        """The latest requests, oldest first, to any path except the control API's."""
         return tuple(self._service.traffic.seen)
 
     def count(self, start: dt.date | str, end: dt.date | str) -> int:
-        """The orders that there are on days of the account.
+        """Return the current number of orders created on days of the account.
 
         :param start: the first day
         :param end: the last day, inclusive
@@ -140,24 +147,24 @@ class Emulator:
         return int(self._control("GET", f"count?start={start}&end={end}")["orders"])
 
     def ids(self, start_ms: int | None = None, end_ms: int | None = None) -> list[int]:
-        """The ids of the orders that there are, created in ``[start_ms, end_ms)``, oldest first."""
+        """Return the ids of the current orders created in ``[start_ms, end_ms)``, epoch milliseconds, oldest first."""
         return [order.id for order in self._service.store.orders(start_ms, end_ms)]
 
     @property
     def orders(self) -> list[dict[str, Any]]:
-        """The orders that there are, oldest first, each as its JSON reads."""
+        """The current orders, oldest first, parsed from their JSON."""
         return [json.loads(order.record) for order in self._service.store.orders()]
 
     def records(self, start_ms: int | None = None, end_ms: int | None = None) -> list[bytes]:
-        """The JSON of the orders that there are, to the letter, created in ``[start_ms, end_ms)``, oldest first."""
+        """Return the JSON of the current orders created in ``[start_ms, end_ms)``, epoch milliseconds, oldest first."""
         return [order.record for order in self._service.store.orders(start_ms, end_ms)]
 
     def add_orders(self, count: int, *, day: dt.date | str | None = None, create_ms: int | None = None) -> list[int]:
-        """Let new orders appear.
+        """Add new orders.
 
-        :param count: how many
-        :param day: the account's day on which they are created; the book's last where none is given
-        :param create_ms: the instant at which all of them are created, epoch milliseconds
+        :param count: number of orders
+        :param day: the account's day on which they are created; None for the book's last day
+        :param create_ms: the instant at which all of them are created, epoch milliseconds; None for any in the day
         :return: their ids
         """
         options = {"count": count, "day": str(day or self.book.last_day), "create_ms": create_ms}
@@ -168,24 +175,24 @@ class Emulator:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, f"/_emulator/{what}", json.dumps(body or {}))
-            answer: dict[str, Any] = json.loads(connection.getresponse().read())
+            response: dict[str, Any] = json.loads(connection.getresponse().read())
         finally:
             connection.close()
-        if "error" in answer:
-            raise ValueError(answer["error"])
-        return answer
+        if "error" in response:
+            raise ValueError(response["error"])
+        return response
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    is_break_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
-    return not is_break_off and record.getMessage() != "ASGI callable returned without completing response."
+    is_shutdown = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not is_shutdown and record.getMessage() != "ASGI callable returned without completing response."
 
 
-_TURNS_TO_CONNECT = 4
+_LOOP_ITERATIONS_TO_CONNECT = 4
 
 
 def _listening_socket(port: int) -> socket.socket:
-    # asyncio turns off Nagle's algorithm only where TCP is named; with it, small answers are 40 ms late.
+    # asyncio turns off Nagle's algorithm only if the protocol is TCP explicitly; otherwise small responses take 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -201,12 +208,12 @@ class _Server:
     """uvicorn in a daemon thread."""
 
     def __init__(self, service: Service, port: int) -> None:
-        # Dropping a connection on purpose is nothing to complain about.
+        # uvicorn logs connections that are dropped on purpose as errors.
         logging.getLogger("uvicorn.error").addFilter(_is_worth_logging)
         self._socket = _listening_socket(port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            with_transport(app_of(service)),
+            with_transport(build_app(service)),
             log_config=None,
             log_level="error",
             access_log=False,
@@ -232,19 +239,19 @@ class _Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._serving = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]))
-        # The socket listens already, so that a connection made from now on waits for its turn.
+        # The socket is already listening, so connections from now on are queued.
         self._is_up.set()
         try:
             await self._serving
         except asyncio.CancelledError:
-            await self._break_off()
+            await self._close_connections()
 
-    async def _break_off(self) -> None:
-        """Close everything at once: uvicorn's own way waits for clients to leave."""
-        # Of a server that was stopped while it started uvicorn does not know, and it would accept on and on.
+    async def _close_connections(self) -> None:
+        """Close all connections at once: uvicorn's own shutdown waits for clients to disconnect."""
+        # uvicorn keeps accepting connections if it is stopped while it starts.
         self._loop.remove_reader(self._socket)
-        # A connection that was accepted a moment ago is known to uvicorn only some turns of the loop later.
-        for _ in range(_TURNS_TO_CONNECT):
+        # uvicorn registers an accepted connection only some iterations of the event loop later.
+        for _ in range(_LOOP_ITERATIONS_TO_CONNECT):
             await asyncio.sleep(0)
         for connection in list(self._uvicorn.server_state.connections):
             connection.transport.abort()

@@ -1,4 +1,4 @@
-"""What a request gets: the one place where the switches meet the orders."""
+"""The handling of a request: which response it gets, from the switches and the orders. No sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_kapture.emulator import credentials, envelopes, pages, res
 from airflow_provider_kapture.emulator.book import Book
 from airflow_provider_kapture.emulator.nodes import Nodes
 from airflow_provider_kapture.emulator.query import Query, parse
-from airflow_provider_kapture.emulator.refusals import NothingFoundError, RequestRejectedError
+from airflow_provider_kapture.emulator.rejections import NothingFoundError, RequestRejectedError
 from airflow_provider_kapture.emulator.responses import Reply
 from airflow_provider_kapture.emulator.spans import DaySpan
 from airflow_provider_kapture.emulator.store import Store
@@ -22,10 +22,10 @@ from airflow_provider_kapture.emulator.traffic import SeenRequest, Traffic
 
 
 class Service:
-    """A Kapture without a socket.
+    """The emulator without a socket.
 
-    :param book: the orders to start with
-    :param switches: how to behave at the start
+    :param book: the initial orders
+    :param switches: the initial switches
     :param user: the user name of Basic authentication, any Unicode
     :param password: the password, any Unicode
     """
@@ -39,34 +39,34 @@ class Service:
         self.switch(switches)
 
     def switch(self, switches: Switches) -> None:
-        """Behave so from the next request on."""
+        """Use these switches from the next request on."""
         self.switches = switches
-        self._turn = 0
+        self._request_number = 0
         self._nodes = Nodes()
         self._latest: deque[float] = deque()
 
     def reset(self) -> None:
-        """Orders, switches and counts as they were at the start."""
+        """Restore the initial orders and switches, and reset the counters."""
         self.store.restore()
         self.traffic.reset()
         self.switch(self._original_switches)
 
     def count(self, start: dt.date, end: dt.date) -> int:
-        """The orders created on the account's days from ``start`` to ``end``, both inclusive."""
+        """Return the number of orders created on the account's days from ``start`` to ``end``, both inclusive."""
         span = DaySpan("create", start.toordinal(), end.toordinal())
         return len(self.store.listing(Query((span,), (), None, 0), self.book.timezone))
 
     def respond(self, request: SeenRequest) -> Reply:
-        """What a request gets."""
-        self._turn += 1
+        """Return the response to a request."""
+        self._request_number += 1
         switches = self.switches
         if switches.redirect is not None:
             return responses.redirect(switches.redirect)
         headers = {} if switches.retry_after is None else {"retry-after": switches.retry_after}
         if self._is_due(switches.status_every):
             return responses.failure(switches.status, None, switches, headers)
-        if self._is_too_much():
-            return responses.too_fast(switches, headers)
+        if self._is_over_limit():
+            return responses.too_many_requests(switches, headers)
         if self._is_due(switches.html_every):
             return responses.html_page()
         if switches.verbatim is not None:
@@ -74,9 +74,9 @@ class Service:
         return self._apply_faults(self._normal_response(request), request)
 
     def _is_due(self, every: int | None) -> bool:
-        return every is not None and self._turn % every == 0
+        return every is not None and self._request_number % every == 0
 
-    def _is_too_much(self) -> bool:
+    def _is_over_limit(self) -> bool:
         switches, now = self.switches, time.monotonic()
         if switches.max_in_flight is not None and self.traffic.in_flight > switches.max_in_flight:
             return True
@@ -84,7 +84,7 @@ class Service:
             return False
         while self._latest and self._latest[0] <= now - 1:
             self._latest.popleft()
-        # Requests that are refused do not count: otherwise a client that asks too often is never answered.
+        # Rejected requests do not count: otherwise a client that is always too fast would get no orders at all.
         if len(self._latest) >= switches.max_per_second:
             return True
         self._latest.append(now)
@@ -94,7 +94,7 @@ class Service:
         switches = self.switches
         if request.path != PATH:
             return responses.failure(404, None, switches)
-        rejection = credentials.refusal(request, switches, self._user, self._password)
+        rejection = credentials.rejection(request, switches, self._user, self._password)
         if rejection is not None:
             return rejection
         if switches.bomb:
@@ -106,7 +106,7 @@ class Service:
         except RequestRejectedError as error:
             return responses.failure(error.status, error.message, switches)
         except NothingFoundError:
-            return envelopes.nothing("", switches)
+            return envelopes.empty_response("", switches)
 
     def _today(self) -> int:
         return dt.datetime.now(ZoneInfo(self.book.timezone)).toordinal()
@@ -114,18 +114,18 @@ class Service:
     def _page(self, query: Query, request: SeenRequest) -> Reply:
         switches = self.switches
         timezone = switches.timezone or self.book.timezone
-        random = Random(f"{self.book.seed}/{self._turn}")
-        node = self._nodes.node_of(request, switches)
-        listing = self._nodes.seen_by(node, self.store.listing(query, timezone), self.store, switches)
+        random = Random(f"{self.book.seed}/{self._request_number}")
+        node = self._nodes.select_node(request, switches)
+        listing = self._nodes.listing_of_node(node, self.store.listing(query, timezone), self.store, switches)
         if switches.shuffle:
             listing = random.sample(listing, len(listing))
-        rows = pages.page(listing, query, switches)
+        rows = pages.select_rows(listing, query, switches)
         if rows:
-            reply = envelopes.orders(rows, switches)
+            reply = envelopes.orders_response(rows, switches)
         elif switches.past_end == "array" and pages.is_past_end(query, switches):
-            reply = envelopes.orders((), switches)
+            reply = envelopes.orders_response((), switches)
         else:
-            reply = envelopes.nothing(query.start_date, switches)
+            reply = envelopes.empty_response(query.start_date, switches)
         self.store.churn(query, timezone, switches, random)
         return self._nodes.with_cookie(reply, node, request, switches)
 

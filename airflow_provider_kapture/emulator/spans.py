@@ -1,4 +1,4 @@
-"""The dates of a request."""
+"""The dates of a request: parsing, and checks of the range. Other keys of the body are parsed in ``query``."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_kapture.client.orders import DATE_FIELDS
-from airflow_provider_kapture.emulator.refusals import refuse
+from airflow_provider_kapture.emulator.rejections import rejection
 from airflow_provider_kapture.emulator.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
 class DaySpan:
-    """Local dates asked for, as ordinals, both inclusive.
+    """A range of local dates, as ordinals, both inclusive.
 
-    :param has_midnight: whether the first second of the day after is part of it
+    :param field: the date field
+    :param first: the first date
+    :param last: the last date
+    :param has_midnight: whether the first second of the next day is included
     """
 
     field: str
@@ -26,21 +29,22 @@ class DaySpan:
 
     @property
     def is_one_day(self) -> bool:
-        """Whether it is about a single date."""
+        """Whether the range is a single date."""
         return self.first == self.last and not self.has_midnight
 
 
 class _UnreadableError(Exception):
-    """A date that can't be read."""
+    """A date is not in the expected format."""
 
 
-def spans(given: Mapping[str, str], switches: Switches, today: int) -> list[DaySpan]:
-    """The dates that a request asks for, for each date field.
+def parse_spans(given: Mapping[str, str], switches: Switches, today: int) -> list[DaySpan]:
+    """Return the dates of a request, one range for each date field in it.
 
     :param given: the values of the request's body that are not empty
-    :param today: the account's date, as an ordinal
-    :raises RefusalError: a date can't be read, or the range can't be asked for
-    :raises NothingFoundError: the same, where the switches say that nothing is found then
+    :param switches: what is accepted
+    :param today: the account's current date, as an ordinal
+    :raises RequestRejectedError: a date is invalid, or the switches reject the range
+    :raises NothingFoundError: the same, if the switches require a response without orders
     """
     if switches.dates_ignored:
         return []
@@ -58,17 +62,17 @@ def spans(given: Mapping[str, str], switches: Switches, today: int) -> list[DayS
         _check_range(first, last - has_end, last, switches, today)
         found.append(DaySpan(name, first, last - has_end, has_end and switches.end_date == "midnight"))
     if switches.dates_required and not found:
-        raise refuse(switches.bad_range, "Start date and end date are mandatory.")
+        raise rejection(switches.bad_range, "Start date and end date are mandatory.")
     return found
 
 
 def _check_range(first: int, last: int, end: int, switches: Switches, today: int) -> None:
     if switches.max_days is not None and last - first >= switches.max_days:
-        raise refuse(switches.bad_range, f"At one hit data of max {switches.max_days * 24} hours can be pulled.")
+        raise rejection(switches.bad_range, f"At one hit data of max {switches.max_days * 24} hours can be pulled.")
     if switches.recent_days is not None and first <= today - switches.recent_days:
-        raise refuse(switches.bad_range, f"Only data of the last {switches.recent_days} days can be pulled.")
+        raise rejection(switches.bad_range, f"Only data of the last {switches.recent_days} days can be pulled.")
     if not switches.future_dates and end > today:
-        raise refuse(switches.bad_range, "Date should not be greater than current date.")
+        raise rejection(switches.bad_range, "Date should not be greater than current date.")
 
 
 def _ordinal(given: Mapping[str, str], key: str, switches: Switches) -> int | None:
@@ -80,7 +84,7 @@ def _ordinal(given: Mapping[str, str], key: str, switches: Switches) -> int | No
     except _UnreadableError:
         if switches.bad_date == "no_filter":
             return None
-        raise refuse(switches.bad_date, f"{key} is not in the right date format.") from None
+        raise rejection(switches.bad_date, f"{key} is not in the right date format.") from None
 
 
 def _strict(text: str, date_format: str) -> int:
@@ -95,7 +99,7 @@ _NUMERIC = "YmdHMS"
 
 
 def _lenient(text: str, date_format: str) -> int:
-    """A date as Java's ``SimpleDateFormat`` reads it: any digits, parts that run over, and text behind it."""
+    """Return a date as Java's ``SimpleDateFormat`` parses it: any digits, overflowing parts, and trailing text."""
     pattern = re.sub(
         r"%([A-Za-z])|(.)",
         lambda part: re.escape(part[2]) if part[2] else _group(part[1]),

@@ -1,4 +1,7 @@
-"""The orders that the emulator has right now: found by day, inserted and deleted while they are read."""
+"""The current orders of the emulator: selected by query, inserted and deleted while they are read.
+
+The initial orders are generated in ``book``; which rows of a listing a page has is decided in ``pages``.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ _Days = Mapping[int, list[Order]]
 
 
 class Store:
-    """A book's orders, oldest first in every listing, however they are found.
+    """The current orders; every listing is sorted by ``createDate``, oldest first.
 
-    :param book: what to start with
+    :param book: the initial orders
     """
 
     def __init__(self, book: Book) -> None:
@@ -31,21 +34,24 @@ class Store:
         self.restore()
 
     def restore(self) -> None:
-        """Have the book's orders again, and no others."""
+        """Restore the book's orders."""
         self._all = list(self._original)
         self._by_day: dict[tuple[str, str], defaultdict[int, list[Order]]] = {}
         self._found: dict[object, list[Order]] = {}
         self._next_id = max((order.id for order in self._all), default=0) + 1
 
     def orders(self, start_ms: int | None = None, end_ms: int | None = None) -> list[Order]:
-        """The orders created in ``[start_ms, end_ms)``, oldest first."""
+        """Return the orders created in ``[start_ms, end_ms)``, epoch milliseconds, oldest first."""
         everything = list(self._all)
         first = 0 if start_ms is None else bisect_left(everything, start_ms, key=_create_ms)
         after = len(everything) if end_ms is None else bisect_left(everything, end_ms, key=_create_ms)
         return everything[first:after]
 
     def listing(self, query: Query, timezone: str) -> Sequence[Order]:
-        """The orders that a question is about, oldest first."""
+        """Return the orders that match a query, oldest first.
+
+        :param timezone: the zone in which dates are read
+        """
         if not query.filters and len(query.spans) == 1 and query.spans[0].is_one_day:
             span = query.spans[0]
             return self._days(span.field, timezone).get(span.first, ())
@@ -59,11 +65,11 @@ class Store:
     def _candidates(self, query: Query, timezone: str) -> Iterable[Order]:
         if not query.spans:
             return self._all
-        first, *others = (self._of_span(span, timezone) for span in query.spans)
+        first, *others = (self._orders_of_span(span, timezone) for span in query.spans)
         common = set(first).intersection(*others)
         return [order for order in first if order in common] if others else first
 
-    def _of_span(self, span: DaySpan, timezone: str) -> list[Order]:
+    def _orders_of_span(self, span: DaySpan, timezone: str) -> list[Order]:
         days = self._days(span.field, timezone)
         chosen = [order for day in sorted(days) if span.first <= day <= span.last for order in days[day]]
         if span.has_midnight and span.field == "create":
@@ -80,10 +86,10 @@ class Store:
         return self._by_day[key]
 
     def churn(self, query: Query, timezone: str, switches: Switches, random: Random) -> None:
-        """Let orders appear in a question's listing and vanish from it, as the switches say.
+        """Insert orders into the listing of a query and delete others, as the switches require.
 
-        What appears is a twin of an order that stands there, so that it belongs there; in an empty listing nothing
-        appears.
+        An inserted order is a copy of an existing one under a new id, so that it matches the same queries; nothing is
+        inserted into an empty listing.
         """
         for _ in range(switches.insert_per_answer):
             if listing := self.listing(query, timezone):
@@ -95,9 +101,9 @@ class Store:
                 self._delete(listing[place])
 
     def _insert_beside(self, neighbour: Order, after: bool) -> None:
-        twin = neighbour.twin(self._take_ids(1))
+        copy = neighbour.with_id(self._take_ids(1))
         for each in self._lists_of(neighbour):
-            each.insert(_index(each, neighbour) + after, twin)
+            each.insert(_index(each, neighbour) + after, copy)
         self._found.clear()
 
     def _delete(self, order: Order) -> None:
@@ -106,13 +112,14 @@ class Store:
         self._found.clear()
 
     def add(self, count: int, day: dt.date, create_ms: int | None = None) -> list[Order]:
-        """Let new orders appear on a day of the account, or all at one instant.
+        """Add new orders on a day of the account, or all at one instant.
 
+        :param create_ms: the instant, epoch milliseconds; None for any in the day
         :return: the new orders
         """
         added = list(self._book.orders_of_day(day, count, self._take_ids(count)))
         if create_ms is not None:
-            added = [order.moved(create_ms) for order in added]
+            added = [order.with_create_date(create_ms) for order in added]
         for order in added:
             for each in self._lists_of(order):
                 each.insert(bisect_right(each, order.create_ms, key=_create_ms), order)
@@ -143,7 +150,7 @@ def _index(orders: list[Order], order: Order) -> int:
 
 
 def _place(length: int, position: Position, order: str, random: Random) -> tuple[int, bool]:
-    """Where in a listing, oldest first, a position is, and whether what appears there comes after what stands there."""
+    """Return the index of a position in a listing, oldest first, and whether to insert after that index."""
     if position == "middle":
         return length // 2, False
     if position == "random":
@@ -156,7 +163,7 @@ _zone = cache(ZoneInfo)
 
 
 def _day_of(order: Order, date_field: str, timezone: str) -> int:
-    """The ordinal of the local date by which an order is found."""
+    """Return the ordinal of an order's local date in a date field."""
     if date_field == "create":
         return dt.datetime.fromtimestamp(order.create_ms // 1_000, _zone(timezone)).toordinal()
     return order.hidden_days[HIDDEN_DATE_FIELDS.index(date_field)]

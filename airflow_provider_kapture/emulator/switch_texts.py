@@ -1,4 +1,4 @@
-"""Switches on the command line: NAME=VALUE, and the list of all."""
+"""Switches as text for the command line: parsing of ``NAME=VALUE``, and the list of all switches."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import fields
 from typing import Any
 
 from airflow_provider_kapture.emulator.switch_topics import TOPICS
-from airflow_provider_kapture.emulator.switches import Switches, bare, choices, described, switch_types
+from airflow_provider_kapture.emulator.switches import Switches, choices, describe_type, switch_types, without_none
 
 _FLAGS = {"true": True, "false": False, "yes": True, "no": False}
 
 
 def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
-    """The switches in ``NAME=VALUE`` texts; what is given last counts.
+    """Return the switches of ``NAME=VALUE`` texts; the last value of a switch wins.
 
-    :raises ValueError: no switch of that name (names the nearest), or a value that is none of its
+    :raises ValueError: an unknown switch (suggests the nearest name) or an invalid value
     """
     found: dict[str, Any] = {}
     for text in texts:
@@ -29,7 +29,7 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     expected = switch_types().get(name, str)
-    named, kind = choices(expected), bare(expected)
+    named, kind = choices(expected), without_none(expected)
     if named:
         return next((each for each in named if str(each) == text), text)
     if text.lower() == "none" and kind is not expected:
@@ -42,8 +42,8 @@ def _value(name: str, text: str) -> Any:
         return text
 
 
-def listed() -> str:
-    """Every switch by topic, one line each."""
+def list_switches() -> str:
+    """Return the list of all switches by topic, one per line."""
     lines = []
     for topic in TOPICS:
         lines.append(f"{topic}:")
@@ -54,11 +54,11 @@ def listed() -> str:
 
 
 def values(name: str) -> str:
-    """The values that a switch takes, its default first."""
+    """Return the values of a switch as text, its default first."""
     expected, default = switch_types()[name], getattr(Switches(), name)
     named = choices(expected)
     if named:
         return "|".join(map(str, [default, *(each for each in named if each != default)]))
-    if bare(expected) is bool:
+    if without_none(expected) is bool:
         return "true|false" if default else "false|true"
-    return {None: "none", "": '""'}.get(default, str(default)) + f" ({described(bare(expected))})"
+    return {None: "none", "": '""'}.get(default, str(default)) + f" ({describe_type(without_none(expected))})"

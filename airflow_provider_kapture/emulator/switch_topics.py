@@ -1,4 +1,4 @@
-"""The topics that switches belong to, and how one is declared."""
+"""The topics of switches, and the function that declares a switch. The switches themselves are in ``switches``."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ TOPICS = (
 
 
 def switch(topic: str, default: Any, text: str, *, least: float | None = None) -> Any:
-    """A dataclass field that is a switch.
+    """Return a dataclass field that is a switch.
 
     :param topic: one of :data:`TOPICS`
-    :param default: the value of a server that keeps to the vendor's page
-    :param text: what it does, in one line
-    :param least: the smallest value, of a number
+    :param default: the value of a server that follows the vendor's documentation
+    :param text: its effect, in one line
+    :param least: the smallest value of a number
     """
     return field(default=default, metadata={"topic": topic, "help": text, "least": least})

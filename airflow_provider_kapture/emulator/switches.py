@@ -1,4 +1,7 @@
-"""Every gap of the vendor's page and every misbehaviour, as a switch."""
+"""The switches: everything that the vendor's documentation leaves open, and every fault.
+
+Switches about requests and about responses are in ``request_switches`` and ``response_switches``; the others are here.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,24 @@ Position = Literal["top", "middle", "end", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class Switches(ResponseSwitches):
-    """How the emulator behaves. The defaults are those of a well-behaved server that keeps to the vendor's page.
+    """The behaviour of the emulator. By default it follows the vendor's documentation, without faults.
 
-    A fault that comes with "every Nth request" counts the requests since the switches were last changed; where
-    several are due at once, the first in the order below wins.
+    "Every Nth request" counts the requests since the switches were last changed. If several faults are due at once, the
+    first in the order below wins.
+
+    :raises ValueError: a value is invalid; names the switch
     """
 
-    latency: float = switch("wire", 0.0, "seconds before the first byte of each answer", least=0)
-    redirect: str | None = switch("wire", None, "send every request to this URL, with 302")
-    status_every: int | None = switch("wire", None, "answer every Nth request with the status below", least=1)
-    status: int = switch("wire", 503, "the HTTP status for status_every; 200 says a failure under 200")
-    html_every: int | None = switch("wire", None, "answer every Nth request with an HTML page under 200", least=1)
-    verbatim: str | None = switch("wire", None, "answer every request with this text, under 200")
-    drop_every: int | None = switch("wire", None, "drop the connection in the middle of every Nth answer", least=1)
-    truncate_every: int | None = switch("wire", None, "end the JSON of every Nth answer in its middle", least=1)
+    latency: float = switch("wire", 0.0, "seconds before the first byte of each response", least=0)
+    redirect: str | None = switch("wire", None, "redirect every request to this URL with 302")
+    status_every: int | None = switch("wire", None, "respond to every Nth request with `status`", least=1)
+    status: int = switch("wire", 503, "the HTTP status for status_every; with 200, the body is a failure")
+    html_every: int | None = switch(
+        "wire", None, "respond to every Nth request with an HTML page and status 200", least=1
+    )
+    verbatim: str | None = switch("wire", None, "respond to every request with this text and status 200")
+    drop_every: int | None = switch("wire", None, "close the connection in the middle of every Nth response", least=1)
+    truncate_every: int | None = switch("wire", None, "cut the JSON of every Nth response in the middle", least=1)
     broken: Literal[
         "closed",
         "reset",
@@ -43,43 +50,47 @@ class Switches(ResponseSwitches):
         "bad_gzip",
         "short_gzip",
     ] = switch("wire", "reset", "how the connections of broken_every break")
-    broken_every: int | None = switch("wire", None, "break the connection of every Nth answer", least=1)
-    bomb: bool = switch("wire", False, "answer with a megabyte of gzip that unpacks to a gigabyte")
+    broken_every: int | None = switch("wire", None, "break the connection of every Nth response", least=1)
+    bomb: bool = switch("wire", False, "respond with a megabyte of gzip that decompresses to a gigabyte")
     nodes: Literal["one", "lagging", "other_order"] = switch(
         "wire",
         "one",
-        "two nodes that take turns: the second lacks the newest orders, or has the opposite order of rows",
+        "two nodes that take turns: the second lacks the newest orders, or returns rows in reverse order",
     )
     sticky: bool = switch("wire", True, "whether a session cookie keeps a client on its node")
 
     retry_after: str | None = switch(
-        "pace", None, "Retry-After of status_every and too_fast: seconds or an HTTP date, sent as it is"
+        "pace", None, "the Retry-After header of status_every and too_fast: seconds or an HTTP date, sent unchanged"
     )
-    max_in_flight: int | None = switch("pace", None, "the most requests at once; see too_fast", least=1)
-    max_per_second: int | None = switch("pace", None, "the most requests within a second; see too_fast", least=1)
+    max_in_flight: int | None = switch("pace", None, "maximum number of concurrent requests; see too_fast", least=1)
+    max_per_second: int | None = switch(
+        "pace", None, "maximum number of requests within a second; see too_fast", least=1
+    )
     too_fast: Literal["429", "403", "409", "423", "503", "failed"] = switch(
-        "pace", "429", "a request beyond these: an HTTP status or a failure with status 200"
+        "pace", "429", "the response beyond these limits: an HTTP status, or a failure with status 200"
     )
-    too_fast_message: str | None = switch("pace", None, "the message of too_fast; none: that of the status")
+    too_fast_message: str | None = switch("pace", None, "the message of too_fast; none: the text of the status")
 
-    order: Literal["newest", "oldest"] = switch("changes", "newest", "which orders come first")
-    shuffle: bool = switch("changes", False, "another order of the rows in each answer")
-    repeat_edge: int = switch("changes", 0, "start each page but the first so many rows before its offset", least=0)
+    order: Literal["newest", "oldest"] = switch("changes", "newest", "which orders are first")
+    shuffle: bool = switch("changes", False, "return the rows of each response in another order")
+    repeat_edge: int = switch(
+        "changes", 0, "start each page except the first this many rows before its offset", least=0
+    )
     insert_per_answer: int = switch(
-        "changes", 0, "orders that appear in the listing after each of its answers", least=0
+        "changes", 0, "number of orders inserted into the listing after each response", least=0
     )
-    insert_at: Position = switch("changes", "top", "where they appear")
+    insert_at: Position = switch("changes", "top", "where orders are inserted")
     delete_per_answer: int = switch(
-        "changes", 0, "orders that vanish from the listing after each of its answers", least=0
+        "changes", 0, "number of orders deleted from the listing after each response", least=0
     )
-    delete_at: Position = switch("changes", "top", "where they vanish")
+    delete_at: Position = switch("changes", "top", "where orders are deleted")
 
     def __post_init__(self) -> None:
         expected = switch_types()
         for each in fields(self):
             value, least = getattr(self, each.name), each.metadata["least"]
             if not _fits(value, expected[each.name]):
-                raise ValueError(f"Switch {each.name} is {value!r}: it must be {described(expected[each.name])}")
+                raise ValueError(f"Switch {each.name} is {value!r}: it must be {describe_type(expected[each.name])}")
             if value is not None and least is not None and not least <= value < math.inf:
                 raise ValueError(f"Switch {each.name} is {value!r}: it must be {least} or more")
         if not 200 <= self.status <= 599:
@@ -88,9 +99,9 @@ class Switches(ResponseSwitches):
             check_zone("Switch timezone", self.timezone)
 
     def changed(self, changes: Mapping[str, Any]) -> Switches:
-        """These switches with some changed.
+        """Return these switches with some changed.
 
-        :raises ValueError: an unknown switch (names the nearest) or a value that is none of its
+        :raises ValueError: an unknown switch (suggests the nearest name) or an invalid value
         """
         known = switch_types()
         for name in changes:
@@ -101,13 +112,17 @@ class Switches(ResponseSwitches):
 
 
 def switch_types() -> dict[str, Any]:
-    """The type of each switch."""
+    """Return the type of each switch, by name."""
     hints = get_type_hints(Switches)
     return {each.name: hints[each.name] for each in fields(Switches)}
 
 
 def check_zone(what: str, name: str) -> None:
-    """Raise ValueError unless it is the name of a time zone."""
+    """Check the name of a time zone.
+
+    :param what: names the value in the error
+    :raises ValueError: there is no such zone
+    """
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError) as error:
@@ -115,24 +130,26 @@ def check_zone(what: str, name: str) -> None:
 
 
 def choices(expected: Any) -> tuple[Any, ...]:
-    """The values that a switch's type names one by one, where it does."""
+    """Return the values of a switch's type if it is an enumeration; otherwise none."""
     return get_args(expected) if get_origin(expected) is Literal else ()
 
 
-def bare(expected: Any) -> Any:
-    """A switch's type without "or none"."""
+def without_none(expected: Any) -> Any:
+    """Return a switch's type without None."""
     if get_origin(expected) in (Union, types.UnionType):
         return next(each for each in get_args(expected) if each is not type(None))
     return expected
 
 
-def described(expected: Any) -> str:
-    """A switch's type in words."""
+def describe_type(expected: Any) -> str:
+    """Return a description of a switch's type."""
     named = choices(expected)
     if named:
         return "one of " + ", ".join(map(str, named))
-    optional = " or none" if bare(expected) is not expected else ""
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[bare(expected)] + optional
+    optional = " or none" if without_none(expected) is not expected else ""
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[
+        without_none(expected)
+    ] + optional
 
 
 def _fits(value: Any, expected: Any) -> bool:
@@ -140,6 +157,6 @@ def _fits(value: Any, expected: Any) -> bool:
     if named:
         return type(value) in (str, int) and value in named
     if value is None:
-        return bare(expected) is not expected
-    kind = bare(expected)
+        return without_none(expected) is not expected
+    kind = without_none(expected)
     return type(value) is kind or (kind is float and type(value) is int)

@@ -1,4 +1,4 @@
-"""What the emulator has seen: counts without bounds, details of the latest requests."""
+"""Counters of the requests that the emulator received, and the details of the latest ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MAX_RECORDED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class SeenRequest:
-    """A request as it came.
+    """A request that the emulator received.
 
-    :param method: its HTTP method
-    :param path: its path
-    :param headers: its headers, names in lower case
-    :param raw: its body
+    :param method: the HTTP method
+    :param path: the path of the URL
+    :param headers: the headers, names in lower case
+    :param raw: the body
     """
 
     method: str
@@ -29,7 +29,7 @@ class SeenRequest:
 
     @property
     def body(self) -> Any:
-        """The body's JSON; none where it is not JSON."""
+        """The parsed body; None if it is not JSON."""
         try:
             return json.loads(self.raw)
         except (ValueError, RecursionError):
@@ -37,13 +37,13 @@ class SeenRequest:
 
 
 class Traffic:
-    """Counts of the requests for orders; those of the control plane are not among them."""
+    """Counters of all requests except those to the control API."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Start counting anew. What is in flight stays in flight."""
+        """Reset the counters; requests in flight stay counted as such."""
         self.requests = 0
         self.statuses: Counter[str] = Counter()
         self.in_flight = getattr(self, "in_flight", 0)
@@ -53,7 +53,7 @@ class Traffic:
 
     @contextmanager
     def counting(self, request: SeenRequest) -> Iterator[None]:
-        """Count a request, and that it is in flight as long as the block runs."""
+        """Count a request, and count it as in flight while the block runs."""
         self.requests += 1
         self.seen.append(request)
         self.in_flight += 1
@@ -63,8 +63,8 @@ class Traffic:
         finally:
             self.in_flight -= 1
 
-    def as_dict(self) -> dict[str, Any]:
-        """What ``GET /_emulator/stats`` says."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON of ``GET /_emulator/stats``."""
         return {
             "requests": self.requests,
             "statuses": dict(self.statuses),

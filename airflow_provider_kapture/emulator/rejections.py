@@ -1,13 +1,13 @@
-"""What a request may get instead of orders."""
+"""Exceptions that end the handling of a request without orders."""
 
 from __future__ import annotations
 
 
 class RequestRejectedError(Exception):
-    """The request gets a failure.
+    """The response is a failure.
 
     :param status: the HTTP status
-    :param message: what is said
+    :param message: the message in the response
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -17,17 +17,17 @@ class RequestRejectedError(Exception):
 
 
 class NothingFoundError(Exception):
-    """The request gets what a request without matching orders gets."""
+    """The response is that of a request without matching orders."""
 
 
 _STATUSES = {"refused": 400, "failed": 200, "fault": 500}
 
 
-def refuse(how: str, message: str) -> Exception:
-    """The exception for a switch's value.
+def rejection(how: str, message: str) -> Exception:
+    """Return the exception for a switch's value.
 
     :param how: an HTTP status, ``refused``, ``failed``, ``fault`` or ``empty``
-    :param message: what is said
+    :param message: the message in the response
     """
     if how == "empty":
         return NothingFoundError()
