@@ -11,10 +11,10 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest
 CLOUDS := .venvs/clouds
 CLOUDS_READY := $(CLOUDS)/.ready
-# Tests that need servers of other makers, or more than a few seconds, have targets of their own.
+# Tests that need third-party servers, or more than a few seconds, have separate targets.
 QUICK := not (slow or airflow or browser or clouds or distributed)
 
-# uv does not read pip's settings; where only pip was told of an index, tell uv too.
+# uv does not read pip's settings: pass on pip's index.
 ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
@@ -22,7 +22,7 @@ endif
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help: ## what there is to make
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml Makefile $(wildcard $(CONSTRAINTS))
@@ -41,35 +41,35 @@ $(CLOUDS_READY): $(READY)
 	touch $@
 
 .PHONY: venv
-venv: $(READY) ## the development environment, in .venv
+venv: $(READY) ## create the development environment in .venv
 
 .PHONY: demo
-demo: $(READY) ## three days of orders from a local Kapture into files, by a real Airflow
+demo: $(READY) ## pull three days of orders from the emulator into files with a real Airflow
 	$(BIN)/python scripts/demo.py
 
 .PHONY: ui
-ui: $(READY) ## Airflow's UI with the example DAGs and a local Kapture, until Ctrl-C
+ui: $(READY) ## run Airflow's UI with the example DAGs and the emulator, until Ctrl-C
 	$(BIN)/python scripts/ui.py
 
 .PHONY: lint
-lint: $(READY) ## style and types
+lint: $(READY) ## check style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
 .PHONY: test
-test: lint ## style, types and every quick test
+test: lint ## check style and types, and run the quick tests
 	$(PYTEST) --numprocesses=2 --dist=loadfile -m '$(QUICK)'
 
 .PHONY: test-slow
-test-slow: $(READY) ## the tests that take longer
+test-slow: $(READY) ## run the slow tests
 	$(PYTEST) --numprocesses=2 --dist=worksteal -m slow
 
 $(READY)-distributed: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group distributed
 	touch $@
 
-# Debian starts the servers that it installs, but not in runlevel 1.
+# Debian starts the servers that it installs, except in runlevel 1.
 .PHONY: servers
 servers:
 	@if ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || ! command -v redis-server >/dev/null; then \
@@ -79,24 +79,24 @@ servers:
 	fi
 
 .PHONY: test-distributed
-test-distributed: $(READY)-distributed servers ## a month of orders on Celery workers that are killed meanwhile
+test-distributed: $(READY)-distributed servers ## pull a month of orders on Celery workers that are killed meanwhile
 	$(PYTEST) -s -m distributed tests/distributed
 
 .PHONY: test-clouds
-test-clouds: $(CLOUDS_READY) ## every object store, each by an emulator of its own (needs Node.js)
+test-clouds: $(CLOUDS_READY) ## test every object store against its emulator (needs Node.js)
 	$(CLOUDS)/bin/pytest tests/storage/destinations/test_object_stores.py
 
-# Each row of the matrix has a constraint file; two at once, as much of a row is spent waiting.
+# Each row of the matrix has a constraint file. Two run in parallel, because tests wait much of the time.
 ROWS := $(patsubst constraints/%.txt,row-%,$(wildcard constraints/airflow-*.txt))
 .PHONY: test-matrix $(ROWS)
-test-matrix: $(READY) ## the quick tests on each Airflow and Python that is installed, with the built wheel
+test-matrix: $(READY) ## run the quick tests on each supported Airflow and installed Python, with the built wheel
 	$(MAKE) --jobs=2 --output-sync=target $(ROWS)
 
 $(ROWS): row-%: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session 'tests($*)'
 
 .PHONY: test-airflow
-test-airflow: $(READY) ## runs under a whole Airflow: scheduler, DAG processor, triggerer, API server; asset events on 3.2 too
+test-airflow: $(READY) ## run DAGs in a complete Airflow (all components); asset events on 3.2 as well
 	$(PYTEST) -m airflow tests/airflow
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session 'tests(airflow-3.2-py3.12)' -- -m airflow \
 		$(abspath tests/airflow/test_asset_events.py)
@@ -110,27 +110,27 @@ chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
 
 .PHONY: test-browser
-test-browser: $(READY)-browser chromium ## the UI as a newcomer goes through it, in a real browser
+test-browser: $(READY)-browser chromium ## test the UI in a real browser, as a new user would use it
 	$(PYTEST) -m browser tests/browser
 
 .PHONY: screenshots
 screenshots: export SCREENSHOTS := docs/images
-screenshots: test-browser ## the same, and the pictures that docs/ shows taken anew
+screenshots: test-browser ## the same, and update the screenshots in docs/
 
 .PHONY: bench-triggers
-bench-triggers: $(READY) ## 1,000 sensors that wait in one triggerer for three minutes: lateness, blocking, memory
+bench-triggers: $(READY) ## measure 1,000 sensors in one triggerer for three minutes: lateness, blocking, memory
 	$(BIN)/python benchmarks/triggers.py
 
 .PHONY: scaling
-scaling: $(READY)-distributed servers ## the same month with 1, 2 and 4 worker slots: orders and requests a second
+scaling: $(READY)-distributed servers ## measure the same month with 1, 2 and 4 worker slots: orders and requests per second
 	$(BIN)/python benchmarks/scaling.py
 
 .PHONY: soak
-soak: $(READY) ## 500 hourly runs in one process: memory, threads, sockets, temporary files
+soak: $(READY) ## measure 500 hourly runs in one process: memory, threads, sockets, temporary files
 	$(BIN)/python benchmarks/soak.py
 
 .PHONY: bench
-bench: $(READY) ## pulls by this provider and by what users would take instead, measured; BENCH="--help" for a part of it
+bench: $(READY) ## compare pulls by this provider with the alternatives; BENCH="--help" lists the options
 	$(BIN)/python benchmarks/bench.py $(BENCH)
 	$(if $(BENCH),,$(BIN)/python benchmarks/triggers.py)
 
@@ -139,25 +139,25 @@ bench-million: $(READY) ## the same with a million orders
 	$(BIN)/python benchmarks/bench.py --orders 1000000 $(BENCH)
 
 .PHONY: dist
-dist: $(READY) ## the sdist and the wheel, checked, in dist
+dist: $(READY) ## build and check the sdist and the wheel in dist
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
 
 .PHONY: constraints
-constraints: $(READY) ## remake constraints/ from the newest releases
+constraints: $(READY) ## update constraints/ to the newest releases
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session constraints
 
-# Sphinx and its theme, beside what it reads.
+# Sphinx and its theme, in the development environment, because Sphinx imports the package.
 DOCS_READY := $(VENV)/.docs
 $(DOCS_READY): $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group docs
 	touch $@
 
 .PHONY: docs
-docs: $(DOCS_READY) ## the documentation, in docs/_build/html; a warning is an error
+docs: $(DOCS_READY) ## build the documentation in docs/_build/html; warnings are errors
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env docs docs/_build/html
 
 .PHONY: clean
-clean: ## remove what was made here
+clean: ## remove everything that these targets created
 	rm -rf $(VENV) .venvs benchmarks/.venvs .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build

@@ -1,8 +1,8 @@
-"""A month of orders, a mapped task for each day, few at a time.
+"""A month of orders, with one mapped task per day and a limit on concurrent pulls.
 
-The pool `kapture` is shared by every DAG that asks this account; make it once::
+The pool `kapture` is shared by all DAGs that pull from this account. Create it once::
 
-    airflow pools set kapture 4 "Pulls from Kapture at the same time, over all DAGs"
+    airflow pools set kapture 4 "Concurrent pulls from Kapture, over all DAGs"
 """
 
 # [START howto_orders_backfill_month]
@@ -21,7 +21,7 @@ with DAG(
 
     @task
     def days_of(month: str) -> list[dict[str, str]]:
-        """The month's days of the account, a window each."""
+        """Return a window for each day of the month, in the account's time zone."""
         first = date.fromisoformat(f"{month}-01")
         after = (first + timedelta(days=31)).replace(day=1)
         return plan_windows(first, after, "day", timezone="Asia/Kolkata")

@@ -1,6 +1,6 @@
-"""Each day's orders into a Parquet file of their own; the two days before are brought up to date.
+"""The orders of each day in a Parquet file; the files of the two days before are updated.
 
-Where the files go is the Airflow Variable `kapture_orders`, a path or URL such as `s3://aws_default@lake/kapture`.
+The Airflow Variable `kapture_orders` is the destination: a path or URL such as `s3://aws_default@lake/kapture`.
 """
 
 # [START howto_orders_daily]

@@ -1,4 +1,4 @@
-"""Each hour's orders into a JSONL file, and a DAG that reads the files as they come."""
+"""The orders of each hour in a JSONL file, and a DAG that reads each new file."""
 
 # [START howto_orders_hourly]
 import gzip
@@ -20,7 +20,7 @@ with DAG(
     catchup=False,
 ) as dag:
     KapturePullOrdersOperator(
-        task_id="pull_orders",  # the window: the run's data interval, or the hour that has just ended
+        task_id="pull_orders",  # the window is the run's data interval, or the last complete hour
         destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
         file_format="jsonl.gz",
         outlets=[kapture_orders],
@@ -37,11 +37,11 @@ with DAG(
     @task
     def count_by_status(**context: Any) -> dict[str, int]:
         """Count the orders of each status in the files of the pulls since the last run."""
-        # Airflow 2 has the second name. Each pull has one event, whose extra is its receipt.
+        # The second name is Airflow 2's. Each pull fires one event, whose extra is the receipt.
         events = context.get("triggering_asset_events") or context["triggering_dataset_events"]
         receipts = [event.extra for of_asset in events.values() for event in of_asset]
         statuses: Counter[str] = Counter()
-        # A pull that was repeated names the same file again: read it once.
+        # If a pull was repeated, two receipts contain the same file: read it once.
         for uri in sorted({file["uri"] for receipt in receipts for file in receipt["files"]}):
             lines = gzip.decompress(ObjectStoragePath(uri).read_bytes()).splitlines()
             statuses.update(json.loads(line)["deliveryStatus"] for line in lines)

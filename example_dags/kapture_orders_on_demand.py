@@ -1,4 +1,4 @@
-"""The orders of some days, of all customers or of one, into a CSV file: asked for in the form behind "Trigger"."""
+"""The orders of some days, of all customers or one, in a CSV file; the form behind "Trigger" sets the parameters."""
 
 # [START howto_orders_on_demand]
 from typing import Any
@@ -19,7 +19,7 @@ with DAG(
 
     @task
     def filters_of(**context: Any) -> dict[str, Any]:
-        """The customer of the form; a filter that is left out pulls the orders of all."""
+        """Return a filter by the customer of the form; without a customer, no filter."""
         customer = context["params"]["customer"]
         return {} if customer is None else {"customerIds": customer}
 

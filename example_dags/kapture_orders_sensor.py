@@ -1,4 +1,4 @@
-"""A day's orders, pulled once there are enough of them."""
+"""The orders of a day, pulled once there are enough of them."""
 
 # [START howto_orders_sensor]
 from datetime import timedelta

@@ -1,8 +1,8 @@
-"""New orders, an asset event, and the days that they were created on pulled again. Airflow 3 has watchers, 2 has not.
+"""A watcher fires an asset event for new orders, and a DAG pulls the days on which they were created. Needs Airflow 3.
 
-An event says when the first and the last of its new orders were created. A day is one object, so that pulling it again
-repeats nothing; it takes in what came since, what came late, and what an event told that got lost with its triggerer.
-Events that come while a run is busy are one run together.
+An event contains the creation times of the oldest and newest of its new orders. Each day is one object, so pulling it
+again duplicates nothing, and includes late orders and those of an event that was lost with its triggerer. Events that
+arrive during a run are handled by the next run together.
 """
 
 from importlib.util import find_spec
@@ -28,12 +28,12 @@ if find_spec("airflow.sdk") is not None:
 
         @task
         def days_with_new_orders(triggering_asset_events: Any = None) -> list[dict[str, str]]:
-            """From the first day that has new orders to the last, a window for each day of the account."""
-            told = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
-            if not told:
-                raise AirflowSkipException("This run was started by hand, and not by an event that tells of new orders")
-            first = min(datetime.fromisoformat(each["first_create_date"]) for each in told)
-            last = max(datetime.fromisoformat(each["last_create_date"]) for each in told)
+            """Return a window for each day of the account, from the first to the last with new orders."""
+            payloads = [event.extra["payload"] for events in triggering_asset_events.values() for event in events]
+            if not payloads:
+                raise AirflowSkipException("This run was triggered manually, so there is no event with new orders")
+            first = min(datetime.fromisoformat(each["first_create_date"]) for each in payloads)
+            last = max(datetime.fromisoformat(each["last_create_date"]) for each in payloads)
             return plan_windows(first.date(), last.date() + timedelta(days=1), "day", timezone="Asia/Kolkata")
 
         KapturePullOrdersOperator.partial(

@@ -1,8 +1,8 @@
-"""A whole Airflow on this machine: scheduler, DAG processor, triggerer and API server, stopped whatever happens.
+"""A complete local Airflow: scheduler, DAG processor, triggerer and API server, which always stop with their parent.
 
-`airflow standalone` serves its logs on every network interface and leaves its children where it is ended by a signal.
-Here the components run in a session of their own, kept by a guard: this file run as a program. The guard stops the
-whole session once its standard input is closed, which is what happens when whoever started it leaves, in whatever way.
+`airflow standalone` serves its logs on every network interface, and leaves its children running if a signal ends it.
+Here the components run in a separate session with a guard process, which is this file run as a program. The guard stops
+the whole session once its standard input is closed, which happens however its parent process ends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _STOP_SECONDS = 20.0
 
 
 class Standalone:
-    """An Airflow of its own on a free loopback port, as a context manager; leaving it stops every process of it.
+    """A separate Airflow on a free loopback port, as a context manager; leaving it stops all its processes.
 
     ::
 
@@ -71,12 +71,12 @@ class Standalone:
 
     @property
     def url(self) -> str:
-        """Where the UI and the REST API are."""
+        """The address of the UI and the REST API."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of every component; an ``airflow`` command with it talks to this Airflow's database."""
+        """The environment of every component; with it, an ``airflow`` command uses this Airflow's database."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         return {
             **kept,
@@ -120,21 +120,21 @@ class Standalone:
         self.stop()
 
     def run_until_stopped(self) -> None:
-        """Wait for as long as Airflow runs.
+        """Block while Airflow runs.
 
-        :raises RuntimeError: it has stopped by itself
+        :raises RuntimeError: Airflow has stopped by itself
         """
         assert self._guard is not None
         self._guard.wait()
         raise RuntimeError(f"Airflow stopped:\n{self.output()}")
 
     def stop(self) -> None:
-        """Stop every process; it may be called again."""
+        """Stop every process; does nothing if Airflow is stopped already."""
         if self._guard is None:
             return
         assert self._guard.stdin is not None
         self._guard.stdin.close()
-        # Its own deadline, and some time to start in where it had not yet.
+        # The guard's own deadline, and some time in case it was still starting.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._guard.wait(2 * _STOP_SECONDS)
         _stop_session(self._guard.pid, 0)
@@ -143,25 +143,27 @@ class Standalone:
         self._http.close()
 
     def processes(self) -> list[psutil.Process]:
-        """Every process that belongs to it, the guard among them."""
+        """Return every process of this Airflow, including the guard."""
         return [] if self._guard is None else _session(self._guard.pid)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
-        """Ask the REST API; the JSON of its answer.
+        """Send a request to the REST API, and return the JSON of its response; None if the response is empty.
 
-        :param path: what follows ``/api/v2/``
-        :raises requests.HTTPError: a status of 400 or above, with the answer's text
+        :param path: the path after ``/api/v2/``
+        :raises requests.HTTPError: a status of 400 or above, with the start of the response's text
         """
-        answer = self._http.request(method, f"{self.url}/api/v2/{path}", json=body, params=query, timeout=60)
-        if not answer.ok:
-            raise requests.HTTPError(f"{method} {path}: {answer.status_code} {answer.text[:2000]}", response=answer)
-        return answer.json() if answer.content else None
+        response = self._http.request(method, f"{self.url}/api/v2/{path}", json=body, params=query, timeout=60)
+        if not response.ok:
+            raise requests.HTTPError(
+                f"{method} {path}: {response.status_code} {response.text[:2000]}", response=response
+            )
+        return response.json() if response.content else None
 
     def wait_for(self, what: str, ask: Callable[[], _T | None], seconds: float = 120) -> _T:
-        """Ask until there is an answer that is true.
+        """Call a function until its result is true, and return the result.
 
-        :param what: what is waited for, as an error names it
-        :raises TimeoutError: there was none in time
+        :param what: describes the result in errors
+        :raises TimeoutError: no result was true in time
         :raises RuntimeError: Airflow has stopped
         """
         deadline = time.monotonic() + seconds
@@ -174,7 +176,7 @@ class Standalone:
         return answer
 
     def output(self, lines: int = 30) -> str:
-        """The last lines of what each component said."""
+        """Return the last lines of each component's output."""
         files = sorted((self.home / "output").glob("*.log"))
         tails = [path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:] for path in files]
         return "\n".join("\n".join([f"--- {path.stem}", *tail]) for path, tail in zip(files, tails, strict=True))
@@ -202,7 +204,7 @@ def _free_port() -> int:
 
 
 def _session(session_id: int) -> list[psutil.Process]:
-    """The processes of a session that still run. Airflow's tasks have process groups of their own, but no sessions."""
+    """Return the running processes of a session. Airflow's tasks have their own process groups, but not sessions."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -216,7 +218,7 @@ def _others(session_id: int) -> list[psutil.Process]:
 
 
 def _stop_session(session_id: int, timeout: float) -> None:
-    """Ask every process of a session but this one to stop, and after ``timeout`` seconds end those that are left."""
+    """Terminate every other process of a session, and kill those that are left after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     asked: set[psutil.Process] = set()
     while (others := _others(session_id)) and time.monotonic() < deadline:
@@ -233,9 +235,9 @@ def _stop_session(session_id: int, timeout: float) -> None:
 
 
 def _keep(commands: list[list[str]], output: Path) -> int:
-    """Run the first command, then the others side by side; stop all when one ends or standard input is closed."""
+    """Run the first command, then the others in parallel; stop all once one ends or standard input is closed."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # What is caught here is as usual again in the programs that are started; what is ignored would stay so.
+        # With SIG_IGN the child processes would ignore the signals as well; handlers are not inherited.
         signal.signal(number, lambda *_: None)
     airflow = str(Path(sys.executable).with_name("airflow"))
 

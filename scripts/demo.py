@@ -1,4 +1,4 @@
-"""Three days of orders from a local Kapture into files, by a real Airflow, checked against Kapture's own count."""
+"""Pull three days of orders from the emulator into files with a real Airflow, and compare the number of orders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHOWN = ("id", "createDate", "customerId", "deliveryStatus", "productValue", "se
 
 
 def prepare(home: str) -> None:
-    """A throw-away Airflow that holds nothing but the demo."""
+    """Set up a temporary Airflow that contains only the example DAGs."""
     os.environ |= {
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -33,7 +33,7 @@ def prepare(home: str) -> None:
 
 
 def pull(day: dt.date) -> dict[str, Any]:
-    """Run the example DAG for a day; its receipt."""
+    """Run the example DAG for a day, and return its receipt."""
     sys.path.insert(0, str(HERE / "example_dags"))
     from kapture_orders_on_demand import dag
 
@@ -47,7 +47,7 @@ def pull(day: dt.date) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Run the demo; 0 where every order is in the files."""
+    """Run the demo, and return the exit status: 0 if every order is in the files."""
     from airflow_provider_kapture.emulator import Book, Emulator
 
     shutil.rmtree(OUTPUT, ignore_errors=True)
@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def first_rows(uri: str, count: int) -> list[dict[str, Any]]:
-    """The first rows of a CSV file."""
+    """Return the first rows of a CSV file."""
     with Path(uri.removeprefix("file://")).open(encoding="utf-8", newline="") as rows:
         return list(islice(csv.DictReader(rows), count))
 
@@ -87,4 +87,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("Stopped; nothing is left running")
+        sys.exit("Stopped; no process is left running")

@@ -1,7 +1,7 @@
 """Write the phases of the paginator and the outcomes of simulated listings into docs/guarantees.md.
 
-``python scripts/paginator_tables.py 1000`` reads so many listings of each kind; without a number, only the phases are
-written.
+``python scripts/paginator_tables.py 1000`` simulates that many pulls of each kind of listing; without a number, only
+the phases are written.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Airflow's UI with the example DAGs and a local Kapture that they pull from, until Ctrl-C."""
+"""Run Airflow's UI with the example DAGs and the emulator that they pull from, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ORDERS_A_DAY = 30
 
 
 def book() -> Book:
-    """Orders of every day from the one that the examples name to today."""
+    """Return a book with orders from the day that the examples use to today."""
     days = (dt.datetime.now(dt.UTC).date() - FIRST_DAY).days + 2
     return Book(orders=days * ORDERS_A_DAY, days=days, start=FIRST_DAY)
 
 
-def furnish(airflow: Standalone, kapture: Emulator) -> None:
-    """Give Airflow what the examples need: the connection, and the pool of the mapped one."""
+def configure(airflow: Standalone, kapture: Emulator) -> None:
+    """Create the connection and the pool that the examples need."""
     connection = {
         "connection_id": "kapture_default",
         "conn_type": "kapture",
@@ -34,11 +34,11 @@ def furnish(airflow: Standalone, kapture: Emulator) -> None:
         "extra": f'{{"cm_id": {kapture.cm_id}}}',
     }
     airflow.call("POST", "connections", connection)
-    airflow.call("POST", "pools", {"name": "kapture", "slots": 4, "description": "Pulls from Kapture at a time"})
+    airflow.call("POST", "pools", {"name": "kapture", "slots": 4, "description": "Concurrent pulls from Kapture"})
 
 
 def main() -> None:
-    """Serve until Ctrl-C or SIGTERM; nothing is left running."""
+    """Serve until Ctrl-C or SIGTERM, and stop every process at the end."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("Starting Airflow; it takes half a minute", flush=True)
     settings = {
@@ -50,9 +50,9 @@ def main() -> None:
         Emulator(book()) as kapture,
         Standalone(Path(home) / "airflow", HERE / "example_dags", settings) as airflow,
     ):
-        furnish(airflow, kapture)
+        configure(airflow, kapture)
         print(f"\n  Airflow    {airflow.url}\n  user       {USER}\n  password   {airflow.password}")
-        print(f"  Kapture    {kapture.origin}\n  orders     {OUTPUT}\n\nCtrl-C stops all of it", flush=True)
+        print(f"  Kapture    {kapture.origin}\n  orders     {OUTPUT}\n\nPress Ctrl-C to stop", flush=True)
         airflow.run_until_stopped()
 
 
@@ -60,4 +60,4 @@ if __name__ == "__main__":
     try:
         main()
     except KeyboardInterrupt:
-        print("Stopped; nothing is left running")
+        print("Stopped; no process is left running")
