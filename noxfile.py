@@ -87,7 +87,7 @@ def arguments(session: nox.Session, airflow: str) -> list[str]:
 
 
 def pins(airflow: str) -> list[str]:
-    """What the constraints of a row of the matrix start from."""
+    """Return the constraints that a row of the matrix starts from."""
     if airflow != "lowest":
         return [f"apache-airflow=={airflow}.*", *BREAKS_ON_LATER.get(airflow, [])]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -7,7 +7,7 @@ PAGE = 500
 
 
 def body(offset: int) -> str:
-    """What to ask for."""
+    """Return the body of a request."""
     return json.dumps(
         {
             "cmId": 1000298,

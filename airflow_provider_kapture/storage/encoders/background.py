@@ -61,7 +61,7 @@ class BackgroundEncoder:
     def _end(self) -> None:
         if self._thread is not None:
             self._waiting.put(None)
-            # A thread whose start was interrupted by a signal can't be joined yet; it ends by itself.
+            # A thread whose start was interrupted by a signal cannot be joined yet; it ends by itself.
             if self._thread.is_alive():
                 self._thread.join()
             self._thread = None

@@ -111,7 +111,7 @@ def _row(raw: msgspec.Raw) -> Row:
 
 
 def _rescue(raw: msgspec.Raw) -> Row:
-    """The row of an order that does not fit the schema whole: field by field."""
+    """Return the row of an order that does not fit the schema, converted field by field."""
     values: dict[str, Any] = {}
     rescued: dict[str, msgspec.Raw] = {}
     for name, token in _FIELDS.decode(raw).items():
