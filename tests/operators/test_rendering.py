@@ -83,7 +83,7 @@ LOST_NATIVE: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     (SENSOR, {"filters": {"name": "{{ not_there }}"}}, ("`filters['name']`",)),
     (PULL, {"filters": {"phone": "{{ '+919876543201' }}"}}, ("'phone'", "`render_template_as_native_obj`")),
     (PULL, {"kapture_conn_id": "{{ params.customer }}"}, ("`kapture_conn_id` is 191000001", "int")),
-    (PULL, {"destination": "{{ params.customer }}"}, ("destination is 191000001", "int")),
+    (PULL, {"destination": "{{ params.customer }}"}, ("`destination` is 191000001", "int")),
 ]
 
 
