@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.json_repair import replace_lone_surrogates
 from airflow_provider_kapture.client.errors import KaptureShapeError
 
 _ORDER = msgspec.json.Decoder(dict[str, Any])
@@ -35,8 +36,8 @@ def _decode(raw: msgspec.Raw) -> dict[str, Any] | None:
         return _ORDER.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         pass
-    try:  # a number beyond what a float holds
-        order = json.loads(bytes(raw), parse_float=_number)
+    try:  # a number beyond what a float holds, NaN, a control character in a string, half of a surrogate pair
+        order = json.loads(replace_lone_surrogates(bytes(raw)), parse_float=_number, strict=False)
     except (ValueError, ArithmeticError, RecursionError):
         return None
     assert isinstance(order, dict)
