@@ -32,6 +32,8 @@ _EXPECTED = {
     b"": "the end",
 }
 _AFTER = {b"": b"", b"{": b",}", b"[": b",]"}
+# Deeper nesting is a fault: each level takes time, and no order needs it.
+_MAX_DEPTH = 100_000
 # How deep an order lies: in the envelope, in its list.
 _ORDER_DEPTH = 3
 
@@ -122,6 +124,8 @@ def find_fault(text: bytes) -> Fault | None:
         if not reader.take(token.lastgroup, token[0]):
             return reader.fault(at, f"{_EXPECTED[reader.expected]} expected")
         at = token.end()
+        if len(reader.stack) > _MAX_DEPTH:
+            return reader.fault(at, f"more than {_MAX_DEPTH} levels of nesting")
     if limit < len(text):
         # UTF-8 that breaks off at the end lacks its end only.
         is_cut = limit >= len(text) - 3 and _is_start_of_character(text[limit:])

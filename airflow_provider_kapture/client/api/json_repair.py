@@ -11,8 +11,11 @@ import re
 from typing import Any
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
-# A string, or one of the constants that Python's and JavaScript's encoders write and JSON does not have.
-_FIXABLE = re.compile(rb"(?s:" + _STRING + rb")|-?Infinity|NaN")
+# Text that needs no repair, as long as possible; else a string, or one of the constants that Python's and JavaScript's
+# encoders write and JSON does not have.
+_FIXABLE = re.compile(
+    rb'(?s:(?P<clean>(?:"(?:[^"\\\x00-\x1f]++|\\.)*+"|[^"NI-])++)|' + _STRING + rb")|(?P<constant>-?Infinity|NaN)"
+)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _LINE_BREAK = re.compile(rb"[\r\n]")
 _LONE_SURROGATE = re.compile(
@@ -24,23 +27,27 @@ _STRUCTURE = re.compile(
 )
 _NAME = re.compile(_STRING, re.DOTALL)
 _SPACE = b" \t\r\n"
-CONSTANTS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
+_CONSTANTS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 
 
-def strict(text: bytes) -> bytes:
+def strict(text: bytes, constant: bytes | None = None) -> bytes:
     r"""Return JSON with the same values that strict decoders read.
 
-    Control characters in strings become ``\u00XX``, NaN and the infinities strings, half of a surrogate pair (such as
-    an emoji that was cut leaves) U+FFFD.
+    Control characters in strings become ``\u00XX``, half of a surrogate pair (such as an emoji that was cut leaves)
+    U+FFFD.
+
+    :param constant: what NaN and the infinities become; by default, strings
     """
-    return _FIXABLE.sub(_to_strict, replace_lone_surrogates(text))
 
+    def repaired(found: re.Match[bytes]) -> bytes:
+        token = found[0]
+        if found.lastgroup == "clean":
+            return token
+        if found.lastgroup == "constant":
+            return b'"%b"' % token if constant is None else constant
+        return _CONTROL.sub(lambda control: b"\\u%04x" % ord(control[0]), token)
 
-def _to_strict(found: re.Match[bytes]) -> bytes:
-    token = found[0]
-    if token[:1] != b'"':
-        return b'"%b"' % token
-    return _CONTROL.sub(lambda control: b"\\u%04x" % ord(control[0]), token)
+    return _FIXABLE.sub(repaired, replace_lone_surrogates(text))
 
 
 def replace_lone_surrogates(text: bytes) -> bytes:
@@ -51,7 +58,12 @@ def replace_lone_surrogates(text: bytes) -> bytes:
 def escape_line_breaks(text: bytes) -> bytes:
     r"""Return JSON with ``\n`` and ``\r`` for the line breaks in its strings, so that it fits in one line."""
     return _FIXABLE.sub(
-        lambda token: _LINE_BREAK.sub(lambda found: rb"\n" if found[0] == b"\n" else rb"\r", token[0]), text
+        lambda found: (
+            found[0]
+            if found.lastgroup == "clean"
+            else _LINE_BREAK.sub(lambda line_break: rb"\n" if line_break[0] == b"\n" else rb"\r", found[0])
+        ),
+        text,
     )
 
 
@@ -69,7 +81,7 @@ def scalar(token: bytes) -> Any:
     A number of more digits than Python reads is returned as text. A string keeps its lone surrogates, so that no two
     of them become one.
     """
-    if token[:1] in (b"[", b"{") or token in CONSTANTS:
+    if token[:1] in (b"[", b"{") or token in _CONSTANTS:
         return None
     try:
         return json.loads(token, strict=False)

@@ -117,7 +117,7 @@ def parse_body(body: bytes, account: Account) -> Page:
         raise KaptureShapeError(f"{_UNEXPECTED} {_describe(body)}", path=orders.PATH)
     raise KaptureMalformedError(
         f"Kapture sent malformed JSON: {fault.reason}, at byte {fault.place}{_order_of(fault)}. "
-        "Report it to Kapture's support, or pull windows without that order",
+        "Report it to Kapture's support; until it is mended, pull other days, or leave the order out with `filters`",
         path=orders.PATH,
     )
 
@@ -196,24 +196,19 @@ def _key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:
 
     :raises ValueError: it is malformed
     """
-    try:
-        order = _ANY_KEYS_ROW_DECODER.decode(raw)
-        return order_key(order.id), _to_instant(order.createDate)
-    except (msgspec.DecodeError, RecursionError):
-        pass
-    if not _is_json(raw):
+    strict = json_repair.strict(raw, constant=b"{}")
+    # With U+FFFD for each lone surrogate, two ids could become one.
+    readable = [raw] if strict == raw or json_repair.replace_lone_surrogates(raw) != raw else [raw, strict]
+    for text in readable:
+        with suppress(msgspec.DecodeError, RecursionError):
+            order = _ANY_KEYS_ROW_DECODER.decode(text)
+            return order_key(order.id), _to_instant(order.createDate)
+    # msgspec also rejects deep nesting, and a number of thousands of digits.
+    if find_fault(raw) is not None:
         raise ValueError("malformed")
     values = dict(json_repair.members(raw))
     found = (json_repair.scalar(values.get(name, b"null")) for name in ("id", "createDate"))
     return order_key(next(found)), _to_instant(next(found))
-
-
-def _is_json(raw: bytes) -> bool:
-    try:
-        _ANY_KEYS_ROW_DECODER.decode(json_repair.strict(raw))
-    except (msgspec.DecodeError, RecursionError):
-        return find_fault(raw) is None  # nested too deeply for msgspec, or a number of thousands of digits
-    return True
 
 
 def _keys_and_instants(body: bytes) -> tuple[list[OrderKey], list[int | None]]:

@@ -130,9 +130,14 @@ def _fields(raw: msgspec.Raw) -> list[tuple[str, msgspec.Raw, msgspec.Raw]]:
         return [(name, token, token) for name, token in _FIELDS.decode(raw).items()]
     except (msgspec.DecodeError, RecursionError):
         pass
-    found = []
-    for name, value in json_repair.members(bytes(raw)):
-        strict = msgspec.Raw(json_repair.strict(value))
-        # As strict JSON, NaN and the infinities are strings; no column may take them for texts.
-        found.append((name, msgspec.Raw(value) if value in json_repair.CONSTANTS else strict, strict))
-    return found
+    texts = _split(json_repair.strict(bytes(raw)))
+    # As strict JSON, NaN and the infinities are strings; no column may take them for texts.
+    values = _split(json_repair.strict(bytes(raw), constant=b"{}"))
+    return [(name, value, texts[name]) for name, value in values.items()]
+
+
+def _split(order: bytes) -> Mapping[str, msgspec.Raw]:
+    try:
+        return _FIELDS.decode(order)
+    except RecursionError:
+        return {name: msgspec.Raw(value) for name, value in json_repair.members(order)}
