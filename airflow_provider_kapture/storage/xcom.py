@@ -45,8 +45,8 @@ def _stored_size(order: Mapping[str, Any]) -> int:
     if text is None:
         name = next((name for name, value in order.items() if _stored({name: value}) is None), "")
         raise KaptureSettingsError(
-            f"XCom cannot store field {name!a} of order {order.get('id')!a}: databases refuse NUL characters, half "
-            "characters, NaN and numbers or nesting without bounds. Set `destination` to write the orders to files "
+            f"XCom cannot store field {name!a} of order {order.get('id')!a}: databases refuse NUL characters, NaN and "
+            "numbers or nesting without bounds. Set `destination` to write the orders to files "
             "instead"
         )
     return len(text)
@@ -56,8 +56,6 @@ def _stored(value: Mapping[str, Any]) -> str | None:
     """Return the JSON that Airflow stores; None where PostgreSQL, MySQL or Airflow would refuse it."""
     try:
         text = json.dumps(value, allow_nan=False, default=_decimal)
-        if r"\ud" in text:
-            json.dumps(value, ensure_ascii=False, default=_decimal).encode()
     except (ValueError, RecursionError):
         return None
     return None if r"\u0000" in text and _NUL.search(text) else text
