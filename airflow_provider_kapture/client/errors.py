@@ -13,6 +13,7 @@
         ├── KaptureRefusedError                  the request, as it is, won't do
         ├── KaptureBusyError                     come back later
         ├── KaptureShapeError                    not what the vendor's page promises
+        │   ├── KaptureMalformedError            JSON that is whole and malformed
         │   └── KaptureOversizeError             a page larger than max_response_bytes
         ├── KaptureDialectError                  orders of other days than those asked for
         └── KaptureListingError                  the pages do not add up to one listing
@@ -138,6 +139,15 @@ class KaptureShapeError(KaptureAnswerError):
     """An answer under 200 that is not what the vendor's page promises: HTML, foreign JSON, half a body."""
 
     transient = True
+
+
+class KaptureMalformedError(KaptureShapeError):
+    """A response whose JSON is whole and malformed; the message gives the byte and the order.
+
+    Requested once more, as the value may have been cut on the way; after that a later run would fail the same way.
+    """
+
+    permanent = True
 
 
 class KaptureOversizeError(KaptureShapeError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.response import OrderKey, parse_response
 from airflow_provider_kapture.client.config.account import Account
@@ -101,9 +102,14 @@ def to_probe_result(response: Response, account: Account, now: dt.datetime, left
 
 
 def _envelope(response: Response) -> dict[str, msgspec.Raw]:
+    body = response.body.removeprefix(b"\xef\xbb\xbf")
     try:
-        return _OBJECTS.decode(response.body.removeprefix(b"\xef\xbb\xbf"))
+        return _OBJECTS.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return {name: msgspec.Raw(json_repair.strict(value)) for name, value in json_repair.members(body)}
+    except ValueError:
         return {}
 
 

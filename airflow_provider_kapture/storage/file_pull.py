@@ -23,6 +23,9 @@ from airflow_provider_kapture.storage.destinations.publish import no_empty_folde
 
 log = logging.getLogger(__name__)
 
+# Counters of orders that a resumed day keeps.
+_COUNTS = ("trimmed", "moved", "repaired")
+
 
 @dataclass
 class FilePull:
@@ -132,7 +135,11 @@ class FilePull:
         instants = [self.stats.first_ms, self.stats.last_ms]
         checkpoint.save(
             name,
-            {"file": self._files[-1], "instants": instants, "trimmed": self.stats.trimmed - before.trimmed},
+            {
+                "file": self._files[-1],
+                "instants": instants,
+                **{name: getattr(self.stats, name) - getattr(before, name) for name in _COUNTS},
+            },
         )
 
     def _resume(self, checkpoint: Checkpoint, name: str) -> bool:
@@ -145,7 +152,8 @@ class FilePull:
         self.stats.resumed += entry["file"]["rows"]
         self.stats.days += 1
         self.stats.resumed_days += 1
-        self.stats.trimmed += entry["trimmed"]
+        for counter in _COUNTS:
+            setattr(self.stats, counter, getattr(self.stats, counter) + entry[counter])
         first, last = entry["instants"]
         self.stats.first_ms = min((each for each in (self.stats.first_ms, first) if each is not None), default=None)
         self.stats.last_ms = max((each for each in (self.stats.last_ms, last) if each is not None), default=None)

@@ -52,6 +52,7 @@ def build_receipt(
         "restarts": stats.restarts,
         "trimmed": stats.trimmed,
         "moved": stats.moved,
+        "repaired": stats.repaired,
         "warnings": list(stats.warnings),
         "duration_seconds": round((finished - started).total_seconds(), 3),
     }

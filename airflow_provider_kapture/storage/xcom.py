@@ -49,9 +49,8 @@ def _stored_size(order: Mapping[str, Any]) -> int:
     if text is None:
         name = next((name for name, value in order.items() if _stored_json({name: value}) is None), "")
         raise KaptureSettingsError(
-            f"XCom cannot store field {name!a} of order {order.get('id')!a}: databases reject NUL characters, unpaired "
-            "surrogates, NaN, and numbers or nesting beyond their limits. Set `destination` to write the orders to "
-            "files instead"
+            f"XCom cannot store field {name!a} of order {order.get('id')!a}: databases reject NUL characters, NaN, and "
+            "numbers or nesting beyond their limits. Set `destination` to write the orders to files instead"
         )
     return len(text)
 
@@ -60,8 +59,6 @@ def _stored_json(value: Mapping[str, Any]) -> str | None:
     """Return the JSON that Airflow stores; None if PostgreSQL, MySQL or Airflow would reject it."""
     try:
         text = json.dumps(value, allow_nan=False, default=_decimal)
-        if r"\ud" in text:
-            json.dumps(value, ensure_ascii=False, default=_decimal).encode()
     except (ValueError, RecursionError):
         return None
     return None if r"\u0000" in text and _NUL.search(text) else text

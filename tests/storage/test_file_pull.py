@@ -14,6 +14,7 @@ from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureRefusedError
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
+from airflow_provider_kapture.storage.checkpoint import Checkpoint
 from airflow_provider_kapture.storage.file_pull import FilePull
 
 DAYS = 12
@@ -86,3 +87,17 @@ def test_a_retry_takes_over_no_day_that_was_pulled_by_another_default_body(tmp_p
             with make_client(kapture, default_body=body) as client:
                 assert len(pull(client, tmp_path, stats, {**context, "task_state_store": stored})) == DAYS
             assert bool(stats.resumed) is is_resumed
+
+
+def test_a_resumed_day_keeps_its_counts(tmp_path: Path) -> None:
+    """A retry's receipt counts what the earlier attempt trimmed, moved and repaired."""
+    with Emulator(Book(orders=240, days=DAYS)) as kapture, make_client(kapture, max_concurrency=1) as client:
+        done = PullStats(trimmed=1, moved=2, repaired=3)
+        first = FilePull(client, build_query("create"), done, f"{tmp_path}/", "jsonl", "write", lambda: None)
+        first._files.append({"uri": "file:///a", "rows": 5})
+        checkpoint = Checkpoint(Store(), "key", {})
+        first._save_checkpoint(checkpoint, "a", PullStats())
+        resumed = PullStats()
+        again = FilePull(client, build_query("create"), resumed, f"{tmp_path}/", "jsonl", "write", lambda: None)
+        assert again._resume(checkpoint, "a")
+        assert (resumed.rows, resumed.trimmed, resumed.moved, resumed.repaired) == (5, 1, 2, 3)

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.json_repair import members, replace_lone_surrogates
+from airflow_provider_kapture.client.api.redaction import shorten
 from airflow_provider_kapture.client.errors import KaptureShapeError
 
 _ORDER = msgspec.json.Decoder(dict[str, Any])
@@ -22,11 +24,14 @@ def to_dict(raw: msgspec.Raw) -> dict[str, Any]:
     """
     order = _decode(raw)
     if order is None:
-        raise KaptureShapeError(
-            "Kapture gave an order with a number of thousands of digits, or nested too deeply, which can't be held as "
-            "a dict; write the orders to a file instead",
+        order_id = dict(members(bytes(raw))).get("id", b"null").decode()
+        error = KaptureShapeError(
+            "Kapture sent an order that a dict cannot hold, with a number of thousands of digits or nested too deeply: "
+            f"`id` {shorten(order_id)}. Write the orders to a file instead",
             path=orders.PATH,
         )
+        error.permanent = True
+        raise error
     return order
 
 
@@ -35,8 +40,8 @@ def _decode(raw: msgspec.Raw) -> dict[str, Any] | None:
         return _ORDER.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         pass
-    try:  # a number beyond what a float holds
-        order = json.loads(bytes(raw), parse_float=_number)
+    try:  # a number beyond what a float holds, NaN, a control character in a string, half of a surrogate pair
+        order = json.loads(replace_lone_surrogates(bytes(raw)), parse_float=_number, strict=False)
     except (ValueError, ArithmeticError, RecursionError):
         return None
     assert isinstance(order, dict)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import codecs
 import datetime as dt
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.failures import (
     BYTE_ORDER_MARK,
     OK,
@@ -30,9 +32,10 @@ from airflow_provider_kapture.client.api.failures import (
     refused_error,
     values_of,
 )
-from airflow_provider_kapture.client.api.redaction import redact
+from airflow_provider_kapture.client.api.json_fault import Fault, find_fault
+from airflow_provider_kapture.client.api.redaction import redact, shorten
 from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.errors import KaptureShapeError
+from airflow_provider_kapture.client.errors import KaptureMalformedError, KaptureShapeError
 
 OrderKey = int | str
 
@@ -44,11 +47,13 @@ class Page:
     :ivar raws: each order's JSON as Kapture sent it
     :ivar keys: each order's ``id``
     :ivar instants: each order's ``createDate`` in epoch milliseconds; none where it has no usable one
+    :ivar repaired: the indices of the orders whose JSON had line breaks inside strings, which are escaped
     """
 
     raws: Sequence[msgspec.Raw] = ()
     keys: Sequence[OrderKey] = ()
     instants: Sequence[int | None] = ()
+    repaired: frozenset[int] = frozenset()
 
 
 # An answer's text is looked at in pieces: as one, an answer with an emoji in it takes four times its size. They are
@@ -90,9 +95,11 @@ class _AnyKeysPage(msgspec.Struct):
 _RAW_PAGE_DECODER = msgspec.json.Decoder(_RawPage)
 _COMMON_KEYS_DECODER = msgspec.json.Decoder(_CommonKeysPage)
 _ANY_KEYS_DECODER = msgspec.json.Decoder(_AnyKeysPage)
+_ANY_KEYS_ROW_DECODER = msgspec.json.Decoder(_AnyKeys)
+_LINE_BREAK = re.compile(rb"[\r\n]")
 _SPANS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # What a decoder of bytes that anybody may have sent comes to grief with.
-_DECODE_ERRORS = (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)
+_DECODE_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 def parse_body(body: bytes, account: Account) -> Page:
@@ -100,26 +107,34 @@ def parse_body(body: bytes, account: Account) -> Page:
 
     :raises KaptureAnswerError: the error that it is instead
     """
-    page = _parse_or_none(body, account)
-    if page is None:
-        # Raised out here: an exception in its chain would carry the answer along.
-        raise KaptureShapeError(f"{_UNEXPECTED} {_describe(body)}", path=orders.PATH)
-    return page
-
-
-def _parse_or_none(body: bytes, account: Account) -> Page | None:
-    """The page in a body; none where it is no JSON of that shape."""
     body = body.removeprefix(BYTE_ORDER_MARK)
+    page = _parse_or_none(body, _parse_page, account) or _parse_or_none(body, _parse_repaired, account)
+    # Raised out here: an exception in its chain would carry the response along.
+    if page is not None:
+        return page
+    fault = find_fault(body) if body.lstrip().startswith(b"{") else None
+    if fault is None or fault.is_truncated:
+        raise KaptureShapeError(f"{_UNEXPECTED} {_describe(body)}", path=orders.PATH)
+    raise KaptureMalformedError(
+        f"Kapture sent malformed JSON: {fault.reason}, at byte {fault.place}{_order_of(fault)}. "
+        "Report it to Kapture's support; until it is mended, pull other days, or leave the order out with `filters`",
+        path=orders.PATH,
+    )
+
+
+def _order_of(fault: Fault) -> str:
+    """Return which order a fault is in."""
+    if not fault.number:
+        return " of the response"
+    name = f"the order with `id` {shorten(fault.order_id.decode())}, " if fault.order_id else ""
+    return f" of the response, in {name}number {fault.number} of its orders"
+
+
+def _parse_or_none(body: bytes, parse: Callable[[bytes, Account], Page], account: Account) -> Page | None:
+    """The page in a body; none where it is no JSON of that shape."""
     try:
         _check_text(body)
-        return _parse_page(body, account)
-    except _DECODE_ERRORS:
-        repaired = _replace_lone_surrogates(body)
-    if repaired == body:
-        return None
-    try:
-        _check_text(repaired)
-        return _parse_page(repaired, account)
+        return parse(body, account)
     except _DECODE_ERRORS:
         return None
 
@@ -139,6 +154,15 @@ def _parse_page(body: bytes, account: Account) -> Page:
     except msgspec.ValidationError:
         raws = None
     envelope = parse_envelope(_without_rows(body, raws or ()))
+    _check_envelope(envelope, raws, account)
+    return Page(raws, *_keys_and_instants(body)) if raws else Page()
+
+
+def _check_envelope(envelope: Pairs, raws: Sequence[object] | None, account: Account) -> None:
+    """Raise unless an envelope is that of a page.
+
+    :param raws: the orders in it; none where it has no list of them
+    """
     if len(envelope) != len({name for name, _ in envelope}):
         # A decoder keeps the last: the orders under the other would be lost in silence.
         raise KaptureShapeError(f"{_UNEXPECTED} a JSON object that has one of its keys twice", path=orders.PATH)
@@ -147,9 +171,44 @@ def _parse_page(body: bytes, account: Account) -> Page:
     _check_success(envelope, message, account, is_known_empty=is_known_empty)
     if raws is None and not (is_known_empty and dict(envelope).get("order_details") is None):
         raise _missing_list_error(envelope, message, account)
-    if not raws:
-        return Page()
-    return Page(raws, *_keys_and_instants(body))
+
+
+def _parse_repaired(body: bytes, account: Account) -> Page:
+    """Return the page in a body that a strict decoder rejects, as long as its values can be told.
+
+    :raises ValueError: it is malformed
+    """
+    values = json_repair.members(body)
+    rows = next((value for name, value in reversed(values) if name == "order_details"), b"")
+    raws = json_repair.elements(rows) if rows.startswith(b"[") else None
+    fields = ((name, b"[]" if raws is not None and value is rows else value) for name, value in values)
+    rest = b",".join(b"%b:%b" % (json.dumps(name).encode(), json_repair.strict(value)) for name, value in fields)
+    _check_envelope(parse_envelope(b"{%b}" % rest), raws, account)
+    found = [_key_and_instant(raw) for raw in raws or ()]
+    lines = [json_repair.escape_line_breaks(raw) if _LINE_BREAK.search(raw) else raw for raw in raws or ()]
+    repaired = (index for index, (line, raw) in enumerate(zip(lines, raws or (), strict=True)) if line != raw)
+    keys, instants = [key for key, _ in found], [instant for _, instant in found]
+    return Page([msgspec.Raw(line) for line in lines], keys, instants, frozenset(repaired))
+
+
+def _key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:
+    """Return an order's ``id`` and ``createDate``, from JSON that may not be strict.
+
+    :raises ValueError: it is malformed
+    """
+    strict = json_repair.strict(raw, constant=b"{}")
+    # With U+FFFD for each lone surrogate, two ids could become one.
+    readable = [raw] if strict == raw or json_repair.replace_lone_surrogates(raw) != raw else [raw, strict]
+    for text in readable:
+        with suppress(msgspec.DecodeError, RecursionError):
+            order = _ANY_KEYS_ROW_DECODER.decode(text)
+            return order_key(order.id), _to_instant(order.createDate)
+    # msgspec also rejects deep nesting, and a number of thousands of digits.
+    if find_fault(raw) is not None:
+        raise ValueError("malformed")
+    values = dict(json_repair.members(raw))
+    found = (json_repair.scalar(values.get(name, b"null")) for name in ("id", "createDate"))
+    return order_key(next(found)), _to_instant(next(found))
 
 
 def _keys_and_instants(body: bytes) -> tuple[list[OrderKey], list[int | None]]:
@@ -187,21 +246,9 @@ def _end_of_rows(raws: Sequence[msgspec.Raw], body: bytes, start: int) -> int | 
 
 
 _UNEXPECTED = "Kapture answered 200, but not with the success that its API promises:"
-_LONE_SURROGATE = re.compile(
-    rb"(?:\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-)
-
-
-def _replace_lone_surrogates(body: bytes) -> bytes:
-    """The answer with U+FFFD for each half of a surrogate pair, such as an emoji that was cut leaves.
-
-    Half of a pair is no character, and no file format here could hold it.
-    """
-    return _LONE_SURROGATE.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
-
-
 # How a whole number is written where it is a number: "007" is a text of its own.
 _NUMERAL = re.compile(r"0|-?[1-9][0-9]{0,3999}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # The whole numbers that a float holds exactly: beyond, two ids could become one.
 _MAX_EXACT_FLOAT = 2**53
 # Years 1 to 9999 in epoch milliseconds, less a day or two for any zone.
@@ -216,6 +263,9 @@ def order_key(value: Any) -> OrderKey:
     if type(value) is int:
         return value
     if isinstance(value, str) and value.strip() and "\0" not in value:
+        if _SURROGATE.search(value):
+            # No database takes such a text. Another id cannot be the same: none contains NUL.
+            return "\0" + json.dumps(value)
         return int(value) if _NUMERAL.fullmatch(value) else value
     if isinstance(value, float) and value.is_integer() and -_MAX_EXACT_FLOAT < value < _MAX_EXACT_FLOAT:
         return int(value)
@@ -225,7 +275,7 @@ def order_key(value: Any) -> OrderKey:
 def _to_instant(value: Any) -> int | None:
     if isinstance(value, str):
         value = int(value) if _NUMERAL.fullmatch(value.strip()) else None
-    elif isinstance(value, float):
+    elif isinstance(value, float) and math.isfinite(value):
         value = int(value)
     return value if type(value) is int and value in _INSTANTS else None
 

@@ -9,11 +9,18 @@ import tenacity
 
 from airflow_provider_kapture.client.api.failures import is_unsupported_query
 from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.errors import KaptureAnswerError, KaptureBusyError, KaptureError
+from airflow_provider_kapture.client.errors import (
+    KaptureAnswerError,
+    KaptureBusyError,
+    KaptureError,
+    KaptureMalformedError,
+)
 
 log = logging.getLogger(__name__)
 
 _jitter = tenacity.wait_random(0, 0.5)
+# Malformed responses to one request: the same JSON twice is what the server has.
+_MAX_MALFORMED = 2
 # Tries of a question that Kapture need not take, and does not.
 _MAX_OPTIONAL_ATTEMPTS = 3
 _backoff = tenacity.wait_exponential(multiplier=0.5, max=60)
@@ -50,6 +57,7 @@ class _RetryBudget:
         self._budget = budget
         self._max_attempts = max_attempts
         self._started: float | None = None
+        self._malformed = 0
 
     def wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -62,7 +70,8 @@ class _RetryBudget:
 
     def is_exhausted(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
-        is_used_up = (
+        self._malformed += isinstance(error, KaptureMalformedError)
+        is_used_up = self._malformed >= _MAX_MALFORMED or (
             self._max_attempts is not None
             and state.attempt_number >= self._max_attempts
             and is_unsupported_query(error)

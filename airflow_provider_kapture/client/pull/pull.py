@@ -249,6 +249,7 @@ class Pull:
         else:
             fresh = self._not_moved(page, fresh)
         self._stats.rows += len(fresh)
+        self._stats.repaired += len(page.repaired.intersection(fresh))
         return OrderBatch(_pick(page.raws, fresh), self._settle(listing))
 
     def _settle(self, listing: DayListing) -> Window | None:

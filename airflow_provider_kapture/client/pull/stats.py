@@ -16,6 +16,7 @@ class PullStats:
     :ivar overshoot: requests beyond the end of a listing
     :ivar pages: how many pages a day the latest listings had
     :ivar moved: orders that had come out for an earlier day of the pull
+    :ivar repaired: orders whose JSON had line breaks inside strings, which are escaped
     :ivar warnings: what a person should look at
     """
 
@@ -32,4 +33,5 @@ class PullStats:
     overshoot: int = 0
     pages: deque[float] = field(default_factory=lambda: deque(maxlen=3))
     moved: int = 0
+    repaired: int = 0
     warnings: list[str] = field(default_factory=list)

@@ -7,16 +7,28 @@ from typing import BinaryIO
 
 import msgspec
 
+from airflow_provider_kapture.client.api.json_repair import compact
+
 
 def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
-    """Return each order's JSON exactly as Kapture sent it, on one line.
+    """Return each order's JSON as Kapture sent it, each on one line.
 
-    Line breaks between tokens, as in an indented response, are removed; JSON strings cannot contain any.
+    An order with line breaks between its tokens, as in an indented response, is written without white space there.
     """
     joined = b"".join(raws)
     if b"\n" in joined or b"\r" in joined:
-        raws = [msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1)) for raw in raws]
+        return b"\n".join((*map(_one_line, raws), b""))
     return b"\n".join((*raws, b""))
+
+
+def _one_line(raw: msgspec.Raw) -> bytes:
+    line = bytes(raw)
+    if b"\n" not in line and b"\r" not in line:
+        return line
+    try:
+        return msgspec.json.format(line, indent=-1)
+    except (msgspec.DecodeError, RecursionError):
+        return compact(line)
 
 
 # Orders that are written at once: memory as large as an answer is taken from the system and given back each time.

@@ -82,7 +82,7 @@ class _SchemaMismatchError(Exception):
     pass
 
 
-_MISMATCH_ERRORS = (pa.ArrowInvalid, msgspec.DecodeError, _SchemaMismatchError)
+_MISMATCH_ERRORS = (pa.ArrowInvalid, msgspec.DecodeError, RecursionError, _SchemaMismatchError)
 
 # Arrow would take an amount written as a string for the amount; msgspec tells the two apart.
 _NUMBERS = msgspec.json.Decoder(

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
 
 RESCUED = "_rescued"
@@ -40,8 +41,8 @@ _TYPES: Mapping[FieldType, Any] = MappingProxyType(
     }
 )
 
-# What older msgspec raises is no ValueError.
-_MISMATCH_ERRORS = (msgspec.DecodeError, ValueError)
+# What older msgspec raises is no ValueError. It recurses into nested values.
+_MISMATCH_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 
 Row = tuple[Any, ...]
 
@@ -114,15 +115,34 @@ def _rescue(raw: msgspec.Raw) -> Row:
     """Return the row of an order that does not fit the schema, converted field by field."""
     values: dict[str, Any] = {}
     rescued: dict[str, msgspec.Raw] = {}
-    for name, token in _FIELDS.decode(raw).items():
+    for name, token, text in _fields(raw):
         kind = ORDER_FIELDS.get(name)
         if kind is None:
-            rescued[name] = token
+            rescued[name] = text
             continue
         try:
             value = _FIELD[kind].decode(token)
             values[name] = to_decimal(value) if kind is FieldType.AMOUNT else value
         except _MISMATCH_ERRORS:
-            rescued[name] = token
+            rescued[name] = text
     left = msgspec.json.encode(rescued).decode() if rescued else None
     return (*(values.get(name) for name in ORDER_FIELDS), left)
+
+
+def _fields(raw: msgspec.Raw) -> list[tuple[str, msgspec.Raw, msgspec.Raw]]:
+    """Return each field's name, its value to decode, and the same as strict JSON."""
+    try:
+        return [(name, token, token) for name, token in _FIELDS.decode(raw).items()]
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    texts = _split(json_repair.strict(bytes(raw)))
+    # As strict JSON, NaN and the infinities are strings; no column may take them for texts.
+    values = _split(json_repair.strict(bytes(raw), constant=b"{}"))
+    return [(name, value, texts[name]) for name, value in values.items()]
+
+
+def _split(order: bytes) -> Mapping[str, msgspec.Raw]:
+    try:
+        return _FIELDS.decode(order)
+    except RecursionError:
+        return {name: msgspec.Raw(value) for name, value in json_repair.members(order)}

@@ -2,11 +2,11 @@ import datetime as dt
 import itertools
 import re
 
-import msgspec
 import pytest
 
 from airflow_provider_kapture.client import errors
 from airflow_provider_kapture.client.api.failures import Response, retry_after
+from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.api.redaction import with_redactions
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.api.response import Page, parse_response
@@ -53,8 +53,7 @@ def read(body: bytes, status: int = 200) -> Page:
         b'{"success":"true","order_details":[{"id":9007199254740993.0}]}',
         b'{"success":"true","order_details":[{"id":""}]}',
         b'{"success":"true","order_details":[{"id":"\\u00007"}]}',
-        b'{"success":"true","order_details":[{"id":%s}]}' % (b"9" * 5000),
-        b'{"success":"true","order_details":[{"id":1,"x":NaN}]}',
+        b'{"success":"true","order_details":[{"id":NaN}]}',
         b'{"success":"true","order_details":[null]}',
         '{"success":"true","order_details":[]}'.encode("utf-16"),
         '{"success":"true","order_details":[{"id":1,"x":"é"}]}'.encode("latin-1"),
@@ -139,7 +138,7 @@ def test_every_spelling_of_success_is_read(envelope: str) -> None:
 def test_half_a_character_does_not_hide_an_order() -> None:
     body = rb'{"success":"true","order_details":[{"id":1,"remarks":"\ud83d\ude00 \\ud800 \ud83d"}]}'
     page = parse_response(Response(200, {}, body), ACCOUNT, NOW)
-    assert bytes(page.raws[0]) == rb'{"id":1,"remarks":"\ud83d\ude00 \\ud800 \ufffd"}'
+    assert bytes(page.raws[0]) == rb'{"id":1,"remarks":"\ud83d\ude00 \\ud800 \ud83d"}'
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_an_order_with_half_a_character_can_be_read(half: bytes, name: bytes) ->
     page = parse_response(
         Response(200, {}, b'{"success":"true","order_details":[{"id":1,"%s":"%s"}]}' % (name, half)), ACCOUNT, NOW
     )
-    assert "\ufffd" in str(msgspec.json.decode(page.raws[0]))
+    assert "\ufffd" in str(to_dict(page.raws[0]))
 
 
 @pytest.mark.parametrize("shift", range(4))

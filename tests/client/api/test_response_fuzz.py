@@ -17,6 +17,8 @@ from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.api.response import Page, parse_response
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureError
+from airflow_provider_kapture.storage.encoders.jsonl import json_lines
+from airflow_provider_kapture.storage.encoders.schema import to_rows
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 ACCOUNT = Account.from_connection("acme", "reader", "hush-hush", {"cm_id": 1, "empty_messages": ["No orders found"]})
@@ -56,7 +58,7 @@ def mutated(draw: st.DrawFn) -> bytes:
         stop = draw(st.integers(start, min(start + 8, len(body))))
         body = (
             body[:start]
-            + draw(st.binary(max_size=8) | st.sampled_from([b"", b"\\ud83d", b"[" * 3, b"1e999"]))
+            + draw(st.binary(max_size=8) | st.sampled_from([b"", b"\\ud83d", b"[" * 3, b"1e999", b"NaN", b"\n", b"\0"]))
             + body[stop:]
         )
     return draw(st.sampled_from([b"", b"", b"\xef\xbb\xbf", b" \n"])) + body
@@ -76,12 +78,14 @@ def check(body: bytes, status: int, headers: Mapping[str, str]) -> Page | None:
     assert status == 200
     assert len(page.raws) == len(page.keys) == len(page.instants)
     assert len(set(page.keys)) <= len(page.keys)
+    assert len(to_rows(page.raws)) == len(page.raws)
     for raw in page.raws:
         try:
             assert isinstance(to_dict(raw), dict)
         except KaptureError:
             continue
-        assert json.loads(bytes(raw), parse_int=str)
+        assert json.loads(bytes(raw), parse_int=str, strict=False)
+        assert b"\n" not in json_lines([raw])[:-1]
     return page
 
 
