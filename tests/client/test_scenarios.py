@@ -29,14 +29,13 @@ def check(scenario: Scenario) -> None:
         return
     if not scenario.is_still:
         assert got.requests <= 2_000
-    elif "max_days_per_request" in scenario.extra:
-        # Listings of unlike length: how far the second may be read ahead is a guess by the first.
-        assert got.requests <= got.pages + 2 * CONCURRENCY + 2 * DAYS
     else:
-        # For each day its end, and one look at its top.
         # Of many small pages, the end is looked for once.
-        looks = 12 if scenario.switches.get("page_cap", 250) <= 16 else 0
-        assert got.requests <= got.pages + CONCURRENCY + (2 + looks) * DAYS
+        looks = 16 if scenario.switches.get("page_cap", 250) <= 16 else 0
+        # Of listings of unlike length, how far the second may be read ahead is a guess by the first.
+        ahead = 2 if "max_days_per_request" in scenario.extra else 1
+        # For each day its end, and one look at its top.
+        assert got.requests <= got.pages + ahead * CONCURRENCY + (2 + looks) * DAYS
 
 
 @pytest.mark.parametrize("scenario", SINGLES, ids=lambda each: each.name)

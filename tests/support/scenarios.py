@@ -47,7 +47,7 @@ class Scenario:
         switches = {**self.switches, **other.switches}
         moved = switches.get("insert_per_answer", 0) + switches.get("delete_per_answer", 0)
         # An empty answer that is asked for again moves the listing each time.
-        is_asked_again = switches.get("empty") == "null" and moved > 0
+        is_asked_again = switches.get("empty") in ("null", "message") and moved > 0
         is_fast = (self.moves and other.moves) or moved * 4 > switches.get("page_cap", 250) or is_asked_again
         too_fast = _fails("Listing") if is_fast else frozenset()
         fails, passing = self.fails | other.fails, self.passing | other.passing

@@ -16,7 +16,8 @@ class AccountKnowledge:
     :ivar is_unpaged: whether every response was proven to be the whole listing
     :ivar is_first_page_proven: whether offset 0 was seen to show no other page than offset 1
     :ivar longest: the most rows of a response
-    :ivar unpaged_rows: the most rows of a response that is taken for a whole listing on that proof
+    :ivar shows_empty_pages: whether a page beyond the end was empty, and not refused
+    :ivar deepest: the row up to which a page was requested that held orders
     """
 
     is_rounded: bool = False
@@ -24,8 +25,17 @@ class AccountKnowledge:
     is_unpaged: bool = False
     is_first_page_proven: bool = False
     longest: int = 0
-    unpaged_rows: int = 0
+    shows_empty_pages: bool = False
+    deepest: int = 0
     _end_refusals: set[tuple[int, str]] = field(default_factory=set)
+
+    def see(self, first_row: int, limit: int, rows: int) -> None:
+        """Note a page."""
+        self.longest = max(self.longest, rows)
+        if rows:
+            self.deepest = max(self.deepest, first_row + limit)
+        elif first_row:
+            self.shows_empty_pages = True
 
     def is_end_refusal(self, refusal: KaptureAnswerError) -> bool:
         """Return whether this refusal is known to mean that no row stands at the offset."""

@@ -54,6 +54,12 @@ class LocatedPage:
         """The number of rows that were not read before, but stand above one that was."""
         return self.last_known + 1 - len(self.known)
 
+    def inserted_above(self, key: OrderKey | None) -> int:
+        """Return the number of such rows above an order; all of them if the page lacks it."""
+        if key not in self.known:
+            return self.inserted
+        return sum(row not in self.known for row in self.rows[: self.rows.index(key)])
+
     def place_of(self, key: OrderKey) -> int | None:
         """Return the row of an order, the last if it stands there several times; none if the page lacks it."""
         if key not in self.index_of:

@@ -84,6 +84,9 @@ OFFSET_CHECK_AFTER = 3  # of them, after which `offset` itself is checked
 MAX_STANDING = 64  # responses in a row that continue it, but get no further down
 MAX_RESTARTS = 3
 MAX_PASSES = 5
+MAX_REFUSALS = 4  # of a row that holds an order
+MAX_TOPS = 4  # pages that start where `offset` would be if it counted otherwise
+MIN_SECOND_PAGE = 6
 MAX_SINGLE_OFFSET = 16  # up to where the only row of a listing may repeat
 TOP_LIMIT = 10  # of the first look at the top, and behind a short page
 FAR_ROW = 10_000  # a row that no short listing has
@@ -135,6 +138,7 @@ class _Pass:
     :ivar brought: orders behind the anchor, in all
     :ivar horizon: how many orders to bring, and which row to reach, until the end as it was is read
     :ivar tail: the last order that need be read, and its row
+    :ivar has_tail: whether it was read
     :ivar beyond: pages read behind that row
     """
 
@@ -160,6 +164,7 @@ class _Pass:
     brought: int = 0
     horizon: tuple[int, int] | None = None
     tail: tuple[OrderKey, int] | None = None
+    has_tail: bool = False
     beyond: int = 0
 
     @property
@@ -177,6 +182,7 @@ class AnchoredPaginator:
     :ivar taken: responses so far
     :ivar restarts: how often the listing was read on from its top
     :ivar warnings: what a person should look at
+    :ivar is_repeated: whether it has one row, which came at every offset
     """
 
     def __init__(
@@ -192,11 +198,14 @@ class AnchoredPaginator:
         self.restarts = 0
         self.rows = 0
         self.warnings: list[str] = []
+        self.is_repeated = False
         self._paging = paging
         self._knowledge = knowledge or AccountKnowledge()
         self._queue = RequestQueue()
         self._shifts = ShiftAccount()
         self._earlier: list[SeenOrders] = []  # of the passes before this one
+        self._longest_page = 0  # of all passes
+        self._has_moved = False  # whether orders were seen where they had not been
         self._pass = _Pass(SeenOrders(store), Anchor(), PageSizeEstimator(limit), limit)
         self._is_at_end = False
         self._widest_tie = 0  # how far apart orders stood that were seen to change places
@@ -223,8 +232,8 @@ class AnchoredPaginator:
         self._singles = 0  # how often the only row was seen at another offset, and not far beyond
         self._recheck_run = 0
         self._recheck_until = 0
-        self._refused: tuple[Phase, PageRequest, KaptureAnswerError] | None = None
-        self._depth = 0  # a row that was refused; 0: none
+        self._refused: tuple[Phase, tuple[int, int], KaptureAnswerError] | None = None  # phase, offset and limit
+        self._refused_page: LocatedPage | None = None  # what it stands for
         self._refusals = 0
         self._small = 0
         self._handlers: Mapping[Phase, Callable[[LocatedPage], set[OrderKey]]] = {
@@ -346,7 +355,8 @@ class AnchoredPaginator:
         request = self._queue.take()
         self.taken += 1
         state = self._pass
-        self._knowledge.longest = max(self._knowledge.longest, len(keys))
+        self._knowledge.see(request.first_row, request.limit, len(keys))
+        self._longest_page = max(self._longest_page, min(len(keys), request.limit))
         if self._continues(request, keys):
             behind = len(keys) - 1
             rank = state.anchor.rank + 2 * behind
@@ -441,18 +451,19 @@ class AnchoredPaginator:
         state = self._pass
         if self._is_offset_proven:
             return
-        rank = page.known.get(page.rows[0], -1)
-        # Where rows are counted although pages should be, the page starts on the row of that number.
-        if self._paging is not Paging.ROWS and position_of(rank) != page.first_row:
-            sent = page.request.offset
-            if position_of(rank) == sent and sent != page.first_row:
-                state.tops += 1
-                if state.tops > 1:
+        if self._paging is not Paging.ROWS:
+            # Where rows are counted although pages should be, the page starts on the row of that number, or above it.
+            position, sent = position_of(page.known.get(page.rows[0], 0)), page.request.offset
+            if position - sent <= page.first_row - position:
+                state.tops += position != page.first_row
+                if state.tops > 1 + self._has_moved * MAX_TOPS:
                     raise self._offset_error(page.first_row)
                 return
         self._is_offset_proven = True
 
     def _offset_error(self, row: int) -> Exception:
+        if self._has_moved and self._paging is Paging.ROWS:
+            return listing_error(messages.KEPT_CHANGING)
         return listing_error(
             messages.OFFSET_COUNTS_OTHERWISE.format(repr(self._paging.value), "row", row), is_permanent=True
         )
@@ -469,7 +480,7 @@ class AnchoredPaginator:
             self._is_rounded = True
             self._is_rounding_new = True
             self._read_on()
-        elif state.tops > 4:
+        elif state.tops > MAX_TOPS:
             raise self._offset_error(page.first_row)
         else:
             self._checks_clamp = False
@@ -480,7 +491,6 @@ class AnchoredPaginator:
     def _take_whole(self, page: LocatedPage) -> set[OrderKey]:
         """A response with more rows than requested, the first row among them: every response is the whole listing."""
         self._knowledge.is_unpaged = True
-        self._knowledge.unpaged_rows = max(self._knowledge.unpaged_rows, len(page.rows))
         fresh = self._pass.seen.add(page.rows, page.known)
         self._complete(self.rows + len(fresh))
         return set(fresh)
@@ -490,6 +500,7 @@ class AnchoredPaginator:
         state = self._pass
         if not page.known and state.pages:
             self._restart()
+        self._has_moved = self._has_moved or page.inserted > 0
         self._watch(page)
         runs = state.seen.runs
         fresh = state.seen.add(page.rows, page.known)
@@ -514,7 +525,7 @@ class AnchoredPaginator:
             self._queue.clear()
             self._queue.append(page.request.offset, page.request.limit, page.first_row)
             self.phase = Phase.VERIFY_STABLE
-        elif page.behind:
+        elif page.behind or (is_verified and page.rows[-1] == state.anchor.key and len(page.rows) > 1):
             self._find_next(page.rows)
         elif len(page.keys) == 1 and (page.request.limit > 1 or page.rows[0] == state.anchor.key):
             self._alone(page)
@@ -550,7 +561,9 @@ class AnchoredPaginator:
         below = count_from([page.first_row + page.index_of[row] for row in page.known], self._pass.anchor.place)
         extra = below - (self._pass.anchor.key in page.known)
         is_frontier = self._pass.seen.frontier_of(self._pass.anchor.rank)[0] == self._pass.anchor.key
-        self._shifts.moved_down(max(moved or 0, extra if is_frontier else 0), page.inserted)
+        self._shifts.moved_down(
+            max(moved or 0, extra if is_frontier else 0), page.inserted_above(self._pass.anchor.key)
+        )
 
     def _estimated(self, page: LocatedPage) -> int | None:
         """Return where the anchor stands, by the last order of the page that has a rank in the same part."""
@@ -616,11 +629,14 @@ class AnchoredPaginator:
 
     def _is_tail_read(self, rows: Sequence[OrderKey]) -> bool:
         state = self._pass
-        if state.tail is None or state.tail[0] not in rows:
+        if state.tail is None or state.changes != state.searched_at:
             return False
-        # Where lengths vary, orders may stand behind it that were pushed down while it was looked for.
-        place = state.anchor.place + 1 - len(rows) + list(rows).index(state.tail[0])
-        return not state.sizes.is_irregular or (state.changes == state.searched_at and place == state.tail[1])
+        if state.has_tail:
+            return True
+        # One page more: orders may stand behind it that moved up and down again while it was looked for.
+        place = state.anchor.place + 1 - len(rows)
+        state.has_tail = state.tail[0] in rows and place + list(rows).index(state.tail[0]) == state.tail[1]
+        return False
 
     @property
     def _growing_limit(self) -> int:
@@ -632,7 +648,9 @@ class AnchoredPaginator:
         return self._search is None and 0 < after <= state.pages
 
     def _look_ahead(self, row: int) -> None:
-        limit = self._longest
+        limit = (
+            1 if self._is_by_whole_pages and self._search is not None and self._search.is_next_row else self._longest
+        )
         self._go(Phase.FIND_END, row // limit * limit if self._is_by_whole_pages else row, limit, is_exact=True)
 
     def _find_end(self, page: LocatedPage) -> set[OrderKey]:
@@ -648,7 +666,7 @@ class AnchoredPaginator:
             self._look_ahead(search.offset)
             return set()
         if search.tail is not None:
-            state.tail = (search.tail, page.last_place)
+            state.tail = (search.tail, search.last_row)
         self._read_on()
         return set()
 
@@ -728,8 +746,11 @@ class AnchoredPaginator:
             anchor.set(key, end, page.last_place + position_of(end) - position_of(rank), self.taken)
         elif state.has_missed or anchor.key in page.known or anchor.place <= page.last_place:
             is_short = state.sizes.is_short(len(page.keys), page.request.limit)
+            is_further = rank > anchor.rank
             anchor.retreat(last, rank, page.last_place, self.taken, is_end=is_short)
-            if is_short and self._is_end_by_count():
+            state.reached = page.last_place
+            # A page that gets further down over what was read before is not at the end.
+            if is_short and not is_further and self._is_end_by_count():
                 self._finish()
         else:
             # The anchor stands further down.
@@ -873,6 +894,9 @@ class AnchoredPaginator:
 
     def _single(self, page: LocatedPage) -> None:
         """The listing seems to have a single row: see that no other page holds another."""
+        if self._is_single_refuted and self._longest_page > 1:
+            self._read_on()
+            return
         if self._is_single_refuted:
             raise listing_error(messages.ONE_ROW_PER_PAGE, is_permanent=True)
         self._pass.top = page.rows[0]
@@ -890,6 +914,7 @@ class AnchoredPaginator:
             else:
                 self._go(Phase.CHECK_SINGLE, 2, 1, is_exact=True)
         elif not page.rows or (row == FAR_ROW and page.rows[0] == self._pass.top):
+            self.is_repeated = bool(page.rows)
             self._finish()
         elif page.rows[0] != self._pass.top:
             self._is_single_refuted = True
@@ -906,7 +931,8 @@ class AnchoredPaginator:
         before, self._first_page = self._first_page, None
         if page.rows and page.rows[0] != before.rows[0]:
             raise self._offset_error(0)
-        self._knowledge.is_first_page_proven = True
+        # The first page again may be the last page again, as beyond the end of a listing of one page.
+        self._knowledge.is_first_page_proven = not page.rows
         if len(before.rows) == 1:
             self._single(before)
         else:
@@ -931,7 +957,7 @@ class AnchoredPaginator:
                 raise self._offset_error(page.first_row)
             raise listing_error(messages.OFFSET_IGNORED, is_permanent=True)
         # `offset` works: what looked like rounding was a page of orders inserted at the top.
-        self._is_offset_proven = True
+        self._is_offset_proven = self._is_offset_proven or self._paging is Paging.ROWS
         self._is_rounded = False
         self._read_on()
         return set()
@@ -962,7 +988,7 @@ class AnchoredPaginator:
         self._is_at_end = False
         self._queue.clear()
         self._end = None
-        has_several = self._pass.pages > 1 or self._pass.has_changed
+        has_several = self._pass.pages > 1 or self._pass.has_changed or self._widest_tie > 0
         if self.phase is not Phase.RECHECK_TOP and not self._earlier and has_several:
             self._recheck_run = self._pass.seen.runs
             self._recheck_until = self.taken + max(self.taken, MAX_GROWING)
@@ -993,8 +1019,10 @@ class AnchoredPaginator:
             missing, found = self._missing, self._pass.found
             # One pass that finds nothing settles it, unless that too saw orders move.
             self._vain += not found
-            is_settled = found >= missing or self._vain > (self._shifts.unexplained > 0)
-            missing = 0 if is_settled else missing - found
+            is_settled = self._vain > (self._shifts.unexplained > 0)
+            # Where orders change places, each pass may miss others.
+            is_settled = is_settled or (found >= missing and not (self._widest_tie and self._shifts.unexplained))
+            missing = 0 if is_settled else max(missing - found, 1)
             if is_settled and self._widest_tie and 2 * self._widest_tie >= self._pass.overlap:
                 # No page held all of the orders that change places.
                 raise listing_error(messages.NOT_STABLE)
@@ -1003,7 +1031,8 @@ class AnchoredPaginator:
         elif len(self._earlier) + 1 >= MAX_PASSES:
             raise listing_error(messages.ORDERS_MISSING)
         else:
-            longest = self._longest
+            # A row less with each pass: pages of the same edges would show the same orders.
+            longest = max(self._longest_page - len(self._earlier), min(self._longest_page, MIN_SECOND_PAGE))
             self._earlier.append(self._pass.seen)
             self._missing, self._shifts = missing, ShiftAccount()
             self._pass = _Pass(SeenOrders(), Anchor(), PageSizeEstimator(longest), longest)
@@ -1029,37 +1058,57 @@ class AnchoredPaginator:
         empty = LocatedPage(request, (), (), {})
         if self._first_page is not None:
             return self._handle(empty)
-        if phase is Phase.CONFIRM_REFUSAL or not request.first_row:
+        is_failure = phase is Phase.CONFIRM_END and self._knowledge.shows_empty_pages
+        if phase is Phase.CONFIRM_REFUSAL or not request.first_row or is_failure:
             raise refusal if self._refused is None else self._refused[2]
-        if phase in _LOOKS or phase is Phase.CONFIRM_END:
-            if self._knowledge.is_end_refusal(refusal):
-                return self._handle(empty)
-            self._refused = (phase, request, refusal)
-            self._queue.clear()
-            self._go(Phase.CONFIRM_REFUSAL, 0, 2)
+        if phase is Phase.FIND_END:
+            # The end need not be known.
+            self._search = self._search or EndSearch(anchor.place, self._longest)
+            self._search.is_over = True
+            self._pass.horizon = None
+            self._read_on()
             return ()
+        if phase in _LOOKS or phase is Phase.CONFIRM_END:
+            return self._refuse_end(request, refusal)
         # An order was read there: it left, or the server shows no rows that deep.
         self._refusals += 1
-        self._depth = max(self._depth, request.first_row)
-        if self._refusals == 1 and request.limit > 2 and not self._is_by_whole_pages:
+        if self._refusals <= MAX_REFUSALS and request.limit > 2 * (self._refusals == 1) and not self._is_by_whole_pages:
             self._small = 2
             self._go(phase, request.first_row, 2)
             return ()
-        if self._refusals > 2 and self._is_offset_proven and phase is Phase.READ:
+        if self._refusals > MAX_REFUSALS and self._is_offset_proven and phase is Phase.READ:
+            is_deepest = request.first_row + request.limit > self._knowledge.deepest
+            if self._pass.sizes.last_was_short or not is_deepest:
+                raise refusal
             raise listing_error(messages.NO_ROWS_BEYOND.format(anchor.place + 1), is_permanent=True)
         self._small = 0
         self._miss(empty)
         return ()
 
+    def _refuse_end(self, request: PageRequest, refusal: KaptureAnswerError) -> Sequence[int]:
+        """Take a refusal where no order was read: it is the end if it comes twice, and the top still is there."""
+        self._queue.clear()
+        if self._refused is None or self._refused[1] != (request.offset, request.limit):
+            self._refused = (self.phase, (request.offset, request.limit), refusal)
+            self._queue.append(request.offset, request.limit, request.first_row)
+            return ()
+        if self._knowledge.is_end_refusal(refusal):
+            self._refused = None
+            return self._handle(LocatedPage(request, (), (), {}))
+        self._refused_page = LocatedPage(request, (), (), {})
+        self._go(Phase.CONFIRM_REFUSAL, 0, 2)
+        return ()
+
     def _confirm_refusal(self, page: LocatedPage) -> set[OrderKey]:
         assert self._refused is not None
-        phase, request, refusal = self._refused
+        phase, _, refusal = self._refused
         if not page.known:
             raise refusal
         self._refused = None
         self._knowledge.add_end_refusal(refusal)
         self.phase = phase
-        return self._handlers[phase](LocatedPage(request, (), (), {}))
+        assert self._refused_page is not None
+        return self._handlers[phase](self._refused_page)
 
 
 # Phases whose pages are not part of the reading: their order is not compared.

@@ -32,7 +32,7 @@ class UnpagedListing:
     restarts = 0
     overshoot = 0
     pages = 1
-    is_offset_proven = False
+    is_offset_proven = is_repeated = False
 
     def __init__(self, limit: int, knowledge: AccountKnowledge) -> None:
         self.taken = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow_provider_kapture.client.api.response import Page
+from airflow_provider_kapture.client.api.response import OrderKey, Page
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window
 from airflow_provider_kapture.client.pagination import messages
@@ -61,11 +61,20 @@ class CapCheck:
         self._largest = 0
         self._days: DayRange | None = None
         self._is_checked = False
+        self._singles: list[OrderKey] = []  # of the first two listings that show one order at every offset
 
     def see(self, days: DayRange, rows: int) -> None:
         """Note a listing that one response held."""
         if rows > self._largest:
             self._largest, self._days = rows, days
+            self._singles.clear()
+
+    def see_single(self, days: DayRange, page: Page | None) -> None:
+        """Note a listing of one order, which came at every offset."""
+        if not self._largest and page is not None and page.keys and len(self._singles) < 2:
+            first = self._days.first if self._days is not None else days.first
+            self._days = DayRange(first, days.last)
+            self._singles.append(page.keys[0])
 
     def question(self) -> tuple[DayRange, int | None] | None:
         """Return the days and the limit to request once a pull; none where nothing is in doubt."""
@@ -76,7 +85,9 @@ class CapCheck:
                 return None
             self._is_checked = True
             return self._days, 2
-        if not may_be_cap(self._largest) or self._knowledge.longest > self._largest:
+        if not self._singles and not may_be_cap(self._largest):
+            return None
+        if self._knowledge.longest > max(self._largest, 1):
             return None
         self._is_checked = True
         return DayRange(self._days.first - _WIDER, self._days.last + _WIDER), None
@@ -90,7 +101,11 @@ class CapCheck:
         rows = len(page.keys) if page is not None else 0
         if self._is_told and page is not None and rows < self._largest:
             raise listing_error(messages.LIMIT_COUNTS.format(self._largest), is_permanent=True)
-        if not self._is_told and rows <= self._largest:
+        if self._singles:
+            # The same order alone may be the only one.
+            if page is not None and rows == 1 and self._singles != list(page.keys):
+                raise listing_error(messages.ONE_ROW_PER_PAGE, is_permanent=True)
+        elif not self._is_told and rows <= self._largest:
             raise listing_error(messages.MAY_BE_CUT.format(self._largest), is_permanent=True)
 
 

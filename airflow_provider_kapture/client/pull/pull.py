@@ -250,9 +250,9 @@ class Pull:
             fresh = self._not_moved(page, fresh)
         self._stats.rows += len(fresh)
         self._stats.repaired += len(page.repaired.intersection(fresh))
-        return OrderBatch(_pick(page.raws, fresh), self._settle(listing))
+        return OrderBatch(_pick(page.raws, fresh), self._settle(listing, page))
 
-    def _settle(self, listing: DayListing) -> Window | None:
+    def _settle(self, listing: DayListing, page: Page | None = None) -> Window | None:
         """Count what the listing did, and drop it once it is over; the window, if it was its last."""
         pages = listing.pages
         self._stats.restarts += pages.restarts - listing.restarts
@@ -266,6 +266,8 @@ class Pull:
         self._knowledge.is_offset_proven = self._knowledge.is_offset_proven or pages.is_offset_proven
         if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
             self._caps.see(listing.days, pages.rows)
+        elif pages.is_repeated:
+            self._caps.see_single(listing.days, page)
         listing.close()
         self._listings.popleft()
         return listing.window if listing.is_last else None
