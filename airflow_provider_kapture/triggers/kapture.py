@@ -56,7 +56,7 @@ class KaptureOrdersTrigger(BaseTrigger):
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to values
     :param sealed_filters: the filters that may identify a customer, encrypted by
-        :func:`~airflow_provider_kapture.privacy.encrypt_filters`
+        ``encrypt_filters``
     :param min_orders: the number of orders to wait for
     :param poll_interval: seconds between polls, also after errors; at least 1
     :param exponential_backoff: double the delay after each poll
