@@ -33,10 +33,10 @@ autodoc_default_options = {"show-inheritance": True}
 autodoc_class_signature = "mixed"
 
 # Names that other projects document, and those of this one that are no part of its public interface.
-_INTERNAL = r"airflow_provider_kapture\.(arguments|client\.base|discretion|progress|lineage|schedules|waiting)\..*"
+_INTERNAL = r"airflow_provider_kapture\.(arguments|client\.base|privacy|operators\.(progress|lineage)|schedules)\..*"
 nitpick_ignore_regex = [
     ("py:.*", _INTERNAL),
-    ("py:.*", r"airflow\..*"),
+    ("py:.*", r"airflow\..*|Airflow\w+Exception"),
     ("py:.*", r"msgspec\..*"),
     ("py:.*", r".*\._[A-Za-z].*"),
 ]
