@@ -101,7 +101,7 @@ def airflow(account: Emulator, orders: Path, lineage_file: Path, tmp_path_factor
         "ORDERS": orders.as_uri(),
     }
     with Standalone(tmp_path_factory.mktemp("airflow"), HERE / "dags", environment) as running:
-        running.wait_for("the DAGs", lambda: running.call("GET", "dags")["total_entries"] >= 16)
+        running.wait_for("the DAGs", lambda: running.call("GET", "dags")["total_entries"] >= 17)
         yield running
 
 

@@ -1,7 +1,10 @@
 import gzip
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -62,6 +65,25 @@ def test_a_backfill_pulls_each_day_once(runs, kapture, orders):
         "the backfill's end", lambda: runs.airflow.call("GET", f"backfills/{backfill['id']}")["completed_at"]
     )
     assert ended
+
+
+def test_the_documented_backfill_command_pulls_the_days_that_its_page_names(runs, kapture, orders):
+    page = (Path(__file__).parents[2] / "docs" / "backfills.md").read_text(encoding="utf-8")
+    [command] = re.findall(r"^ *airflow (backfill create .*)$", page, re.MULTILINE)
+    documented = ("--from-date 2024-01-01 ", "--to-date 2025-01-01 ")  # 1 January to 31 December
+    assert all(each in command for each in documented)
+    for each, tried in zip(documented, ("--from-date 2024-05-08 ", "--to-date 2024-05-11 "), strict=True):
+        command = command.replace(each, tried)
+    runs.unpause("kapture_orders_daily")
+    airflow = Path(sys.executable).with_name("airflow")
+    done = subprocess.run(
+        [airflow, *command.split()], env=runs.airflow.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    finished = [each for each in runs.finished("kapture_orders_daily", 3) if each["run_type"] == "backfill"]
+    receipts = [runs.xcom("kapture_orders_daily", run["dag_run_id"]) for run in finished]
+    assert [receipt["window_start"] for receipt in receipts] == [f"{day}T00:00:00+05:30" for day in DAYS]
+    assert lines(orders / "by_command") == sorted(kapture.records())
 
 
 def start_and_hang(runs, kapture, dag_id: str, folder: Path) -> str:

@@ -28,6 +28,15 @@ with DAG("scheduled", schedule=MIDNIGHT, catchup=True, **MIDNIGHTS):
 with DAG("backfilled", schedule=MIDNIGHT, catchup=False, **MIDNIGHTS):
     KapturePullOrdersOperator(task_id="pull", destination=f"{ORDERS}/backfilled/", lookback=1)
 
+with DAG(
+    "kapture_orders_daily",
+    schedule="0 3 * * *",
+    start_date=datetime(2024, 1, 1, tzinfo=INDIA),
+    end_date=datetime(2024, 5, 12, tzinfo=INDIA),
+    catchup=False,
+):
+    KapturePullOrdersOperator(task_id="pull", window="day", destination=f"{ORDERS}/by_command/")
+
 with DAG("crashing", schedule=None):
     KapturePullOrdersOperator(
         task_id="pull", destination=f"{ORDERS}/crashing/", retries=1, retry_delay=timedelta(seconds=1), **BOOK
