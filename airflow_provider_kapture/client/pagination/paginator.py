@@ -820,8 +820,8 @@ class AnchoredPaginator:
     def _confirm_end(self, page: LocatedPage) -> set[OrderKey]:  # noqa: PLR0911
         state, end = self._pass, self._end
         anchor = state.anchor
-        if page.known and page.rows[-1] == anchor.key and self._clamps is None:
-            # It moved down; or the last rows are repeated, wherever beyond the end a page is requested.
+        if page.known and self._clamps is None and (page.rows[-1] == anchor.key or page.rows[0] == state.top):
+            # It moved down; or the last or first rows are repeated, wherever beyond the end a page is requested.
             self._checks_clamp = True
             self._go(
                 Phase.CHECK_OFFSET, page.first_row + FAR_ROW, 1 if self._is_by_whole_pages else None, is_exact=True
@@ -944,7 +944,7 @@ class AnchoredPaginator:
         if self._first_page is not None:
             return self._check_first_page(page)
         if self._checks_clamp:
-            self._clamps = bool(page.rows) and page.rows[-1] == state.anchor.key
+            self._clamps = bool(page.rows) and (page.rows[-1] == state.anchor.key or page.rows[0] == state.top)
             if self._clamps:
                 self._finish()
             else:

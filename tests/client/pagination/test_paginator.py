@@ -360,3 +360,18 @@ def test_a_rank_store_is_a_dict_that_spills(steps: list[dict[int | str, int]]) -
         memory.set(ranks)
         expected |= ranks
     memory.close()
+
+
+class RepeatingListing(Listing):
+    """One that shows its first page again at each offset beyond its end."""
+
+    def answer(self, offset: int, limit: int) -> list[int]:
+        return super().answer(offset if offset < len(self.rows) else 0, limit)
+
+
+@pytest.mark.parametrize("flight", [1, 2, 4])
+@pytest.mark.parametrize("rows", [2, 19, 28, 41, 79])
+def test_the_first_page_again_beyond_the_end_is_the_end(rows: int, flight: int) -> None:
+    listing = RepeatingListing(rows, 10)
+    assert pull(listing, 10, flight) == list(range(rows))
+    assert listing.requests <= rows // 9 + flight + 5
