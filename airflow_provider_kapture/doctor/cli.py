@@ -10,7 +10,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
@@ -44,9 +44,12 @@ def main(args: argparse.Namespace) -> int:
     named = (args.host, args.login, args.cm_id)
     if (args.conn_id is None) == (None in named) or (args.conn_id is not None and any(named)):
         return _print_error("give a connection id, or all of --host, --login and --cm-id", _USAGE_ERROR)
+    account_of = _account_from_options if args.conn_id is None else _account_from_connection_id
     try:
-        account = _account_from_connection_id(args.conn_id) if args.conn_id is not None else _account_from_options(args)
-        report = diagnose(account, args.day)
+        # Airflow 2.11 logs to standard output, which is for the report alone.
+        with redirect_stdout(sys.stderr):
+            account = account_of(args)
+            report = diagnose(account, args.day)
     except KaptureError as error:
         return _print_error(str(error), 1)
     except EOFError:
@@ -62,16 +65,16 @@ def _account_from_options(args: argparse.Namespace) -> Account:
     return Account.from_connection(args.host, args.login, password, {"cm_id": args.cm_id})
 
 
-def _account_from_connection_id(conn_id: str) -> Account:
+def _account_from_connection_id(args: argparse.Namespace) -> Account:
     from airflow.providers.common.compat.sdk import AirflowException
 
     from airflow_provider_kapture.hooks.kapture import KaptureHook
 
     try:
         with _server_context():
-            return KaptureHook(conn_id).get_account()
+            return KaptureHook(args.conn_id).get_account()
     except AirflowException as error:
-        raise KaptureSettingsError(f"connection {conn_id!r} can't be had: {error}") from error
+        raise KaptureSettingsError(f"connection {args.conn_id!r} can't be had: {error}") from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
-from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureRefusedError
+from airflow_provider_kapture.client.errors import KaptureAuthError, KaptureDialectError
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.storage.checkpoint import Checkpoint
@@ -77,8 +77,8 @@ def test_empty_days_are_looked_at_twice_only_until_a_day_was_seen(tmp_path: Path
 
 def test_a_retry_takes_over_no_day_that_was_pulled_by_another_default_body(tmp_path: Path) -> None:
     context = {"ti": object(), "task_state_store": Store()}
-    with Emulator(Book(orders=240, days=DAYS), Switches(status_every=9, status=400)) as kapture:
-        with make_client(kapture) as client, pytest.raises(KaptureRefusedError):
+    with Emulator(Book(orders=240, days=DAYS), Switches(status_every=9, status=401)) as kapture:
+        with make_client(kapture) as client, pytest.raises(KaptureAuthError):
             pull(client, tmp_path, PullStats(), context)
         kapture.set(status_every=None)
         for body, is_resumed in (({"viewId": "3"}, False), ({"viewId": "2"}, True)):
