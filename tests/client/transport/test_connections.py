@@ -432,7 +432,7 @@ def stop(number, frame):
 
 signal.signal(signal.SIGTERM, stop)
 extra = {"cm_id": 1, "retry_budget": 3000, "read_timeout": 3000}
-with KaptureClient(Account.of(sys.argv[1], "login", "hush-hush", extra)) as client:
+with KaptureClient(Account.from_connection(sys.argv[1], "login", "hush-hush", extra)) as client:
     client.count_orders("2024-05-08", "2024-05-09")
 """
 
