@@ -124,8 +124,6 @@ STATUS_FILTERS: frozenset[str] = frozenset(
     {"bookingStatus", "bookingSubStatus", "statusStr", "subStatusStr", "leadPriorityStr", "pricingStatus"}
 )
 
-BODY_KEYS = frozenset(FILTERS) | PULL_KEYS
-
 # The fields of an order, in the order of the page's sample.
 ORDER_FIELDS: Mapping[str, FieldType] = MappingProxyType(
     {
