@@ -820,7 +820,7 @@ class AnchoredPaginator:
     def _confirm_end(self, page: LocatedPage) -> set[OrderKey]:  # noqa: PLR0911
         state, end = self._pass, self._end
         anchor = state.anchor
-        if page.known and self._clamps is None and (page.rows[-1] == anchor.key or page.rows[0] == state.top):
+        if page.known and self._clamps is None and self._may_repeat(page):
             # It moved down; or the last or first rows are repeated, wherever beyond the end a page is requested.
             self._checks_clamp = True
             self._go(
@@ -857,6 +857,10 @@ class AnchoredPaginator:
         row = end.first_row + (anchor.rate if anchor.rate > 0 else 2 * anchor.rate)
         self._go(Phase.CONFIRM_STILL, row, end.request.limit if len(end.rows) > 1 else TOP_LIMIT)
         return set(fresh)
+
+    def _may_repeat(self, page: LocatedPage) -> bool:
+        """Return whether a page behind the last order read shows the last rows again, or the first."""
+        return bool(page.rows) and (page.rows[-1] == self._pass.anchor.key or page.rows[0] == self._pass.top)
 
     def _confirm_still(self, page: LocatedPage) -> set[OrderKey]:
         state, end = self._pass, self._end
@@ -944,7 +948,7 @@ class AnchoredPaginator:
         if self._first_page is not None:
             return self._check_first_page(page)
         if self._checks_clamp:
-            self._clamps = bool(page.rows) and (page.rows[-1] == state.anchor.key or page.rows[0] == state.top)
+            self._clamps = self._may_repeat(page)
             if self._clamps:
                 self._finish()
             else:
