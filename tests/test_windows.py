@@ -377,8 +377,9 @@ HOUR = dt.timedelta(hours=1)
     "context",
     [
         {"data_interval_start": NOW - HOUR, "data_interval_end": NOW + HOUR},
-        {"partition_key": NOW.astimezone(ZONE).date().isoformat()},
-        run_of("@hourly", NOW + HOUR),
+        # A day or an hour beyond the present one, which may be over by the time that the test runs.
+        {"partition_key": (NOW.astimezone(ZONE).date() + dt.timedelta(days=1)).isoformat()},
+        run_of("@hourly", NOW + 2 * HOUR),
         run_of(dt.timedelta(hours=1), NOW + HOUR),
         {"dag_run": SimpleNamespace(start_date=MOMENT, run_after=MOMENT), "partition_key": "2026-01-05"},
         {"dag_run": SimpleNamespace(start_date=MOMENT), **run_of("@hourly", MOMENT + HOUR)},
