@@ -1,6 +1,8 @@
 """One Airflow for every test here, and a Kapture that it pulls from."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,19 @@ class Runs:
                 return None
 
         return self.airflow.wait_for("a backfill", ask)
+
+    def command(self, arguments: list[str]) -> None:
+        """Run an ``airflow`` command; again while another component writes to SQLite, which Airflow undoes then."""
+
+        def run() -> bool:
+            airflow = Path(sys.executable).with_name("airflow")
+            done = subprocess.run(
+                [airflow, *arguments], env=self.airflow.environment, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0 or "database is locked" in done.stderr, done.stderr
+            return done.returncode == 0
+
+        self.airflow.wait_for(f"airflow {' '.join(arguments[:2])}", run)
 
     def of(self, dag_id: str) -> list[dict]:
         return self.airflow.call("GET", f"dags/{dag_id}/dagRuns", order_by="run_after")["dag_runs"]
