@@ -37,7 +37,9 @@ def encrypt_filters(account: Account, filters: Mapping[str, str]) -> str | None:
     from cryptography.fernet import Fernet
 
     return (
-        Fernet(_key(account.login, account.password, account.origin)).encrypt(msgspec.json.encode(filters)).decode()
+        Fernet(_key(account.credentials.login, account.credentials.password, account.origin))
+        .encrypt(msgspec.json.encode(filters))
+        .decode()
         if filters
         else None
     )
@@ -54,7 +56,8 @@ def decrypt_filters(account: Account, text: str | None) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(
-            Fernet(_key(account.login, account.password, account.origin)).decrypt(text), type=dict[str, str]
+            Fernet(_key(account.credentials.login, account.credentials.password, account.origin)).decrypt(text),
+            type=dict[str, str],
         )
     except InvalidToken:
         raise KaptureError(

@@ -17,9 +17,10 @@ RULES = {
     "client.errors": set(),
     "client.orders": set(),
     "client.iso8601": set(),
+    "client.words": set(),
     "client.days": {"client.errors", "client.iso8601"},
-    "client.config": {"client.errors", "client.orders", "client.days"},
-    "client.api": {"__init__", "client.errors", "client.orders", "client.days", "client.config"},
+    "client.config": {"client.errors", "client.orders", "client.days", "client.words"},
+    "client.api": {"__init__", "client.errors", "client.orders", "client.days", "client.config", "client.words"},
     "client.pagination": {"client.errors", "client.orders", "client.api", "client.config"},
     "client.pull": {
         "client.errors",
@@ -48,7 +49,7 @@ RULES = {
     "schedules": {"client"},
     "privacy": {"client"},
     "hooks": {"client", "connection_form"},
-    "connection_form": set(),
+    "connection_form": {"client.config.table"},
     "get_provider_info": {"connection_form"},
 }
 # Folders that must not import Airflow, anywhere in a module.

@@ -13,15 +13,16 @@ from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
-from airflow_provider_kapture.client.base import BaseClient
+from airflow_provider_kapture.client.base import MAX_CONTROL_BYTES, BaseClient
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.fetch.async_workers import AsyncWorkerPool
 from airflow_provider_kapture.client.fetch.throttle import AsyncThrottle
-from airflow_provider_kapture.client.pull.pull import Fetched, OrderBatch, next_step
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.client.pull.steps import Fetched, OrderBatch, next_step
 from airflow_provider_kapture.client.transport.aiohttp_transport import AiohttpTransport
+from airflow_provider_kapture.client.transport.cookies import PullCookies
 
 
 class AsyncKaptureClient(BaseClient):
@@ -84,34 +85,44 @@ class AsyncKaptureClient(BaseClient):
         date_field: str = "create",
         filters: Mapping[str, Any] | None = None,
         at_least: int | None = None,
+        proves_empty: bool = True,
     ) -> int:
-        """How many orders the window has; reading stops once ``at_least`` are seen.
+        """Return how many orders the window has; reading stops once ``at_least`` are seen.
 
+        :param proves_empty: whether to prove a count of 0, with up to three more requests
         :raises KaptureError: the pull is not complete
         """
         query, windows = self._window_query(window_start, window_end, date_field, filters)
         stats = PullStats()
-        async with aclosing(self.pull(query, windows, stats, at_least)) as batches:
+        async with aclosing(self.pull(query, windows, stats, at_least, proves_empty=proves_empty)) as batches:
             async for _ in batches:
                 if at_least is not None and stats.rows >= at_least:
                     break
         return stats.rows
 
     async def pull(
-        self, query: OrderQuery, windows: Sequence[Window], stats: PullStats | None = None, at_least: int | None = None
+        self,
+        query: OrderQuery,
+        windows: Sequence[Window],
+        stats: PullStats | None = None,
+        at_least: int | None = None,
+        *,
+        proves_empty: bool = True,
     ) -> AsyncGenerator[OrderBatch, None]:
         """The orders of windows, one window after another, as Kapture sent them, batch by batch.
 
         :param stats: counts what is done while it is done
         :param at_least: how many orders the caller will take: few pages are read beyond them
+        :param proves_empty: whether to prove windows without orders before they end, with up to three more requests
         :raises KaptureError: the pull is not complete; what came before is not all there is
         """
         stats = PullStats() if stats is None else stats
-        workers = AsyncWorkerPool(self.account, self._throttle, partial(self.fetch, query), stats)
+        fetch = partial(self.fetch, query, cookies=PullCookies(self.account.origin))
+        workers = AsyncWorkerPool(self.account, self._throttle, fetch, stats)
         self._open_workers.add(workers)
         fetched: Fetched | None = None
         try:
-            with closing(self._steps(query, windows, stats, at_least)) as steps:
+            with closing(self._steps(query, windows, stats, at_least, proves_empty=proves_empty)) as steps:
                 while (step := next_step(steps, fetched)) is not None:
                     if isinstance(step, OrderBatch):
                         yield step
@@ -122,23 +133,39 @@ class AsyncKaptureClient(BaseClient):
             await workers.close()
             self._open_workers.discard(workers)
 
-    async def fetch(self, query: OrderQuery, days: DayRange, offset: int, limit: int | None = None) -> Page:
-        """One page, asked for once: no retry.
+    async def fetch(
+        self,
+        query: OrderQuery,
+        days: DayRange | None,
+        offset: int,
+        limit: int | None = None,
+        *,
+        is_control: bool = False,
+        cookies: PullCookies | None = None,
+    ) -> Page:
+        """Fetch one page, without retries.
 
+        :param days: none for a few orders of any date, of at most 1 MiB
+        :param is_control: whether the query's filters and body keys are left out
+        :param cookies: those of the pull that the page belongs to
         :raises KaptureError: the error that the answer is instead
         """
+        query = OrderQuery() if is_control else query
+        body, max_bytes = self._body(query, days, offset, limit), None if days else MAX_CONTROL_BYTES
         clock = asyncio.get_running_loop().time
         if (wait := self._not_before - clock()) > 0:
             await asyncio.sleep(wait)
         try:
-            return self._page(query, await self.send(self._body(query, days, offset, limit)))
+            return self._page(query, await self.send(body, cookies, max_bytes))
         except KaptureError:
             self._not_before = clock() + self._min_retry_wait
             raise
 
-    async def send(self, body: bytes) -> Response:
-        """One request, and the whole answer to it, whatever it says: no retry.
+    async def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:
+        """Send one request, without retries; return the complete response, whatever it says.
 
+        :param cookies: those of the pull that the request belongs to
+        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
         :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
         :raises KaptureTransportError: no whole answer came
         :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
@@ -147,4 +174,4 @@ class AsyncKaptureClient(BaseClient):
             if self._transport is None:
                 self._transport = await AiohttpTransport.open(self.account)
             transport = self._transport
-        return await transport.send(body)
+        return await transport.send(body, cookies, max_bytes)

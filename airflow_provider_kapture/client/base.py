@@ -8,12 +8,16 @@ from typing import Any
 
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.redaction import with_redactions
-from airflow_provider_kapture.client.api.request import OrderQuery, build_query, request_body
+from airflow_provider_kapture.client.api.request import OrderQuery, build_query, control_body, request_body
 from airflow_provider_kapture.client.api.response import Page, parse_response
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
-from airflow_provider_kapture.client.pull.pull import Pull, PullSteps
+from airflow_provider_kapture.client.pull.pull import Pull
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.client.pull.steps import PullSteps
+
+# A few orders; more is an account that ignores `limit`.
+MAX_CONTROL_BYTES = 1 << 20
 
 
 class BaseClient:
@@ -24,6 +28,7 @@ class BaseClient:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self._has_answered = False
 
     def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
         """Return the half-open window between two edges, in the account's time zone.
@@ -37,11 +42,24 @@ class BaseClient:
     ) -> tuple[OrderQuery, list[Window]]:
         return build_query(date_field, filters), [self.window(window_start, window_end)]
 
-    def _steps(self, query: OrderQuery, windows: Sequence[Window], stats: PullStats, at_least: int | None) -> PullSteps:
-        return Pull(self.account, query, windows, stats, at_least).steps()
+    def _steps(
+        self,
+        query: OrderQuery,
+        windows: Sequence[Window],
+        stats: PullStats,
+        at_least: int | None,
+        *,
+        proves_empty: bool,
+    ) -> PullSteps:
+        return Pull(self.account, query, windows, stats, at_least, proves_empty=proves_empty).steps()
 
-    def _body(self, query: OrderQuery, days: DayRange, offset: int, limit: int | None) -> bytes:
+    def _body(self, query: OrderQuery, days: DayRange | None, offset: int, limit: int | None) -> bytes:
+        if days is None:
+            return control_body(self.account, offset)
         return request_body(self.account, query, days, offset, limit)
 
     def _page(self, query: OrderQuery, response: Response) -> Page:
-        return parse_response(response, with_redactions(self.account, query), dt.datetime.now(dt.UTC))
+        account = with_redactions(self.account, query)
+        page = parse_response(response, account, dt.datetime.now(dt.UTC), has_answered=self._has_answered)
+        self._has_answered = True
+        return page

@@ -103,13 +103,13 @@ class KaptureAnswerError(KaptureError):
 
 
 class KaptureAuthError(KaptureAnswerError):
-    """401, or "Invalid Auth Key" under any status."""
+    """401, or any spelling of a wrong, expired or disabled key under any status."""
 
     permanent = True
 
 
 class KaptureForbiddenError(KaptureAnswerError):
-    """403."""
+    """A 403 before Kapture has answered any request of the client."""
 
     permanent = True
 
@@ -121,18 +121,27 @@ class KaptureRefusedError(KaptureAnswerError):
 
 
 class KaptureBusyError(KaptureAnswerError):
-    """408, 425, 429 and 5xx.
+    """408, 409, 423, 425, 429, 5xx, words of a busy or failing server, and a 403 after requests that were answered.
 
-    :param retry_after: seconds that the answer asked to wait, where it did
+    :param retry_after: seconds that the response asked to wait, where it did
+    :param reduces_concurrency: whether fewer requests at once may help, and not only a later one
     """
 
     transient = True
 
     def __init__(
-        self, message: str, *, status: int = 200, path: str = "", excerpt: str = "", retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 200,
+        path: str = "",
+        excerpt: str = "",
+        retry_after: float | None = None,
+        reduces_concurrency: bool = False,
     ) -> None:
         super().__init__(message, status=status, path=path, excerpt=excerpt)
         self.retry_after = retry_after
+        self.reduces_concurrency = reduces_concurrency
 
 
 class KaptureShapeError(KaptureAnswerError):

@@ -57,6 +57,9 @@ DATE_FIELDS: Mapping[str, DateField] = MappingProxyType(
 # Keys that the pull itself sets: a filter or an account's own key can't have them.
 PULL_KEYS = frozenset({"cmId", "limit", "offset"})
 
+# A filter that every order passes, for accounts that want one: "assigned to anybody but user -1".
+NEUTRAL_FILTER = ("notAssignToIdsStr", "-1")
+
 # Those that tell who a customer is. The account's own attributes may hold anything.
 PERSONAL_FILTERS: tuple[str, ...] = (
     "name",
@@ -122,6 +125,14 @@ ID_FILTERS: frozenset[str] = frozenset(
 )
 STATUS_FILTERS: frozenset[str] = frozenset(
     {"bookingStatus", "bookingSubStatus", "statusStr", "subStatusStr", "leadPriorityStr", "pricingStatus"}
+)
+
+# The page's example body, but for the keys that the pull sets: a key that is not used is "".
+EXAMPLE_BODY: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(FILTERS[: FILTERS.index("sortParam") + 1], ""),
+        "viewId": "2",
+    }
 )
 
 # The fields of an order, in the order of the page's sample.

@@ -8,7 +8,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.doctor.probe import ProbeResult
 

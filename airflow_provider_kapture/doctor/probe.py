@@ -9,7 +9,8 @@ import msgspec
 
 from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.failures import Response
-from airflow_provider_kapture.client.api.response import OrderKey, parse_response
+from airflow_provider_kapture.client.api.keys import OrderKey
+from airflow_provider_kapture.client.api.response import parse_response
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.errors import KaptureError, KaptureRefusedError

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.api.failures import BUSY_STATUSES
 from airflow_provider_kapture.client.api.request import build_query, request_body
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
@@ -92,11 +91,7 @@ class _Prober:
         except KaptureError as error:
             result = ProbeResult(error=error, left=left)
         self._limiter.release(time.monotonic())
-        if (
-            isinstance(result.error, KaptureBusyError)
-            and result.error.status in BUSY_STATUSES
-            and self.first_busy is None
-        ):
+        if isinstance(result.error, KaptureBusyError) and result.error.reduces_concurrency and self.first_busy is None:
             self.first_busy = len(self.times) - 1
             self._limiter = ConcurrencyLimiter(1, min(1.0, self.account.dialect.requests_per_second or 1.0))
         return result

@@ -6,15 +6,15 @@ How a connection's fields are parsed is in ``client.config``; the fields of its 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_provider_kapture import connection_form
 from airflow_provider_kapture.client import Account, KaptureClient, errors
-from airflow_provider_kapture.client.api.request import basic_token, build_query
-from airflow_provider_kapture.client.days import DayRange, WindowEdge
+from airflow_provider_kapture.client.api.request import CONTROL_LIMIT, OrderQuery
+from airflow_provider_kapture.client.days import DayRange, WindowEdge, from_ms
 
 
 def account_from_connection(connection: Any) -> Account:
@@ -35,15 +35,16 @@ def account_from_connection(connection: Any) -> Account:
     if host and connection.schema in {"http", "https"} and "://" not in host:
         host = f"{connection.schema}://{host}"  # Airflow splits the origin of a connection that is given as a URI
     account = Account.from_connection(host, connection.login, connection.password, extra, connection.port)
-    _mask(basic_token(account))
+    _mask(account.secrets)
     return account
 
 
-def _mask(secret: str) -> None:
-    """Register a secret that Airflow does not know of with its masking of logs."""
+def _mask(secrets: Sequence[str]) -> None:
+    """Register secrets that Airflow does not know of with its masking of logs."""
     from airflow.providers.common.compat.sdk import mask_secret
 
-    mask_secret(secret)
+    for each in secrets:
+        mask_secret(each)
 
 
 class KaptureHook(BaseHook):
@@ -134,12 +135,10 @@ class KaptureHook(BaseHook):
             )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Request at most one order of today; return whether that succeeded, and a message for the user."""
+        """Request at most ten orders of any date; return whether that worked, and what was found or went wrong."""
         try:
             with self.get_conn() as client:
-                today = dt.datetime.now(client.account.zone).date()
-                client.fetch(build_query("create"), DayRange(today, today), 0, limit=1)
-                return True, f"Kapture at {client.account.host} accepted a request for today's orders"
+                return _test(client, self.kapture_conn_id)
         except errors.KaptureError as error:
             return False, str(error)
         except AirflowNotFoundException:
@@ -147,6 +146,30 @@ class KaptureHook(BaseHook):
         except Exception as error:  # noqa: BLE001 - the user needs a message, not a traceback
             # Only the error's class: its text may contain the connection's secrets.
             return False, f"The connection {self.kapture_conn_id!r} cannot be tested: {type(error).__name__}"
+
+
+def _test(client: KaptureClient, kapture_conn_id: str) -> tuple[bool, str]:
+    account = client.account
+    base = 1 if account.dialect.paging == "pages_from_1" else 0
+    doctor = f"to check dates and paging: kapture doctor {kapture_conn_id}"
+    reached = f"Kapture at {account.host} accepted the credentials"
+    try:
+        page = client.fetch(OrderQuery(), None, base, is_control=True)
+    except errors.KaptureOversizeError:
+        return True, f"{reached} and sent more than a few orders: it may ignore `limit`, see `paging`; {doctor}"
+    except errors.KaptureRefusedError:
+        # The account may want dates: one order of today.
+        today = dt.datetime.now(account.zone).date()
+        page = client.fetch(OrderQuery(), DayRange(today, today), base, limit=1)
+        return True, f"{reached} and answered a request for today's orders; {doctor}"
+    if len(page.keys) > CONTROL_LIMIT:
+        more = f"{len(page.keys)} orders instead of {CONTROL_LIMIT}"
+        return True, f"{reached} and sent {more}: it ignores `limit`, see `paging`; {doctor}"
+    latest = max((each for each in page.instants if each is not None), default=None)
+    if latest is None:
+        return True, f"{reached} and listed no order; {doctor}"
+    created = from_ms(latest, account.zone).isoformat(timespec="minutes")
+    return True, f"{reached} and listed an order created {created}; {doctor}"
 
 
 def missing_connection(kapture_conn_id: str) -> str:

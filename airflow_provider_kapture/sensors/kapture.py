@@ -90,6 +90,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self.filters = cast("Mapping[str, Any] | None", filters)
         self.min_orders = min_orders
         self.deferrable = deferrable
+        self._has_poked = False
         self.kapture_conn_id = kapture_conn_id
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -102,7 +103,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         with _fail_if_permanent(self.kapture_conn_id):
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
-                seen = self._count(client, self._window(client, context))
+                seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
         has_enough = seen.orders >= self.min_orders
         left = self.timeout - (time.monotonic() - started)
@@ -163,7 +164,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self._check_starts_before_timeout(window)
         return window
 
-    def _count(self, client: KaptureClient, window: Window) -> ConditionMet:
+    def _count(self, client: KaptureClient, window: Window, *, proves_empty: bool) -> ConditionMet:
         check_min_orders(self.min_orders)
         seen = 0
         try:
@@ -173,7 +174,9 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 date_field=self.date_field,
                 filters=self.filters,
                 at_least=self.min_orders,
+                proves_empty=proves_empty,
             )
+            self._has_poked = True
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
                 raise
@@ -209,6 +212,17 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
             silent_fail=self.silent_fail,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=dt.timedelta(seconds=timeout))
+
+
+def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:
+    """Return whether the sensor pokes for the first time in a try, which is when it proves that a window is empty.
+
+    Airflow 2.11 does not tell a rescheduled task that it was: there, each poke in reschedule mode proves it.
+    """
+    if sensor._has_poked:  # noqa: SLF001 - a part of the sensor that names a difference between versions
+        return False
+    first_reschedule = getattr(context.get("ti"), "get_first_reschedule_date", None)
+    return first_reschedule is None or sensor.mode != "reschedule" or first_reschedule(context) is None
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import Any
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.days import Window, day_start
-from airflow_provider_kapture.client.pull.pull import OrderBatch
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.client.pull.steps import OrderBatch
 from airflow_provider_kapture.storage.checkpoint import Checkpoint, load_checkpoint
 from airflow_provider_kapture.storage.destinations.destination import check_destination, object_name
 from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, stage

@@ -36,7 +36,7 @@ def build_receipt(
     def at(ms: int | None) -> str | None:
         return None if ms is None else from_ms(ms, account.zone).isoformat()
 
-    return {
+    receipt = {
         "account": account.host,
         "window_start": window.start.isoformat(),
         "window_end": window.end.isoformat(),
@@ -56,3 +56,6 @@ def build_receipt(
         "warnings": list(stats.warnings),
         "duration_seconds": round((finished - started).total_seconds(), 3),
     }
+    if not stats.rows and stats.empty_proof is not None:
+        receipt["empty_proof"] = stats.empty_proof
+    return receipt

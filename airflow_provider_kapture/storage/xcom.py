@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.pull.pull import OrderBatch
+from airflow_provider_kapture.client.pull.steps import OrderBatch
 
 # An escaped NUL character: an even number of backslashes before it are escaped backslashes.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

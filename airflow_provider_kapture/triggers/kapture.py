@@ -19,8 +19,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_kapture.client.api.keys import OrderKey, order_key
 from airflow_provider_kapture.client.api.request import build_query
-from airflow_provider_kapture.client.api.response import OrderKey, order_key
 from airflow_provider_kapture.client.async_client import AsyncKaptureClient
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import from_ms, to_ms
@@ -125,7 +125,7 @@ class KaptureOrdersTrigger(BaseTrigger):
                 filters = await self._filters(account)
                 # Retries must not be more frequent than polls.
                 async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
-                    while (seen := await self._count(client, filters)) < self.min_orders:
+                    while (seen := await self._count(client, filters, proves_empty=not polls)) < self.min_orders:
                         await self._wait(polls)
                         polls += 1
                 return ConditionMet(seen, self.window_start, self.window_end)
@@ -155,13 +155,14 @@ class KaptureOrdersTrigger(BaseTrigger):
             filters |= await asyncio.to_thread(decrypt_filters, account, self.sealed_filters)
         return filters
 
-    async def _count(self, client: AsyncKaptureClient, filters: Mapping[str, Any]) -> int:
+    async def _count(self, client: AsyncKaptureClient, filters: Mapping[str, Any], *, proves_empty: bool) -> int:
         return await client.count_orders(
             self.window_start,
             self.window_end,
             date_field=self.date_field,
             filters=filters,
             at_least=self.min_orders,
+            proves_empty=proves_empty,
         )
 
     async def _wait(self, polls: int) -> None:
@@ -317,7 +318,9 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
     async def _orders(self, account: Account, start_ms: int, end_ms: int) -> AsyncGenerator[dict[OrderKey, int], None]:
         async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
             window = client.window(from_ms(start_ms), from_ms(end_ms))
-            async with aclosing(client.pull(build_query("create", self.filters), [window])) as batches:
+            async with aclosing(
+                client.pull(build_query("create", self.filters), [window], proves_empty=False)
+            ) as batches:
                 async for batch in batches:
                     yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.days import from_ms
 
 # Kapture's clock may be ahead of this machine's.

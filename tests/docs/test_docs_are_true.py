@@ -100,7 +100,14 @@ def test_every_key_of_the_receipt_is_described():
     now = dt.datetime.now(dt.UTC)
     window = make_window("2024-05-08", "2024-05-09", account.zone)
     keys = build_receipt(
-        account, window, PullStats(), window_source="", date_field="create", files=[], started=now, finished=now
+        account,
+        window,
+        PullStats(empty_proof="none"),
+        window_source="",
+        date_field="create",
+        files=[],
+        started=now,
+        finished=now,
     )
     table = PAGES["storage.md"].partition("## The receipt")[2]
     described = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_kapture.connection_form import FIELDS
+from airflow_provider_kapture.client.config.table import SETTINGS
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 
@@ -56,7 +56,7 @@ ANSWERS = {
     "redirected": ({"redirect": "https://elsewhere.example/login"}, "a redirect to elsewhere.example"),
     "a page for people": ({"verbatim": "<html>Sign in</html>"}, "HTML"),
     "another JSON": ({"verbatim": '{"orders": []}'}, "claims no success"),
-    "refused as such": ({"date_format": "%d/%m/%Y"}, "`date_format`"),
+    "refused as such": ({"status_every": 1, "status": 400}, "refused the request with 400"),
     "too slow": ({"latency": 30}, "did not answer in time"),
 }
 
@@ -91,19 +91,34 @@ def test_what_never_reached_kapture(kapture, press):
     assert kapture.stats()["requests"] == 0
 
 
-def test_success_pulls_one_order_at_most(kapture, press):
+def test_success_requests_ten_orders_of_any_date(kapture, press):
     worked, message = press()
     assert worked
     assert f"127.0.0.1:{kapture.port}" in message
     [seen] = kapture.requests_seen
-    assert seen.body["limit"] == "1"
+    assert seen.body["limit"] == "10"
+    assert seen.body["createStartDate"] == seen.body["createEndDate"] == ""
+
+
+def test_an_account_that_ignores_limit_is_reached(kapture, press):
+    kapture.set(limit_ignored=True)
+    kapture.add_orders(20)
+    worked, message = press()
+    assert worked
+    assert "`paging`" in message
+
+
+def test_an_account_that_wants_dates_is_reached(kapture, press):
+    kapture.set(max_days=1)
+    worked, message = press()
+    assert worked, message
 
 
 UNUSABLE = {
     "no host": ({"host": ""}, "host"),
     "a password in the host": ({"host": f"https://user:{PASSWORD}@acme.kapturecrm.com"}, "host"),
-    "no login": ({"login": None}, "login"),
-    "no password": ({"password": ""}, "password"),
+    "no credentials": ({"login": None, "password": ""}, "password"),
+    "no password for basic": ({"password": "", "extra": {"cm_id": 1, "auth": "basic"}}, "password"),
     "two ports": ({"host": "http://127.0.0.1:1", "port": 2}, "port"),
     "no account id": ({"extra": {"timezone": "UTC"}}, "cm_id"),
     "a misspelt key": ({"extra": {"cm_id": 1, "time_zone": "UTC"}}, "timezone"),
@@ -151,7 +166,7 @@ def dialect(monkeypatch):
     return dialect
 
 
-OPTIONAL = [field for field in FIELDS if not field.required]
+OPTIONAL = [field for field in SETTINGS if not field.required and field.key != "rows_at"]
 STORED = {
     "untouched": ({field.key: "" for field in OPTIONAL}, {}),
     "null": ({field.key: None for field in OPTIONAL}, {}),
@@ -206,5 +221,5 @@ def test_a_connection_as_a_uri(monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", uri)
     account = KaptureHook().get_account()
     assert account.origin == "https://kapture.acme.in"
-    assert (account.login, account.password) == ("reader", "p@ss")
+    assert (account.credentials.login, account.credentials.password) == ("reader", "p@ss")
     assert (account.dialect.cm_id, account.dialect.timezone, account.dialect.verify) == (7, "UTC", False)

@@ -8,6 +8,7 @@ import pytest
 
 import airflow_provider_kapture
 from airflow_provider_kapture.client.config.parsers import PARSERS
+from airflow_provider_kapture.client.config.table import SETTINGS
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.connection_form import (
     FIELDS,
@@ -74,26 +75,33 @@ def test_airflow_accepts_the_declaration():
     _create_provider_info_schema_validator().validate(get_provider_info())
 
 
-def test_form_asks_for_each_setting_that_is_read():
-    assert [field.key for field in FIELDS] == list(PARSERS)
-    assert list(get_conn_fields()) == list(PARSERS)
+IN_FORM = ["cm_id", "auth", "timezone", "paging", "page_size", "max_concurrency", "requests_per_second"]
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
+def test_the_table_has_each_setting_that_is_read():
+    assert [setting.key for setting in SETTINGS] == list(PARSERS)
+
+
+def test_the_form_has_the_settings_that_most_accounts_need():
+    assert [field.key for field in FIELDS] == IN_FORM
+    assert list(get_conn_fields()) == IN_FORM
+
+
+@pytest.mark.parametrize("field", SETTINGS, ids=lambda field: field.key)
 def test_field_says_what_it_means(field):
     assert field.label[0].isupper()
     assert field.help_text.endswith(".")
     assert field.required or "Default: " in field.help_text
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
+@pytest.mark.parametrize("field", SETTINGS, ids=lambda field: field.key)
 def test_example_choices_and_limits_are_read(field):
     limits = [limit for limit in (field.minimum, field.maximum) if field.type == "integer" and limit is not None]
     for value in (field.placeholder, *field.choices, *limits):
         PARSERS[field.key](field.key, value)
 
 
-@pytest.mark.parametrize("field", [field for field in FIELDS if field.type == "integer"], ids=lambda field: field.key)
+@pytest.mark.parametrize("field", [field for field in SETTINGS if field.type == "integer"], ids=lambda field: field.key)
 def test_beyond_the_limits_is_refused(field):
     beyond = [field.minimum - 1] + ([] if field.maximum is None else [field.maximum + 1])
     for value in beyond:
@@ -104,9 +112,9 @@ def test_beyond_the_limits_is_refused(field):
 def test_labels_are_of_fields_that_are_shown():
     behaviour = get_ui_field_behaviour()
     assert not set(LABELS) & set(behaviour["hidden_fields"])
-    assert set(PARSERS) <= set(behaviour["placeholders"])
+    assert set(IN_FORM) <= set(behaviour["placeholders"])
 
 
 def test_widgets_for_airflow_before_3_2():
     pytest.importorskip("flask_appbuilder")
-    assert list(get_connection_form_widgets()) == list(PARSERS)
+    assert list(get_connection_form_widgets()) == IN_FORM

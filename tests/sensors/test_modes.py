@@ -32,7 +32,6 @@ from airflow_provider_kapture.client.errors import (
     KaptureError,
     KaptureForbiddenError,
     KaptureRefusedError,
-    KaptureShapeError,
     KaptureTransportError,
 )
 from airflow_provider_kapture.emulator import Book, Emulator
@@ -78,7 +77,7 @@ SCENARIOS = [
     Scenario("500, then fine", 60, {"status_every": 2, "status": 500}),
     Scenario("500", KaptureBusyError, {"status_every": 1, "status": 500}, SHORT_RETRIES),
     Scenario("HTML, then fine", 60, {"html_every": 2}),
-    Scenario("HTML", KaptureShapeError, {"html_every": 1}, SHORT_RETRIES),
+    Scenario("HTML", KaptureRefusedError, {"html_every": 1}, SHORT_RETRIES),
     Scenario("wrong zone", KaptureDialectError, {"timezone": "America/New_York"}),
     Scenario("time-out", KaptureTransportError, {"latency": 1.0}, {**SHORT_RETRIES, "read_timeout": 0.1}),
 ]

@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import task
 from dag_runs import run_dag
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.pull.pull import OrderBatch
+from airflow_provider_kapture.client.pull.steps import OrderBatch
 from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
 ORDERS: list[list[str]] = [

@@ -1,4 +1,4 @@
-"""What an answer that is no page means: which error, which setting, and how much of the vendor's words. Pure."""
+"""What a response that is no page means: which error, which setting, and how much of the vendor's words. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.envelope import message_of, parse_envelope
 from airflow_provider_kapture.client.api.redaction import redact, shorten, without_secrets
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import (
@@ -21,11 +21,12 @@ from airflow_provider_kapture.client.errors import (
     KaptureRefusedError,
     KaptureShapeError,
 )
+from airflow_provider_kapture.client.words import Meaning, masked, meaning_of
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer, whole: what both transports hand to :func:`page_of`."""
+    """A complete HTTP response, as both transports return it."""
 
     status: int
     headers: Mapping[str, str]
@@ -33,78 +34,96 @@ class Response:
 
 
 OK = 200
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# An envelope's keys and values, whichever come twice.
-Pairs = list[tuple[str, Any]]
+_CREDENTIALS_HINT = (
+    "check the connection's login and password; where Kapture issued a token or key, leave `login` empty and put it "
+    "in `password`; the account may also want more `headers`"
+)
+_DOCTOR = "`kapture doctor CONN_ID` finds out which"
+_REQUEST_SETTINGS = "`date_format`, `http_method`, `default_body` or `max_days_per_request`"
+_RETRY_LATER_STATUSES = frozenset({408, 409, 423, 425, 429})
+# Statuses that ask for fewer requests, not only for later ones.
+_EASE_STATUSES = frozenset({409, 423, 429, 503})
+_BUSY_HINT = "reduce `max_concurrency` and `requests_per_second`, or raise `retry_budget`"
+_DOWN_HINT = "a fault of its own; the request is retried within `retry_budget`, and by the task's retries"
+_FIRST_FAULT_HINT = f"{_DOWN_HINT}; if every request fails so, check `date_format`, `default_body` and `http_method`"
 
 
-def parse_envelope(body: bytes) -> Pairs:
-    """The keys and values of a JSON object, numbers as their text.
+def error_for_status(
+    response: Response, account: Account, now: dt.datetime, *, has_answered: bool
+) -> KaptureAnswerError:
+    """Return the error that a response under any status but 200 is.
 
-    :raises json.JSONDecodeError: it is none
-    """
-    text = body.decode()
-    if text.lstrip()[:1] != "{":
-        raise json.JSONDecodeError("No object", "", 0)
-    pairs: Pairs = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
-    return pairs
-
-
-def values_of(envelope: Pairs, name: str) -> list[Any]:
-    """What an envelope says under a name, in capitals or not."""
-    return [value for key, value in envelope if key.lower() == name]
-
-
-def message_of(envelope: Pairs) -> str:
-    """The vendor's message in an envelope, or nothing."""
-    return next((each.strip() for each in values_of(envelope, "message") if isinstance(each, str) and each.strip()), "")
-
-
-# The settings that may be wrong where Kapture refuses a request as such.
-_HINTS: Mapping[int, str] = {
-    400: "the account may want another `date_format`, `max_days_per_request`, `http_method` or `default_body`",
-    404: "check the connection's host (the subdomain); the account may want another `http_method`",
-    405: "the account wants another `http_method`",
-}
-_RETRY_LATER_STATUSES = frozenset({408, 425, 429})
-_BUSY_HINT = "ask for less at once with `max_concurrency` and `requests_per_second`, or longer with `retry_budget`"
-_DOWN_HINT = "a fault of its own; it is asked again for as long as `retry_budget` says, and by the task's retries"
-
-
-def error_for_status(response: Response, account: Account, now: dt.datetime) -> KaptureAnswerError:
-    """The error that an answer under any status but 200 is.
-
-    :param now: what a Retry-After that is a date is held against
+    :param now: what a Retry-After that is a date is compared with
+    :param has_answered: whether Kapture has answered this client with orders, or a known empty, before
     """
     status = response.status
-    message = _vendor_message(response.body)
+    message = vendor_message(response.body, account)
     excerpt = redact(message, account)
     quoted = f': "{excerpt}"' if excerpt else ""
-    if status == 401 or is_auth_failure(message):
+    meaning = meaning_of(message)
+    wait = retry_after(response.headers, now)
+    if status == 401 or meaning is Meaning.CREDENTIALS:
         return auth_error(status)
-    if status == 403:
+    is_busy = _is_busy(message, meaning, account)
+    if status == 403 and not has_answered and not is_busy:
         return KaptureForbiddenError(
-            f"Kapture answered 403 Forbidden{quoted}: the login is known, but may not pull orders of cm_id "
-            f"{account.dialect.cm_id}; have the account's administrator permit it",
+            f"Kapture answered 403 Forbidden{quoted}: check login and password, `http_method`, and whether the "
+            f"account's administrator permits this user to pull orders of cm_id {account.dialect.cm_id}",
             status=status,
             path=orders.PATH,
             excerpt=excerpt,
         )
-    if status in _RETRY_LATER_STATUSES or status >= 500:
+    if is_busy or status in _RETRY_LATER_STATUSES or status >= 500 or status == 403:
+        eases = is_busy or status in _EASE_STATUSES or status == 403
+        down = _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
         return KaptureBusyError(
-            f"Kapture answered {status}{quoted}: {_BUSY_HINT if status in BUSY_STATUSES else _DOWN_HINT}",
+            f"Kapture answered {status}{quoted}: {_BUSY_HINT if eases else down}",
             status=status,
             path=orders.PATH,
             excerpt=excerpt,
-            retry_after=retry_after(response.headers, now),
+            retry_after=wait,
+            reduces_concurrency=eases,
         )
     if 300 <= status < 400:
         return _redirect_error(response, account)
     if 200 <= status < 300:
-        return KaptureShapeError(
-            f"Kapture answered {status}, where only 200 carries orders", status=status, path=orders.PATH
+        error = KaptureShapeError(
+            f"Kapture answered {status}, where only 200 carries orders; where this is how the account says that there "
+            f'are none, put {{"status": {status}}} in `empty_answers`',
+            status=status,
+            path=orders.PATH,
         )
+        error.transient, error.permanent = False, True
+        return error
     return refused_error(status, message, account)
+
+
+def failure_error(message: str, account: Account, headers: Mapping[str, str], now: dt.datetime) -> KaptureAnswerError:
+    """Return the error of a response under 200 that claims a failure, or has the words of one.
+
+    :param now: what a Retry-After that is a date is compared with
+    """
+    meaning = meaning_of(message)
+    if meaning is Meaning.CREDENTIALS:
+        return auth_error(OK)
+    if _is_busy(message, meaning, account):
+        excerpt = redact(message, account)
+        hint = _DOWN_HINT if meaning is Meaning.FAULT else _BUSY_HINT
+        return KaptureBusyError(
+            f'Kapture failed the request ("{excerpt}"): {hint}',
+            path=orders.PATH,
+            excerpt=excerpt,
+            retry_after=retry_after(headers, now),
+            reduces_concurrency=True,
+        )
+    return refused_error(OK, message, account)
+
+
+def _is_busy(message: str, meaning: Meaning | None, account: Account) -> bool:
+    if meaning in (Meaning.BUSY, Meaning.FAULT):
+        return True
+    wanted = masked(message)
+    return bool(wanted) and any(masked(each) == wanted for each in account.dialect.busy_messages)
 
 
 def _redirect_error(response: Response, account: Account) -> KaptureRefusedError:
@@ -113,49 +132,66 @@ def _redirect_error(response: Response, account: Account) -> KaptureRefusedError
         target = urlsplit(location).netloc.rpartition("@")[2] or account.host
     except ValueError:
         target = "an unreadable address"
+    hint = (
+        "such as to a login page: check login and password, and `http_method`"
+        if target == account.host
+        else "set the connection's host to the account's own"
+    )
     return KaptureRefusedError(
-        f"Kapture answered {response.status}, a redirect to {shorten(without_secrets(target, account))}: it is not "
-        f"followed, as credentials go to {account.host} alone; set the connection's host to the account's own",
+        f"Kapture answered {response.status}, a redirect to {shorten(without_secrets(target, account))}, which is not "
+        f"followed, as credentials go to {account.host} alone; {hint}",
         status=response.status,
         path=orders.PATH,
     )
 
 
 def refused_error(status: int, message: str, account: Account) -> KaptureRefusedError:
-    """The error of a request that Kapture refused, with the settings that may be wrong."""
+    """Return the error of a request that Kapture refused, with the settings that may be wrong, the likeliest first."""
     excerpt = redact(message, account)
-    if "at least" in message.lower() or "atleast" in message.lower():
-        hint = "the account does not take a window alone as a filter: put one it accepts in `default_body`"
-    else:
-        hint = _HINTS.get(status, _HINTS[400])
     words = f'"{excerpt}"' if excerpt else "without a message"
     prefix = f"Kapture refused the request with {status}" if status != OK else "Kapture failed the request"
-    more = (
-        "; where this message means that there are no orders, put it in `empty_messages`"
-        if status == OK and excerpt
-        else ""
-    )
-    return KaptureRefusedError(f"{prefix} ({words}): {hint}{more}", status=status, path=orders.PATH, excerpt=excerpt)
+    if meaning_of(message) is Meaning.FILTER:
+        hint = (
+            "the account does not take a window alone as a filter; put one that it takes in `default_body`, such as "
+            '{"notAssignToIdsStr": "-1"}, or see `kapture doctor CONN_ID`'
+        )
+    else:
+        hint = _refused_hint(status, account)
+        if excerpt and status in (OK, 400, 404):
+            hint += ". Where this message means that there are no orders, put it in `empty_messages`"
+    return KaptureRefusedError(f"{prefix} ({words}): {hint}", status=status, path=orders.PATH, excerpt=excerpt)
 
 
-def is_auth_failure(message: str) -> bool:
-    """Whether a message is how Kapture says, under any status, that it does not know the credentials."""
-    return "invalid auth key" in message.lower()
+def _refused_hint(status: int, account: Account) -> str:
+    if status == 404:
+        return f"check the connection's host (the subdomain) and `http_method`; {_DOCTOR}"
+    if status == 405:
+        return "the account wants another `http_method`"
+    # Asked with a large limit, that is the likeliest.
+    page_size = "a smaller `page_size`, or another " if account.dialect.page_size > 100 else "another "
+    return f"the account may want {page_size}{_REQUEST_SETTINGS}; {_DOCTOR}"
 
 
 def auth_error(status: int) -> KaptureAuthError:
-    """The error of credentials that are not accepted."""
+    """Return the error of credentials that are not accepted."""
     return KaptureAuthError(
-        f'Kapture does not accept the credentials (HTTP {status}, "Invalid Auth Key" in its words): '
-        "check the connection's login and password",
-        status=status,
+        f"Kapture does not accept the credentials (HTTP {status}): {_CREDENTIALS_HINT}", status=status, path=orders.PATH
+    )
+
+
+def login_page_error() -> KaptureRefusedError:
+    """Return the error of an HTML page in the place of the first orders."""
+    return KaptureRefusedError(
+        "Kapture answered 200 with an HTML or XML page, such as a login page: check login and password, the "
+        "connection's host and `http_method`",
         path=orders.PATH,
     )
 
 
-def _vendor_message(body: bytes) -> str:
+def vendor_message(body: bytes, account: Account) -> str:
+    """Return the vendor's message in a body, or nothing."""
     try:
-        return message_of(parse_envelope(body.removeprefix(BYTE_ORDER_MARK)))
+        return message_of(parse_envelope(body), account.dialect.rows_at)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
@@ -174,11 +210,8 @@ def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
     return seconds if 0 <= seconds < float("inf") else None
 
 
-# Statuses that ask for fewer requests, not only for later ones.
-BUSY_STATUSES = frozenset({429, 503})
-
-
 def is_unsupported_query(error: BaseException | None) -> bool:
-    """Whether it may be the question that Kapture does not take: it is there, not busy, and knows the credentials."""
-    kinds = (KaptureRefusedError, KaptureBusyError, KaptureShapeError)
-    return isinstance(error, kinds) and error.status not in BUSY_STATUSES
+    """Return whether Kapture may not take the query: it answers, is not busy, and accepts the credentials."""
+    if isinstance(error, KaptureBusyError):
+        return not error.reduces_concurrency
+    return isinstance(error, KaptureRefusedError | KaptureShapeError)

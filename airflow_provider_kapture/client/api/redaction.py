@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from airflow_provider_kapture.client import orders
-from airflow_provider_kapture.client.api.request import OrderQuery, basic_token
+from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.config.account import Account
 
 _EXCERPT_LENGTH = 120
@@ -29,7 +29,7 @@ def redact(text: str, account: Account) -> str:
 
 def without_secrets(text: str, account: Account) -> str:
     """Return a text with the credentials and the query's personal values replaced by ``***``."""
-    for secret in (basic_token(account), account.password, account.login):
+    for secret in sorted(account.secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     for words in account.redacted_terms:
         text = re.sub(re.escape(words), "***", text, flags=re.IGNORECASE)

@@ -5,7 +5,6 @@ Both transports go through here, so that they can't differ in what they ask or i
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +18,12 @@ from airflow_provider_kapture.client.api.filters import filter_value
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.config.checks import check_body_keys, did_you_mean
 from airflow_provider_kapture.client.config.date_format import written_date
+from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+
+# The orders of any date that show what an account holds.
+CONTROL_LIMIT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,33 +82,45 @@ def build_query(
 
 
 def request_headers(account: Account) -> dict[str, str]:
-    """Headers of every request. The credentials are UTF-8, whatever the transport's own default is."""
-    return {
-        "Authorization": f"Basic {basic_token(account)}",
+    """Return the headers of every request: ours, and those of connection extra ``headers`` over them."""
+    ours = {
+        "Authorization": f"Basic {account.credentials.token}",
         "Content-Type": "application/json",
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
         "User-Agent": f"airflow-provider-kapture/{__version__}",
     }
+    replaced = {name.lower() for name in account.headers}
+    return {name: value for name, value in ours.items() if name.lower() not in replaced} | dict(account.headers)
 
 
 def request_body(account: Account, query: OrderQuery, days: DayRange, offset: int, limit: int | None = None) -> bytes:
-    """The JSON body of the request for one page of the listing of ``days``."""
+    """Return the JSON body of the request for one page of the listing of ``days``."""
     dialect = account.dialect
     last = days.last if dialect.end_date == "inclusive" else days.last + dt.timedelta(days=1)
-    return msgspec.json.encode(
-        {
-            **dialect.default_body,
-            **query.body,
-            "cmId": dialect.cm_id,
-            query.dates.start_key: written_date(days.first, dialect.date_format),
-            query.dates.end_key: written_date(last, dialect.date_format),
-            "limit": str(limit or dialect.page_size),
-            "offset": str(offset),
-        }
-    )
+    dates = {
+        query.dates.start_key: written_date(days.first, dialect.date_format),
+        query.dates.end_key: written_date(last, dialect.date_format),
+    }
+    return _encoded_body(dialect, {**default_body(dialect), **query.body, **dates}, offset, limit)
 
 
-def basic_token(account: Account) -> str:
-    """What stands behind ``Basic`` in the Authorization header."""
-    return base64.b64encode(f"{account.login}:{account.password}".encode()).decode()
+def control_body(account: Account, offset: int) -> bytes:
+    """Return the body of a request for a few orders of any date: no dates, and no filter but a neutral one."""
+    body = default_body(account.dialect)
+    if not any(body.get(name) for name in orders.FILTERS if name not in ("viewId", "sortParam")):
+        name, value = orders.NEUTRAL_FILTER
+        body[name] = value
+    return _encoded_body(account.dialect, body, offset, CONTROL_LIMIT)
+
+
+def default_body(dialect: Dialect) -> dict[str, Any]:
+    """Return the page's example body with connection extra ``default_body`` merged over it; null leaves a key out."""
+    merged = {**orders.EXAMPLE_BODY, **dialect.default_body}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _encoded_body(dialect: Dialect, body: Mapping[str, Any], offset: int, limit: int | None) -> bytes:
+    page = {"cmId": dialect.cm_id, "limit": str(limit or dialect.page_size), "offset": str(offset)}
+    whole = {**body, **page}
+    return msgspec.json.encode([whole] if dialect.body_format == "list" else whole)

@@ -1,8 +1,7 @@
-"""An account of Kapture: where it is, who asks, and the dialect of the API that it speaks."""
+"""An account of Kapture: its origin, its credentials and its dialect of the API."""
 
 from __future__ import annotations
 
-import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from airflow_provider_kapture.client.config.credentials import Credentials, make_credentials
+from airflow_provider_kapture.client.config.headers import render_headers
 from airflow_provider_kapture.client.config.origin import parse_origin
 from airflow_provider_kapture.client.config.settings import Dialect, dialect_from_extra
-from airflow_provider_kapture.client.errors import KaptureSettingsError
+
+_MIN_SECRET = 4
 
 
 @dataclass(frozen=True)
@@ -21,17 +23,23 @@ class Account:
     """Where, who, and the dialect. Frozen; the credentials stay out of ``repr``.
 
     :param origin: scheme, host and port, such as ``https://acme.kapturecrm.com``
-    :param login: user name of the Basic credentials
-    :param password: password of the Basic credentials
+    :param credentials: what requests authenticate with
     :param dialect: the settings of the connection's extra
+    :param headers: connection extra ``headers``, with their placeholders replaced
     :param redacted_terms: what no message may repeat, although Kapture does
     """
 
     origin: str
-    login: str = field(repr=False)
-    password: str = field(repr=False)
+    credentials: Credentials = field(repr=False)
     dialect: Dialect
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     redacted_terms: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every text that no message or log may repeat: credentials and header values."""
+        # A value such as "1" is no secret, and would be cut out of every number.
+        return (*self.credentials.secrets, *(each for each in self.headers.values() if len(each) >= _MIN_SECRET))
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -62,30 +70,7 @@ class Account:
 
         :raises KaptureSettingsError: names the field, the value seen (never a credential) and what would do
         """
-        for name, value in (("login", login), ("password", password)):
-            if not value:
-                raise KaptureSettingsError(f"Connection field `{name}` is empty: Kapture wants Basic credentials")
-            _check_secret(f"Connection field `{name}`", value)
-        assert login is not None and password is not None
-        if ":" in login:
-            raise KaptureSettingsError("Connection field `login` holds a colon, which Basic credentials can't carry")
-        return cls(parse_origin(host, port), login, password, dialect_from_extra(extra))
-
-
-def _check_secret(what: str, value: str) -> None:
-    """A secret as somebody typed it, and not with what pasting or mounting it has added.
-
-    :raises KaptureSettingsError: names the field; never shows the value
-    """
-    # A byte order mark is no white space to Python, and files begin with it.
-    if value.strip() != value or value.strip("\ufeff") != value:
-        raise KaptureSettingsError(
-            f"{what} starts or ends with white space, such as the line break that `echo` adds to a mounted secret: "
-            "remove it (`printf %s` or `echo -n` add none)"
-        )
-    if any(unicodedata.category(each) == "Cc" for each in value):
-        raise KaptureSettingsError(f"{what} contains a control character, such as a line break or a tab: remove it")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise KaptureSettingsError(f"{what} contains characters that cannot be encoded as UTF-8") from None
+        dialect = dialect_from_extra(extra)
+        credentials = make_credentials(login, password, dialect.auth)
+        headers = render_headers(dialect.headers, credentials.token, password or login or "")
+        return cls(parse_origin(host, port), credentials, dialect, headers)

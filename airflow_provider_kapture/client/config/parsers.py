@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from airflow_provider_kapture.client.config.checks import check_body_keys, did_you_mean
 from airflow_provider_kapture.client.config.date_format import written_date
+from airflow_provider_kapture.client.config.empty_answers import parse_empty_answers
+from airflow_provider_kapture.client.config.headers import parse_headers
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.words import meaning_of
 
 Parser = Callable[[str, Any], Any]
 
@@ -137,18 +140,51 @@ def _messages(key: str, value: Any) -> tuple[str, ...]:
         messages = [messages]
     if not isinstance(messages, list | tuple) or not all(isinstance(each, str) for each in messages):
         raise _invalid(key, value, 'a list of the vendor\'s messages, such as ["No orders found"]')
-    # An empty line of the form's text field is no message.
+    # An empty line of a text field is no message.
     return tuple(each.strip() for each in messages if each.strip())
+
+
+def _empty_messages(key: str, value: Any) -> tuple[str, ...]:
+    messages = _messages(key, value)
+    for each in messages:
+        if meaning := meaning_of(each):
+            raise _invalid(key, each, f"a message that means no orders, and this one is of {meaning.value}")
+    return messages
+
+
+def _headers(key: str, value: Any) -> Mapping[str, str]:
+    return parse_headers(key, _parse_json(value))
+
+
+def _empty_answers(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
+    return parse_empty_answers(key, _parse_json(value))
+
+
+def _control_day(key: str, value: Any) -> dt.date:
+    expected = "a past day of create dates that has orders, such as '2024-05-08'"
+    try:
+        return dt.date.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise _invalid(key, value, expected) from error
+
+
+def _rows_at(key: str, value: Any) -> str:
+    if not isinstance(value, str) or (value and not all(value.split("."))):
+        raise _invalid(key, value, "the path of the list of orders, such as 'response.orders', or '' for a bare list")
+    return value
 
 
 PARSERS: Mapping[str, Parser] = MappingProxyType(
     {
         "cm_id": _integer(1),
+        "auth": _one_of("basic", "token", "key"),
+        "headers": _headers,
         "timezone": _timezone,
         "http_method": _one_of("POST", "GET"),
         "date_format": _date_format,
         "end_date": _one_of("inclusive", "exclusive"),
         "max_days_per_request": _integer(1),
+        "control_day": _control_day,
         "paging": _one_of("rows", "pages", "pages_from_1", "none"),
         "page_size": _integer(2, 10_000),
         "max_concurrency": _integer(1, 32),
@@ -159,6 +195,10 @@ PARSERS: Mapping[str, Parser] = MappingProxyType(
         "max_response_bytes": _integer(1),
         "verify": _verify,
         "default_body": _body,
-        "empty_messages": _messages,
+        "body_format": _one_of("object", "list"),
+        "rows_at": _rows_at,
+        "empty_messages": _empty_messages,
+        "empty_answers": _empty_answers,
+        "busy_messages": _messages,
     }
 )

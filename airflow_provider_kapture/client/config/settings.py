@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.client.config.checks import did_you_mean
 from airflow_provider_kapture.client.config.parsers import PARSERS
@@ -22,11 +24,15 @@ class Dialect:
     """
 
     cm_id: int
+    auth: str | None = None
+    # Values are secret, and so out of ``repr``.
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     timezone: str = "Asia/Kolkata"
     http_method: str = "POST"
     date_format: str = "%Y-%m-%d"
     end_date: str = "inclusive"
     max_days_per_request: int = 1
+    control_day: dt.date | None = None
     paging: str = "rows"
     page_size: int = 500
     max_concurrency: int = 4
@@ -38,7 +44,11 @@ class Dialect:
     verify: bool | str = True
     # Out of ``repr``: it may name customers.
     default_body: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"viewId": "2"}), repr=False)
+    body_format: str = "object"
+    rows_at: str = "order_details"
     empty_messages: tuple[str, ...] = ()
+    empty_answers: tuple[Mapping[str, Any], ...] = ()
+    busy_messages: tuple[str, ...] = ()
 
 
 EXTRA_KEYS: tuple[str, ...] = tuple(each.name for each in fields(Dialect))
@@ -53,7 +63,15 @@ def dialect_from_extra(extra: Mapping[str, Any]) -> Dialect:
         if key not in EXTRA_KEYS:
             hint = did_you_mean(str(key), EXTRA_KEYS) or f"; the known keys are {', '.join(EXTRA_KEYS)}"
             raise KaptureSettingsError(f"Connection extra has an unknown key {str(key)!r}{hint}")
-    given = {key: value for key, value in extra.items() if value is not None and value != ""}
+    # An empty path is a value: the response is the list.
+    given = {key: value for key, value in extra.items() if value is not None and (value != "" or key == "rows_at")}
     if "cm_id" not in given:
         raise KaptureSettingsError("Connection extra `cm_id` is missing: set it to the account's id (cmId), above 0")
-    return Dialect(**{key: PARSERS[key](key, value) for key, value in given.items()})
+    dialect = Dialect(**{key: PARSERS[key](key, value) for key, value in given.items()})
+    today = dt.datetime.now(ZoneInfo(dialect.timezone)).date()
+    if dialect.control_day is not None and dialect.control_day >= today:
+        raise KaptureSettingsError(
+            f"Connection extra `control_day` is {dialect.control_day}, and today is {today} in {dialect.timezone}: it "
+            "must be a past day that has orders"
+        )
+    return dialect

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import tenacity
 
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
@@ -12,8 +15,8 @@ from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.fetch.retry import async_retrying
 from airflow_provider_kapture.client.fetch.throttle import AsyncThrottle
 from airflow_provider_kapture.client.pull.listing import ListingRequest
-from airflow_provider_kapture.client.pull.pull import CheckPage, Fetched, FetchPages
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.client.pull.steps import CheckPage, Fetched, FetchPages
 from airflow_provider_kapture.client.transport.network_errors import cancelled_error
 
 
@@ -28,7 +31,7 @@ class AsyncWorkerPool:
         self,
         account: Account,
         throttle: AsyncThrottle,
-        fetch: Callable[[DayRange, int, int | None], Awaitable[Page]],
+        fetch: Callable[..., Awaitable[Page]],
         stats: PullStats,
     ) -> None:
         self._account = account
@@ -57,7 +60,7 @@ class AsyncWorkerPool:
         """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
         try:
             if isinstance(step, CheckPage):
-                return Fetched(await self.fetch(step.days, step.offset, step.limit, optional=step.optional))
+                return Fetched(await self.check(step))
             self.submit_missing(step.requests)
             return Fetched(await self.result(step.requests[0]), completed=self.completed())
         except KaptureError as error:
@@ -85,9 +88,20 @@ class AsyncWorkerPool:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def fetch(self, days: DayRange, offset: int, limit: int | None = None, *, optional: bool = False) -> Page:
-        async for attempt in async_retrying(self._account, optional=optional):
+    async def fetch(self, days: DayRange, offset: int, limit: int | None = None) -> Page:
+        """Fetch a page of a listing, with retries."""
+        return await self._retry(async_retrying(self._account), partial(self._fetch, days, offset, limit))
+
+    async def check(self, step: CheckPage) -> Page:
+        """Fetch the page of a check, with the retries that it allows."""
+        policy = async_retrying(self._account, optional=step.optional, is_single=step.days is None)
+        return await self._retry(
+            policy, partial(self._fetch, step.days, step.offset, step.limit, is_control=step.is_control)
+        )
+
+    async def _retry(self, policy: tenacity.AsyncRetrying, fetch: Callable[[], Awaitable[Page]]) -> Page:
+        async for attempt in policy:
             with attempt:
                 async with self._throttle.passing(self._stats, attempt.retry_state.attempt_number):
-                    return await self._fetch(days, offset, limit)
+                    return await fetch()
         raise AssertionError  # the policy reraises

@@ -26,25 +26,26 @@ _MAX_OPTIONAL_ATTEMPTS = 3
 _backoff = tenacity.wait_exponential(multiplier=0.5, max=60)
 
 
-def retrying(account: Account, *, optional: bool = False) -> tenacity.Retrying:
-    """Try a page until it comes, fails for good, or ``retry_budget`` seconds have gone into trying it again.
+def retrying(account: Account, *, optional: bool = False, is_single: bool = False) -> tenacity.Retrying:
+    """Return the policy that tries a page until it comes, fails for good, or ``retry_budget`` seconds are used up.
 
-    :param optional: that Kapture need not take this question; where :func:`is_unsupported_query`, a few tries will do
+    :param optional: whether Kapture may not take the query; where :func:`is_unsupported_query`, a few tries will do
+    :param is_single: whether to try once only
     """
-    return tenacity.Retrying(**_arguments(account, optional=optional))
+    return tenacity.Retrying(**_arguments(account, optional=optional, is_single=is_single))
 
 
-def async_retrying(account: Account, *, optional: bool = False) -> tenacity.AsyncRetrying:
-    """The same as :func:`retrying`, on an event loop."""
-    return tenacity.AsyncRetrying(**_arguments(account, optional=optional))
+def async_retrying(account: Account, *, optional: bool = False, is_single: bool = False) -> tenacity.AsyncRetrying:
+    """Return the same policy as :func:`retrying`, for an event loop."""
+    return tenacity.AsyncRetrying(**_arguments(account, optional=optional, is_single=is_single))
 
 
-def _arguments(account: Account, *, optional: bool) -> dict[str, Any]:
+def _arguments(account: Account, *, optional: bool, is_single: bool) -> dict[str, Any]:
     budget = _RetryBudget(account.dialect.retry_budget, _MAX_OPTIONAL_ATTEMPTS if optional else None)
     return {
         "retry": tenacity.retry_if_exception(_is_transient),
         "wait": budget.wait,
-        "stop": budget.is_exhausted,
+        "stop": tenacity.stop_after_attempt(1) if is_single else budget.is_exhausted,
         "reraise": True,
         "before_sleep": _log_retry,
     }

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
-from airflow_provider_kapture.client.api.failures import BUSY_STATUSES
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 from airflow_provider_kapture.client.pull.stats import PullStats
@@ -63,7 +62,7 @@ class ConcurrencyLimiter:
             self._successes += 1
             if self._successes >= self.limit:
                 self.limit, self._successes = min(self.limit + 1, self._max_concurrency), 0
-        elif isinstance(error, KaptureBusyError) and error.status in BUSY_STATUSES:
+        elif isinstance(error, KaptureBusyError) and error.reduces_concurrency:
             self.limit, self._successes = max(self.limit // 2, 1), 0
             self._next_start = max(self._next_start, now + min(error.retry_after or 0.0, self._max_pause))
 

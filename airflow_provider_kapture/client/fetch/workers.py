@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
+
+import tenacity
 
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
@@ -15,8 +18,8 @@ from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.client.fetch.retry import retrying
 from airflow_provider_kapture.client.fetch.throttle import Throttle
 from airflow_provider_kapture.client.pull.listing import ListingRequest
-from airflow_provider_kapture.client.pull.pull import CheckPage, Fetched, FetchPages
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.client.pull.steps import CheckPage, Fetched, FetchPages
 
 
 class WorkerPool:
@@ -26,9 +29,7 @@ class WorkerPool:
     :param stats: counts requests and retries
     """
 
-    def __init__(
-        self, account: Account, throttle: Throttle, fetch: Callable[[DayRange, int, int | None], Page], stats: PullStats
-    ) -> None:
+    def __init__(self, account: Account, throttle: Throttle, fetch: Callable[..., Page], stats: PullStats) -> None:
         self._account = account
         self._throttle = throttle
         self._fetch = fetch
@@ -53,7 +54,7 @@ class WorkerPool:
         """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
         try:
             if isinstance(step, CheckPage):
-                return Fetched(self.fetch(step.days, step.offset, step.limit, optional=step.optional))
+                return Fetched(self.check(step))
             self.submit_missing(step.requests)
             return Fetched(self.result(step.requests[0]), completed=self.completed())
         except KaptureError as error:
@@ -104,9 +105,18 @@ class WorkerPool:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def fetch(self, days: DayRange, offset: int, limit: int | None = None, *, optional: bool = False) -> Page:
-        for attempt in retrying(self._account, optional=optional).copy(sleep=self._stop.wait):
+    def fetch(self, days: DayRange, offset: int, limit: int | None = None) -> Page:
+        """Fetch a page of a listing, with retries."""
+        return self._retry(retrying(self._account), partial(self._fetch, days, offset, limit))
+
+    def check(self, step: CheckPage) -> Page:
+        """Fetch the page of a check, with the retries that it allows."""
+        policy = retrying(self._account, optional=step.optional, is_single=step.days is None)
+        return self._retry(policy, partial(self._fetch, step.days, step.offset, step.limit, is_control=step.is_control))
+
+    def _retry(self, policy: tenacity.Retrying, fetch: Callable[[], Page]) -> Page:
+        for attempt in policy.copy(sleep=self._stop.wait):
             number = attempt.retry_state.attempt_number
             with attempt, self._throttle.passing(self._stop, self._stats, number):
-                return self._fetch(days, offset, limit)
+                return fetch()
         raise AssertionError  # the policy reraises

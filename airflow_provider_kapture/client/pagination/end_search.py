@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 
 # Doublings and halvings: more than any listing needs that a pull could read.
 _MAX_LOOKS = 40

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.pagination.messages import SAME_ID, listing_error
 from airflow_provider_kapture.client.pagination.requests import PageRequest
 

@@ -64,7 +64,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.errors import KaptureAnswerError
 from airflow_provider_kapture.client.pagination import messages
 from airflow_provider_kapture.client.pagination.depth import check_depth

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.pagination.messages import NOT_STABLE, listing_error
 from airflow_provider_kapture.client.pagination.spill import RankStore
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from airflow_provider_kapture.client.api.response import OrderKey
+from airflow_provider_kapture.client.api.keys import OrderKey
 
 _RECENT = 52_000
 _SQLITE_INTEGER = 1 << 63

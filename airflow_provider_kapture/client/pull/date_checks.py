@@ -1,17 +1,20 @@
-"""Answers that show that the account's `timezone` or `end_date` is not what the connection says."""
+"""Orders that show that the account's dates, `timezone` or `end_date` are not what the connection says. Pure."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
 
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
-from airflow_provider_kapture.client.errors import KaptureDialectError
+from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureError, KaptureShapeError
 
 # Zones that accounts are likely to be in, the likeliest first: tried before all others.
 LIKELY_ZONES = (
@@ -35,11 +38,21 @@ LIKELY_ZONES = (
 )
 
 
-def out_of_range_error(account: Account, days: DayRange, page: Page) -> KaptureDialectError:
-    """The error for a page with an order created outside the days that were asked for."""
+def out_of_range_error(account: Account, days: DayRange, page: Page) -> KaptureError:
+    """Return the error of a page with an order created outside the days that were requested."""
     zone, dialect = account.zone, account.dialect
     instants = [each for each in page.instants if each is not None]
     stray = next(each for each in instants if not days.contains(each, zone))
+    if all(_is_near(days, each * 1000, zone) for each in instants):
+        return _instant_error("a number of seconds")
+    asked = f"Asked for {days.first} to {days.last}, Kapture gave an order created {from_ms(stray, zone).isoformat()}"
+    if not all(_is_near(days, each, zone) for each in instants):
+        return KaptureDialectError(
+            f"{asked}: `createStartDate` is ignored or not understood; set `date_format` (now "
+            f"{dialect.date_format!r}) in the connection's extra to the account's, which `kapture doctor CONN_ID` "
+            "finds",
+            path=orders.PATH,
+        )
     after = _day_after(days, account)
     if dialect.end_date == "exclusive" and all(DayRange(days.first, after).contains(each, zone) for each in instants):
         hint = "; the answer fits an inclusive end date: set `end_date` to 'inclusive'"
@@ -47,11 +60,56 @@ def out_of_range_error(account: Account, days: DayRange, page: Page) -> KaptureD
         fitting = _fitting_zone(days, instants)
         hint = f"; the answer fits the zone {fitting!r}" if fitting else ""
     return KaptureDialectError(
-        f"Asked for {days.first} to {days.last}, Kapture gave an order created {from_ms(stray, zone).isoformat()}: "
-        f"`timezone` ({dialect.timezone}) or `end_date` ({dialect.end_date}) in the connection's extra is not "
+        f"{asked}: `timezone` ({dialect.timezone}) or `end_date` ({dialect.end_date}) in the connection's extra is not "
         f"the account's{hint}",
         path=orders.PATH,
     )
+
+
+def _is_near(days: DayRange, instant: int, zone: ZoneInfo) -> bool:
+    """Return whether another time zone or end date can explain an order created then."""
+    low, high = days.span(zone)
+    return low - _MAX_SHIFT <= instant < high + _MAX_SHIFT
+
+
+def missing_instant_error(page: Page) -> KaptureError:
+    """Return the error of a page with an order whose `createDate` is not epoch milliseconds."""
+    raw = next(raw for raw, instant in zip(page.raws, page.instants, strict=True) if instant is None)
+    try:
+        value = msgspec.json.decode(raw, type=_CreateDate).createDate
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    if value is None:
+        return _instant_error("missing or null")
+    return _instant_error("text" if isinstance(value, str) else f"a {type(value).__name__}")
+
+
+def _instant_error(found: str) -> KaptureError:
+    error = KaptureShapeError(
+        f"`createDate` of an order is {found}, not epoch milliseconds, so that the order belongs to no window; ask "
+        "Kapture for an API that gives milliseconds",
+        path=orders.PATH,
+    )
+    error.transient, error.permanent = False, True
+    return error
+
+
+class _CreateDate(msgspec.Struct):
+    createDate: Any = None  # noqa: N815 - the vendor's name
+
+
+# The widest that two time zones differ, and one day of the end date.
+_MAX_SHIFT = 50 * 60 * 60 * 1000
+# An order this early on a day may be shown by a range that ends at the midnight before.
+_FIRST_SECOND = 1000
+
+
+def is_at_next_midnight(account: Account, days: DayRange, instant: int) -> bool:
+    """Return whether an order was created in the first second after the days, where the end date is exclusive.
+
+    An account whose range is closed at both midnights shows it, and it stands in its own day's listing too.
+    """
+    return account.dialect.end_date == "exclusive" and 0 <= instant - days.span(account.zone)[1] < _FIRST_SECOND
 
 
 def _day_after(days: DayRange, account: Account) -> dt.date:
@@ -131,4 +189,6 @@ class EndDateCheck:
 
     def _has_last_day(self, days: DayRange, instants: Sequence[int]) -> bool:
         last = DayRange(days.last, days.last)
-        return any(last.contains(each, self._account.zone) for each in instants)
+        # An order in its first second may have come because a range that ends at that midnight includes it.
+        low = last.span(self._account.zone)[0] + _FIRST_SECOND
+        return any(each >= low and last.contains(each, self._account.zone) for each in instants)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from airflow_provider_kapture.client.api.response import OrderKey, Page
+from airflow_provider_kapture.client.api.keys import OrderKey
+from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window
 from airflow_provider_kapture.client.pagination import messages
@@ -20,12 +21,13 @@ _WIDER = dt.timedelta(days=3)
 class FirstPageCheck:
     """Whether the first page is where connection extra `paging` says, for pulls whose first page holds no order.
 
+    :param is_due: whether the pull is to find that out
     :ivar offset: the offset to request once, as the other way to count would
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, is_due: bool = True) -> None:
         self._paging = Paging(account.dialect.paging)
-        self._is_due = self._paging is not Paging.NONE
+        self._is_due = is_due and self._paging is not Paging.NONE
         self.offset = 0 if self._paging is Paging.PAGES_FROM_1 else 1
 
     def see(self, page: Page) -> None:

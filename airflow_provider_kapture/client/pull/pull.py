@@ -1,118 +1,42 @@
-"""A pull: the listings of its windows' days, walked one after another, pages ahead; pure, for both transports."""
+"""A pull: the listings of its windows' days, read one after another with pages requested ahead. No I/O."""
 
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar, cast
 
-import msgspec
-
-from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api.failures import is_unsupported_query
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.days import DayRange, Window, ranges
+from airflow_provider_kapture.client.days import Window, ranges
 from airflow_provider_kapture.client.errors import (
     KaptureBusyError,
     KaptureError,
     KaptureRefusedError,
     KaptureSettingsError,
-    KaptureShapeError,
 )
 from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
 from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
 from airflow_provider_kapture.client.pagination.requests import Paging
 from airflow_provider_kapture.client.pagination.spill import RankStore
 from airflow_provider_kapture.client.pagination.unpaged import UnpagedListing
-from airflow_provider_kapture.client.pull.date_checks import EndDateCheck, out_of_range_error
+from airflow_provider_kapture.client.pull.date_checks import (
+    EndDateCheck,
+    is_at_next_midnight,
+    missing_instant_error,
+    out_of_range_error,
+)
+from airflow_provider_kapture.client.pull.empty_proof import PROVEN, prove_empty, unsteady_error
 from airflow_provider_kapture.client.pull.listing import DayListing, ListingRequest
 from airflow_provider_kapture.client.pull.paging_checks import CapCheck, FirstPageCheck, whole_range
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.client.pull.steps import CheckPage, FetchPages, OrderBatch, PullSteps, fetch_step
 
-
-@dataclass(frozen=True, slots=True)
-class OrderBatch:
-    """Orders of one answer that belong to a window, each of a pull once.
-
-    :ivar raws: each order's JSON as Kapture sent it
-    :ivar ends: the window, where these are its last orders
-    """
-
-    raws: Sequence[msgspec.Raw]
-    ends: Window | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPages:
-    """What a pull needs to go on: the page of the first request. The others are fetched meanwhile.
-
-    :ivar requests: every request that may be in flight now
-    """
-
-    requests: Sequence[ListingRequest]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckPage:
-    """One request of a check that a pull makes between its pages.
-
-    :ivar optional: whether Kapture may reject the query: then it is tried a few times only
-    """
-
-    days: DayRange
-    offset: int = 0
-    limit: int | None = None
-    optional: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a step of a pull is answered with.
-
-    :ivar page: the page of the first request; none if it failed
-    :ivar error: why it failed
-    :ivar completed: the requests of the step that are complete already
-    """
-
-    page: Page | None = None
-    error: KaptureError | None = None
-    completed: Mapping[ListingRequest, Page] = field(default_factory=dict)
-
-    def result(self) -> Page:
-        """Return the page.
-
-        :raises KaptureError: there is none
-        """
-        if self.error is not None:
-            raise self.error
-        return cast("Page", self.page)
-
-
-PullStep: TypeAlias = FetchPages | CheckPage | OrderBatch
-PullSteps: TypeAlias = Generator[PullStep, Fetched | None, None]
-
-
-def next_step(steps: PullSteps, fetched: Fetched | None) -> PullStep | None:
-    """Return the next step of a pull; None once it is complete.
-
-    :param fetched: what came of the step before; None for the first, and after a batch
-    :raises KaptureError: the pull is not complete
-    """
-    try:
-        return steps.send(fetched)
-    except StopIteration:
-        return None
-
-
-def _fetch(step: FetchPages | CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
-    fetched = yield step
-    assert fetched is not None
-    return fetched
-
+log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 # A request at an offset too deep may be answered with one of these for good.
@@ -135,6 +59,7 @@ class Pull:
 
     :param windows: what is pulled, one after another
     :param at_least: how many orders will do: no more pages are on their way than may be needed for them
+    :param proves_empty: whether to prove windows without orders before they end
     :ivar end_date_check: whether the end date is what the account says
     :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
     """
@@ -146,6 +71,8 @@ class Pull:
         windows: Sequence[Window],
         stats: PullStats,
         at_least: int | None = None,
+        *,
+        proves_empty: bool = True,
     ) -> None:
         self._account = account
         self._query = query
@@ -154,10 +81,13 @@ class Pull:
         if at_least is not None and (type(at_least) is not int or at_least < 1):
             raise KaptureSettingsError(f"at_least is {at_least!r}: it must be a whole number of at least 1")
         self._knowledge = AccountKnowledge()
+        self._windows = windows
         self._listings = deque(self._listings_of(windows))
+        self._proves_empty = proves_empty
+        self._has_orders = False  # whether a response held an order, be it outside the windows
         self._has_first_page = False
         self._base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0  # the offset of a first page
-        self._first_page = FirstPageCheck(account)
+        self._first_page = FirstPageCheck(account, is_due=proves_empty)
         self._caps = CapCheck(account, self._knowledge)
         # The ids of the pull, where a date may change while it is read and an order so stand under two days.
         self._ids = None if query.dates.cut_by is not None else RankStore()
@@ -241,6 +171,7 @@ class Pull:
         :raises KaptureShapeError: an order without the instant to place it by
         """
         self._has_first_page = True
+        self._has_orders = self._has_orders or bool(page.keys)
         listing = self._listings[0]
         fresh = listing.handle_page(page, has_later_orders=self._has_later_orders)
         self._first_page.see(page)
@@ -262,7 +193,7 @@ class Pull:
         self._stats.overshoot += pages.overshoot
         self._stats.pages.append(pages.pages / listing.days.count)
         self._stats.days += listing.days.count
-        self._stats.warnings += pages.warnings
+        self._warn(*pages.warnings)
         self._knowledge.is_offset_proven = self._knowledge.is_offset_proven or pages.is_offset_proven
         if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
             self._caps.see(listing.days, pages.rows)
@@ -290,21 +221,64 @@ class Pull:
         :raises KaptureError: the pull is not complete
         """
         try:
-            while not self.done:
-                fetched = yield from _fetch(FetchPages(self.requests()))
-                if fetched.error is not None:
-                    yield from self._take_refusal(fetched.error)
-                    batch = OrderBatch((), self._settle(self._listings[0]))
-                else:
-                    self.process_ahead(fetched.completed)
-                    batch = self.handle_page(fetched.result())
-                if batch.ends is not None:
-                    yield from self._check_end_date(batch.ends)
-                    yield from self._check_paging(batch.ends)
-                if batch.raws or batch.ends is not None:
-                    yield batch
+            # Ends of windows without orders: they are held back until an order shows up, or their absence is proven.
+            held: deque[OrderBatch] = deque()
+            yield from self._read(held)
+            if held:
+                yield from self._prove_empty(held)
+            elif self._has_orders and not self._stats.rows:
+                self._stats.empty_proof = PROVEN
+            yield from held
         finally:
             self.close()
+
+    def _read(self, held: deque[OrderBatch]) -> PullSteps:
+        """Read every listing.
+
+        :param held: takes the ends of windows before the first order
+        """
+        while not self.done:
+            fetched = yield from fetch_step(FetchPages(self.requests()))
+            if fetched.error is not None:
+                yield from self._take_refusal(fetched.error)
+                batch = OrderBatch((), self._settle(self._listings[0]))
+            else:
+                self.process_ahead(fetched.completed)
+                batch = self.handle_page(fetched.result())
+            if batch.ends is not None:
+                yield from self._check_end_date(batch.ends)
+                yield from self._check_paging(batch.ends)
+            if self._proves_empty and not self._has_orders:
+                if batch.ends is not None:
+                    held.append(batch)
+                continue
+            while held:
+                yield held.popleft()
+            if batch.raws or batch.ends is not None:
+                yield batch
+
+    def _prove_empty(self, held: deque[OrderBatch]) -> PullSteps:
+        """Prove that windows without orders are empty, or read them again where they are not.
+
+        :param held: the ends of the windows
+        :raises KaptureError: Kapture does not understand the requests
+        """
+        proof = yield from prove_empty(self._account, self._query, self._windows, self._base)
+        if proof.contradicts:
+            held.clear()
+            self._stats.days = 0
+            self._listings = deque(self._listings_of(self._windows))
+            yield from self._read(held)
+            if held:
+                raise unsteady_error(self._windows)
+        else:
+            self._stats.empty_proof = proof.kind
+            if proof.warning is not None:
+                self._warn(proof.warning)
+            elif self._query.date_field != "create":
+                log.info("No orders: %r dates have no proof of their own", self._query.date_field)
+            elif self._query.body:
+                log.info("No orders, and none missed without filters: the filters themselves are not proven")
 
     def _take_refusal(self, error: KaptureError) -> PullSteps:
         """Go on after a request that was refused, as one beyond the end may be.
@@ -317,7 +291,7 @@ class Pull:
             raise error
         assert isinstance(error, KaptureBusyError | KaptureRefusedError)
         if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due():
-            fetched = yield from _fetch(CheckPage(listing.days, self._first_page.offset, optional=True))
+            fetched = yield from fetch_step(CheckPage(listing.days, self._first_page.offset, optional=True))
             if fetched.page is not None:
                 self._first_page.check(fetched.page)
         listing.refuse(error)
@@ -325,36 +299,41 @@ class Pull:
     def _check_end_date(self, window: Window) -> PullSteps:
         wide = self.end_date_check.wide_range(window)
         if wide is not None:
-            fetched = yield from _fetch(CheckPage(wide, self._base, optional=True))
+            fetched = yield from fetch_step(CheckPage(wide, self._base, optional=True))
             if not is_unsupported_query(fetched.error):
                 page = fetched.result()
                 for days in self.end_date_check.shown(window, page)[:1]:
-                    again = yield from _fetch(CheckPage(days, self._base))
+                    again = yield from fetch_step(CheckPage(days, self._base))
                     self.end_date_check.check(days, again.result())
                 if len(page.keys) < self._account.dialect.page_size:
                     return
         for days, wider in self.end_date_check.ranges_to_check(window):
-            fetched = yield from _fetch(CheckPage(wider, self._base, optional=True))
+            fetched = yield from fetch_step(CheckPage(wider, self._base, optional=True))
             if is_unsupported_query(fetched.error):
                 return  # an account that rejects the wider range shows nothing about the end date
             if self.end_date_check.has_last_day(days, fetched.result()):
-                again = yield from _fetch(CheckPage(days, self._base))
+                again = yield from fetch_step(CheckPage(days, self._base))
                 self.end_date_check.check(days, again.result())
 
     def _check_paging(self, window: Window) -> PullSteps:
         question = self._caps.question()
         if question is not None:
             days, limit = question
-            fetched = yield from _fetch(CheckPage(days, self._base, limit, optional=True))
+            fetched = yield from fetch_step(CheckPage(days, self._base, limit, optional=True))
             if not is_unsupported_query(fetched.error):
                 fetched.result()
             self._caps.check(fetched.page)
         if self._first_page.is_due():
             days = whole_range(window)
-            fetched = yield from _fetch(CheckPage(days, self._first_page.offset, optional=True))
+            fetched = yield from fetch_step(CheckPage(days, self._first_page.offset, optional=True))
             if fetched.page is not None and fetched.page.keys:
-                again = yield from _fetch(CheckPage(days, self._base))
+                again = yield from fetch_step(CheckPage(days, self._base))
                 self._first_page.check(fetched.page, again.result())
+
+    def _warn(self, *warnings: str) -> None:
+        for each in warnings:
+            log.warning(each)
+        self._stats.warnings += warnings
 
     def close(self) -> None:
         """Release what the paginators hold."""
@@ -369,17 +348,18 @@ class Pull:
         start, end = listing.window.start_ms, listing.window.end_ms
         instants = _pick(page.instants, fresh)
         if None in instants:
-            raise KaptureShapeError(
-                "Kapture gave an order without a `createDate` in epoch milliseconds, so that it belongs to no window",
-                path=orders.PATH,
-            )
+            raise missing_instant_error(page)
         found = cast("Sequence[int]", instants)
         if not found:
             return fresh
         first, last = min(found), max(found)
-        if not low <= first <= last < high and not all(days.contains(each, zone) for each in found):
+        if not low <= first <= last < high and not all(
+            days.contains(each, zone) or is_at_next_midnight(self._account, days, each) for each in found
+        ):
             raise out_of_range_error(self._account, days, page)
         self.end_date_check.record(days, found)
+        # Those at the next midnight stand in their own day's listing too.
+        start, end = max(start, low), min(end, high)
         in_window = fresh
         if not start <= first <= last < end:
             in_window = [index for index, instant in zip(fresh, found, strict=True) if start <= instant < end]

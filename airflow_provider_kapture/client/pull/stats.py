@@ -16,6 +16,7 @@ class PullStats:
     :ivar overshoot: requests beyond the end of a listing
     :ivar pages: how many pages a day the latest listings had
     :ivar moved: orders that had come out for an earlier day of the pull
+    :ivar empty_proof: how a pull without orders was proven, ``control_day`` or ``none``; none where there are orders
     :ivar repaired: orders whose JSON had line breaks inside strings, which are escaped
     :ivar warnings: what a person should look at
     """
@@ -33,5 +34,6 @@ class PullStats:
     overshoot: int = 0
     pages: deque[float] = field(default_factory=lambda: deque(maxlen=3))
     moved: int = 0
+    empty_proof: str | None = None
     repaired: int = 0
     warnings: list[str] = field(default_factory=list)

@@ -12,6 +12,7 @@ from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.request import request_headers
 from airflow_provider_kapture.client.config.account import Account
+from airflow_provider_kapture.client.transport.cookies import PullCookies
 from airflow_provider_kapture.client.transport.decompress import BoundedDecompressor
 from airflow_provider_kapture.client.transport.environment import Proxy, proxy_for, trust
 from airflow_provider_kapture.client.transport.lookups import Lookups
@@ -52,7 +53,7 @@ class AiohttpTransport:
         session = aiohttp.ClientSession(
             # The pool sets no limit: the flow does. Names are resolved as requests has it, by the system.
             connector=aiohttp.TCPConnector(limit=0, ssl=trusted, resolver=aiohttp.ThreadedResolver()),
-            # Each request stands for itself: no session of the server's is kept.
+            # Cookies belong to a pull, and a session may serve several.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
                 total=TOTAL_TIMEOUT_FACTOR * dialect.read_timeout,
@@ -63,9 +64,11 @@ class AiohttpTransport:
         )
         return cls(account, session, proxy, Lookups(account.host))
 
-    async def send(self, body: bytes) -> Response:
-        """One request, and the whole answer to it.
+    async def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:
+        """Send one request; return the complete response to it.
 
+        :param cookies: those of the pull that the request belongs to
+        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
         :raises KaptureTransportError: no whole answer came
         :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
         """
@@ -77,17 +80,20 @@ class AiohttpTransport:
                 dialect.http_method,
                 self.account.origin + orders.PATH,
                 data=body,
-                headers=request_headers(self.account),
+                headers=request_headers(self.account) | dict(cookies.header() if cookies is not None else {}),
                 proxy=self.proxy.url if self.proxy else None,
                 proxy_headers=self.proxy.headers if self.proxy else None,
                 allow_redirects=False,
             ) as response:
                 # As requests reads what comes twice: one value, with commas.
                 headers = {name: ", ".join(response.headers.getall(name)) for name in response.headers}
-                decompressor = BoundedDecompressor(headers.get("Content-Encoding", ""), dialect.max_response_bytes)
+                encoding = headers.get("Content-Encoding", "")
+                decompressor = BoundedDecompressor(encoding, max_bytes or dialect.max_response_bytes)
                 while chunk := await response.content.read(CHUNK_SIZE):
                     decompressor.feed(chunk)
                 self.lookups.answered()
+                if cookies is not None:
+                    cookies.keep(response.headers.getall("Set-Cookie", []))
                 return Response(response.status, headers, decompressor.finish())
         except (aiohttp.ClientError, OSError) as error:
             # What aiohttp raises for a connection or a read that takes too long is a class of its own, and an OSError.

@@ -23,6 +23,7 @@ from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.request import request_headers
 from airflow_provider_kapture.client.config.account import Account
+from airflow_provider_kapture.client.transport.cookies import PullCookies
 from airflow_provider_kapture.client.transport.deadlines import BoundedResponse
 from airflow_provider_kapture.client.transport.decompress import BoundedDecompressor
 from airflow_provider_kapture.client.transport.environment import Proxy, ca_bundle, proxy_for
@@ -60,21 +61,27 @@ class RequestsTransport:
             "stream": True,
         }
 
-    def send(self, body: bytes) -> Response:
-        """One request, and the whole answer to it.
+    def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:
+        """Send one request; return the complete response to it.
 
+        :param cookies: those of the pull that the request belongs to
+        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
         :raises KaptureTransportError: no whole answer came
         :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
         """
         request = self._request.copy()
         request.prepare_body(body, None)
+        if cookies is not None:
+            request.headers.update(cookies.header())
         try:
             with self._session.send(request, **self._settings) as response:
                 encoding = response.headers.get("Content-Encoding", "")
-                decompressor = BoundedDecompressor(encoding, self._account.dialect.max_response_bytes)
+                decompressor = BoundedDecompressor(encoding, max_bytes or self._account.dialect.max_response_bytes)
                 while chunk := response.raw.read1(CHUNK_SIZE, decode_content=False):
                     decompressor.feed(chunk)
                 self._lookups.answered()
+                if cookies is not None:
+                    cookies.keep(response.raw.headers.getlist("Set-Cookie"))
                 return Response(response.status_code, response.headers, decompressor.finish())
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if self._sockets.are_shut:
@@ -161,7 +168,7 @@ def _pool_classes(sockets: _Sockets) -> dict[str, type[urllib3.HTTPConnectionPoo
 
 
 class _NoCookies(http.cookiejar.DefaultCookiePolicy):
-    """Each request stands for itself: no session of the server's is kept."""
+    """The session keeps no cookies: they belong to a pull, and a session may serve several."""
 
     def set_ok(self, cookie: object, request: object) -> bool:  # noqa: ARG002 - the signature is the library's
         return False

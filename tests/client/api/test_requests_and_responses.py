@@ -30,7 +30,6 @@ def read(body: bytes, status: int = 200) -> Page:
         b'{"success":"false"}',
         b'{"status":"failed"}',
         b'{"Status":"Failed","order_details":[]}',
-        b'{"success":"true","order_details":null}',
         b'{"success":"true"}',
         b'{"order_details":[]}',
         b'{"success":"true","order_details":[{"x":1}]}',
@@ -45,8 +44,6 @@ def read(body: bytes, status: int = 200) -> Page:
         b'{"success":"false","message":"No orders found","order_details":[{"id":1}]}',
         b'{"success":"true","message":"No orders found","order_details":{"id":1}}',
         b'{"success":["true"],"order_details":[]}',
-        b'{"success":1,"order_details":[]}',
-        b'{"status":true,"order_details":[]}',
         b'{"success":"true","order_details":[{"id":true}]}',
         b'{"success":"true","order_details":[{"id":null}]}',
         b'{"success":"true","order_details":[{"id":1.5}]}',
@@ -118,13 +115,24 @@ def test_an_instant_is_one_that_a_calendar_has(value: str, instant: int | None) 
     ],
 )
 def test_a_redirect_is_refused_with_where_it_points(location: str, shown: str) -> None:
-    with pytest.raises(errors.KaptureRefusedError, match=re.escape(f"a redirect to {shown}:")) as caught:
+    with pytest.raises(errors.KaptureRefusedError, match=re.escape(f"a redirect to {shown},")) as caught:
         parse_response(Response(307, {"location": location}, b""), ACCOUNT, NOW)
     assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "envelope", ['"success":"true"', '"success":true', '"status":"success"', '"success":"true","status":"success"']
+    "envelope",
+    [
+        '"success":"true"',
+        '"success":true',
+        '"success":1',
+        '"status":"success"',
+        '"status":"OK"',
+        '"status":true',
+        '"status":200',
+        '"code":200',
+        '"success":"true","status":"success"',
+    ],
 )
 def test_every_spelling_of_success_is_read(envelope: str) -> None:
     page = parse_response(

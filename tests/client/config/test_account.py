@@ -114,7 +114,7 @@ def test_a_secret_that_was_pasted_or_mounted_wrongly_is_refused_by_name(field: s
 
 @pytest.mark.parametrize("secret", ["pass word", "p\u00e4ss", "\u0939\u093f\u0928\u094d\u0926\u0940", "\U0001f511"])
 def test_any_other_text_is_a_secret(secret: str) -> None:
-    assert Account.from_connection("acme", secret, secret, {"cm_id": 1}).password == secret
+    assert Account.from_connection("acme", secret, secret, {"cm_id": 1}).credentials.password == secret
 
 
 @pytest.mark.parametrize(

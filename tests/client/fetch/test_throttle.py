@@ -22,8 +22,8 @@ outcomes = st.sampled_from(
     [
         None,
         None,
-        KaptureBusyError("busy", status=429, retry_after=3.0),
-        KaptureBusyError("busy", status=503),
+        KaptureBusyError("busy", status=429, retry_after=3.0, reduces_concurrency=True),
+        KaptureBusyError("busy", status=503, reduces_concurrency=True),
         KaptureBusyError("busy", status=500, retry_after=3.0),
         KaptureTransportError("broken"),
     ]
@@ -51,7 +51,7 @@ def test_a_flow_keeps_to_its_ceilings(most: int, per_second: float | None, event
                 good += 1
                 assert limiter.limit == (min(before + 1, most) if good >= before else before)
                 good = 0 if good >= before else good
-            elif isinstance(error, KaptureBusyError) and error.status in {429, 503}:
+            elif isinstance(error, KaptureBusyError) and error.reduces_concurrency:
                 assert limiter.limit == max(before // 2, 1)
                 good = 0
                 held_until = max(held_until, now + min(error.retry_after or 0.0, 2.0))

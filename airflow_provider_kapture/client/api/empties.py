@@ -1,0 +1,53 @@
+"""Which responses mean "no orders" in this account's words: connection extras ``empty_messages``, ``empty_answers``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider_kapture.client.api.envelope import message_of, parse_envelope
+from airflow_provider_kapture.client.config.empty_answers import has_failure_words, has_order, is_match
+from airflow_provider_kapture.client.config.settings import Dialect
+from airflow_provider_kapture.client.words import masked
+
+_MESSAGE_STATUSES = frozenset({200, 400, 404})
+# A response without orders is small.
+_MAX_BYTES = 1 << 20
+
+
+def is_known_empty(dialect: Dialect, status: int, body: bytes) -> bool:
+    """Return whether a response means that there are no orders, as the connection's settings say.
+
+    :param body: in UTF-8, without a byte order mark
+    """
+    if not (dialect.empty_messages or dialect.empty_answers) or len(body) > _MAX_BYTES:
+        return False
+    parsed = _parsed(body)
+    if has_order(parsed) or has_failure_words(parsed) or not _is_nothing(parsed, dialect):
+        return False
+    if status in _MESSAGE_STATUSES and (message := _message(body, dialect)):
+        wanted = masked(message)
+        if any(masked(each) == wanted for each in dialect.empty_messages):
+            return True
+    return any(is_match(each, status, parsed) for each in dialect.empty_answers)
+
+
+def _is_nothing(parsed: Any, dialect: Dialect) -> bool:
+    """Return whether nothing, or a text, stands in the place of the orders."""
+    for name in dialect.rows_at.split(".") if dialect.rows_at else ():
+        parsed = parsed.get(name) if isinstance(parsed, dict) else None
+    return not parsed or isinstance(parsed, str) or not dialect.rows_at
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
+def _message(body: bytes, dialect: Dialect) -> str:
+    try:
+        return message_of(parse_envelope(body), dialect.rows_at)
+    except (ValueError, RecursionError):
+        return ""

@@ -1,0 +1,97 @@
+"""The JSON around a page's orders: its keys, its message and its claims of success. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# An envelope's keys and values, whichever come twice.
+Pairs = list[tuple[str, Any]]
+
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
+_CHARSETS = frozenset({"iso8859-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be"})
+_MESSAGE_KEYS = ("message", "msg", "error", "errormessage", "error_message", "description", "reason")
+_SUCCESSES = frozenset({"true", "success", "ok", "200", "1"})
+_FAILURES = frozenset({"false", "failed", "failure", "fail", "error"})
+_FAILED_STATUS = re.compile(r"[45]\d\d")
+
+
+def to_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return a body in UTF-8 without a byte order mark, decoded by the charset that its Content-Type declares.
+
+    Servers declare their default charset and send UTF-8: what is UTF-8 stays as it is.
+
+    :raises UnicodeDecodeError: it is neither
+    """
+    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    declared = _CHARSET.search(content_type)
+    if declared:
+        try:
+            charset = codecs.lookup(declared[1]).name
+        except LookupError:
+            charset = ""
+        if charset in _CHARSETS and not _is_utf8(body):
+            body = body.decode(charset).encode()
+    return body.removeprefix(BYTE_ORDER_MARK)
+
+
+def _is_utf8(body: bytes) -> bool:
+    # JSON in UTF-16 has a NUL beside each bracket.
+    if b"\0" in body[:4]:
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def parse_envelope(body: bytes) -> Pairs:
+    """Return the keys and values of a JSON object, numbers as their text; of a list with one object, that object's.
+
+    :raises json.JSONDecodeError: it is none
+    """
+    text = body.decode()
+    if text.lstrip()[:1] != "{":
+        raise json.JSONDecodeError("No object", "", 0)
+    pairs: Pairs = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
+    return pairs
+
+
+def values_of(envelope: Pairs, name: str) -> list[Any]:
+    """Return what an envelope says under a name, in capitals or not."""
+    return [value for key, value in envelope if key.lower() == name]
+
+
+def message_of(envelope: Pairs, rows_at: str = "") -> str:
+    """Return the vendor's message in an envelope, or nothing.
+
+    :param rows_at: the key of the orders, where some APIs put a text instead
+    """
+    for name in (*_MESSAGE_KEYS, rows_at):
+        for each in values_of(envelope, name):
+            if isinstance(each, str) and each.strip():
+                return each.strip()
+    return ""
+
+
+def claims_of(envelope: Pairs) -> list[bool]:
+    """Return what an envelope claims under `success`, `status` and `code`: success or failure; nothing if neither."""
+    claims = [_normalized(each) in _SUCCESSES for each in values_of(envelope, "success") if each is not None]
+    for each in (*values_of(envelope, "status"), *values_of(envelope, "code")):
+        text = _normalized(each)
+        if text in _FAILURES or _FAILED_STATUS.fullmatch(text):
+            claims.append(False)
+        elif text in _SUCCESSES:
+            claims.append(True)
+    return claims
+
+
+def _normalized(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.strip().lower() if isinstance(value, str) else ""

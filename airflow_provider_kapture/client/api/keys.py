@@ -1,0 +1,86 @@
+"""An order's ``id`` and ``createDate`` as values, whichever way they are written. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api import json_repair
+from airflow_provider_kapture.client.api.json_fault import find_fault
+from airflow_provider_kapture.client.api.rows import AnyKeys, RowDecoders
+from airflow_provider_kapture.client.errors import KaptureShapeError
+
+OrderKey = int | str
+
+_ROW_DECODER = msgspec.json.Decoder(AnyKeys)
+# How a whole number is written where it is a number: "007" is a text of its own.
+_NUMERAL = re.compile(r"0|-?[1-9][0-9]{0,3999}")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# The whole numbers that a float holds exactly: beyond, two ids could become one.
+_MAX_EXACT_FLOAT = 2**53
+# Years 1 to 9999 in epoch milliseconds, less a day or two for any zone.
+_INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
+
+
+def order_key(value: Any) -> OrderKey:
+    """Return an order's ``id`` as one value, whether it came as a number or as a string.
+
+    :raises KaptureShapeError: there is none
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, str) and value.strip() and "\0" not in value:
+        if _SURROGATE.search(value):
+            # No database takes such a text. Another id cannot be the same: none contains NUL.
+            return "\0" + json.dumps(value)
+        return int(value) if _NUMERAL.fullmatch(value) else value
+    if isinstance(value, float) and value.is_integer() and -_MAX_EXACT_FLOAT < value < _MAX_EXACT_FLOAT:
+        return int(value)
+    raise KaptureShapeError(
+        "Kapture answered 200 with an order that has no `id` that tells it from others", path=orders.PATH
+    )
+
+
+def _to_instant(value: Any) -> int | None:
+    if isinstance(value, str):
+        text = value.strip().removesuffix(".0")
+        value = int(text) if _NUMERAL.fullmatch(text) else None
+    elif isinstance(value, float) and math.isfinite(value):
+        value = int(value)
+    return value if type(value) is int and value in _INSTANTS else None
+
+
+def key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:
+    """Return an order's ``id`` and ``createDate``, from JSON that may not be strict.
+
+    :raises ValueError: it is malformed
+    """
+    strict = json_repair.strict(raw, constant=b"{}")
+    # With U+FFFD for each lone surrogate, two ids could become one.
+    readable = [raw] if strict == raw or json_repair.replace_lone_surrogates(raw) != raw else [raw, strict]
+    for text in readable:
+        with suppress(msgspec.DecodeError, RecursionError):
+            order = _ROW_DECODER.decode(text)
+            return order_key(order.id), _to_instant(order.createDate)
+    # msgspec also rejects deep nesting, and a number of thousands of digits.
+    if find_fault(raw) is not None:
+        raise ValueError("malformed")
+    values = dict(json_repair.members(raw))
+    found = (json_repair.scalar(values.get(name, b"null")) for name in ("id", "createDate"))
+    return order_key(next(found)), _to_instant(next(found))
+
+
+def keys_and_instants(body: bytes, decoders: RowDecoders) -> tuple[list[OrderKey], list[int | None]]:
+    """Return the ``id`` and the ``createDate`` of each order of a response; none for what is no instant."""
+    with suppress(msgspec.ValidationError):
+        common = decoders.common_keys(body)
+        instants = [each.createDate for each in common]
+        return [each.id for each in common], [each if each in _INSTANTS else None for each in instants]
+    found = decoders.any_keys(body)
+    return [order_key(each.id) for each in found], [_to_instant(each.createDate) for each in found]

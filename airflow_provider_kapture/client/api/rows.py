@@ -1,0 +1,106 @@
+"""Where the orders stand in a response, and how they are cut out of it: connection extra ``rows_at``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+
+class CommonKeys(msgspec.Struct, gc=False):
+    """The few fields of an order that a pull looks at, as they usually are."""
+
+    id: int
+    createDate: int  # noqa: N815 - the vendor's name
+
+
+class AnyKeys(msgspec.Struct, gc=False):
+    """The same, whatever they are."""
+
+    id: Any = None
+    createDate: Any = None  # noqa: N815 - the vendor's name
+
+
+@dataclass(frozen=True, slots=True)
+class RowDecoders:
+    """Decoders of the list of orders at one path.
+
+    :param path: the keys that lead to the list; none where the response is the list
+    """
+
+    path: tuple[str, ...]
+    _raws: msgspec.json.Decoder[Any]
+    _common_keys: msgspec.json.Decoder[Any]
+    _any_keys: msgspec.json.Decoder[Any]
+
+    def raws(self, body: bytes) -> list[msgspec.Raw] | None:
+        """Return each order's JSON as it was sent; none where no list stands at the path.
+
+        :raises msgspec.DecodeError: the body is no JSON
+        """
+        try:
+            found: list[msgspec.Raw] = self._list(self._raws.decode(body))
+        except msgspec.ValidationError:
+            return None
+        return found
+
+    def common_keys(self, body: bytes) -> list[CommonKeys]:
+        """Return the orders' keys.
+
+        :raises msgspec.ValidationError: they are not of the usual types
+        """
+        found: list[CommonKeys] = self._list(self._common_keys.decode(body))
+        return found
+
+    def any_keys(self, body: bytes) -> list[AnyKeys]:
+        """Return the orders' keys, of whatever type."""
+        found: list[AnyKeys] = self._list(self._any_keys.decode(body))
+        return found
+
+    def span(self, body: bytes) -> bytes:
+        """Return the list of orders as it was sent."""
+        found = msgspec.Raw(body)
+        for name in self.path:
+            found = _SPANS.decode(found)[name]
+        return bytes(found)
+
+    def _list(self, found: Any) -> Any:
+        for index in range(len(self.path)):
+            found = getattr(found, f"level_{index}")
+        return found
+
+
+_SPANS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@lru_cache(maxsize=8)
+def decoders_for(rows_at: str) -> RowDecoders:
+    """Return the decoders of connection extra ``rows_at``."""
+    path = tuple(rows_at.split(".")) if rows_at else ()
+
+    def decoder(row: Any) -> msgspec.json.Decoder[Any]:
+        kind: Any = list[row]
+        for index, name in reversed(list(enumerate(path))):
+            field = f"level_{index}"
+            kind = msgspec.defstruct("Level", [(field, kind)], rename={field: name})
+        return msgspec.json.Decoder(kind)
+
+    return RowDecoders(path, decoder(msgspec.Raw), decoder(CommonKeys), decoder(AnyKeys))
+
+
+def paths_of_orders(body: Any) -> list[str]:
+    """Return the paths of the lists of objects with ``id`` and ``createDate`` in a parsed response."""
+    return [".".join(path) for path in _paths(body, ())]
+
+
+def _paths(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _paths(each, (*path, str(name)))
+    elif isinstance(value, Sequence) and not isinstance(value, str) and value:
+        first = value[0]
+        if isinstance(first, Mapping) and {"id", "createDate"} <= first.keys():
+            yield path

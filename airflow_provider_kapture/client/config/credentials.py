@@ -1,0 +1,127 @@
+"""The credentials of an account: which of three forms a connection holds, and the token behind ``Basic``."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+
+_SCHEME = re.compile(r"basic +", re.IGNORECASE)
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an account authenticates with.
+
+    :ivar auth: ``basic``, ``token`` or ``key``
+    :ivar token: what stands behind ``Basic`` in the Authorization header
+    :ivar login: the connection's field as entered
+    :ivar password: the connection's field as entered
+    :ivar secrets: every text that no message may repeat, the token among them
+    """
+
+    auth: str
+    token: str = field(repr=False)
+    login: str = field(repr=False)
+    password: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def make_credentials(login: str | None, password: str | None, auth: str | None) -> Credentials:
+    """Return the credentials that the connection's fields mean.
+
+    :param auth: connection extra ``auth``; none to derive it: with both fields ``basic``, with one of them ``token``
+        where it is base64 of printable ASCII, else ``key``
+    :raises KaptureSettingsError: names the field that is missing or wrong; never shows a value
+    """
+    if not login and not password:
+        raise KaptureSettingsError(
+            "Connection fields `login` and `password` are both empty: enter the login and password of the Pull Order "
+            "API, or leave `login` empty and put the key or token that Kapture issued in `password`"
+        )
+    if auth == "basic" or (auth is None and login and password):
+        return _basic(login, password)
+    name, secret = ("password", password) if password else ("login", login or "")
+    field_name = f"Connection field `{name}`"
+    _check_secret(field_name, secret)
+    bare = _SCHEME.sub("", secret, count=1) if _SCHEME.match(secret) else secret
+    if ":" not in bare and any(each.isspace() for each in bare):
+        raise KaptureSettingsError(
+            f"{field_name} holds white space within an issued key or token: paste it again, without line breaks"
+        )
+    if auth == "token" or (auth is None and _is_token(bare)):
+        if not (bare.isascii() and bare.isprintable() and bare):
+            raise KaptureSettingsError(f"{field_name} is no token: one is printable ASCII, such as base64")
+        return Credentials("token", bare, login or "", password or "", _secrets(bare, secret, *_parts_of_token(bare)))
+    if not bare:
+        raise KaptureSettingsError(f"{field_name} holds only the word `Basic`: put the key or token behind it")
+    token = base64.b64encode(bare.encode()).decode()
+    parts = bare.split(":", 1) if ":" in bare else ()
+    return Credentials("key", token, login or "", password or "", _secrets(token, secret, bare, *parts))
+
+
+def _basic(login: str | None, password: str | None) -> Credentials:
+    for name, value in (("login", login), ("password", password)):
+        if not value:
+            raise KaptureSettingsError(
+                f"Connection field `{name}` is empty, and `auth` is 'basic': enter it, or set `auth` to 'token' or "
+                "'key' where Kapture issued one"
+            )
+        _check_secret(f"Connection field `{name}`", value)
+    assert login is not None and password is not None
+    if ":" in login:
+        raise KaptureSettingsError("Connection field `login` holds a colon, which Basic credentials can't carry")
+    token = base64.b64encode(f"{login}:{password}".encode()).decode()
+    return Credentials("basic", token, login, password, _secrets(token, password, login))
+
+
+def _secrets(*texts: str) -> tuple[str, ...]:
+    """Each text once, the longest first, so that none is left in part."""
+    return tuple(sorted({each for each in texts if each}, key=len, reverse=True))
+
+
+def _is_token(text: str) -> bool:
+    decoded = _decoded(text)
+    return bool(decoded) and all(0x20 <= each <= 0x7E for each in decoded)
+
+
+def _decoded(text: str) -> bytes:
+    if not _BASE64.fullmatch(text):
+        return b""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _parts_of_token(token: str) -> tuple[str, ...]:
+    if not _is_token(token):
+        return ()
+    text = _decoded(token).decode()
+    return (text, *text.split(":", 1))
+
+
+def _check_secret(what: str, value: str) -> None:
+    """Refuse a secret with what pasting or mounting it has added.
+
+    :raises KaptureSettingsError: names the field; never shows the value
+    """
+    if value == "***":
+        raise KaptureSettingsError(f"{what} is '***', which is Airflow's mask: enter the secret itself")
+    # A byte order mark is no white space to Python, and files begin with it.
+    if value.strip() != value or value.strip("\ufeff") != value:
+        raise KaptureSettingsError(
+            f"{what} starts or ends with white space, such as the line break that `echo` adds to a mounted secret: "
+            "remove it (`printf %s` or `echo -n` add none)"
+        )
+    if any(unicodedata.category(each) == "Cc" for each in value):
+        raise KaptureSettingsError(f"{what} contains a control character, such as a line break or a tab: remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise KaptureSettingsError(f"{what} contains characters that cannot be encoded as UTF-8") from None

@@ -1,0 +1,137 @@
+"""The proof that a window without orders is empty, and not misunderstood: which requests show it. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.request import CONTROL_LIMIT, OrderQuery
+from airflow_provider_kapture.client.api.response import Page
+from airflow_provider_kapture.client.config.account import Account
+from airflow_provider_kapture.client.days import DayRange, Window, from_ms
+from airflow_provider_kapture.client.errors import (
+    KaptureAuthError,
+    KaptureDialectError,
+    KaptureError,
+    KaptureTransportError,
+)
+from airflow_provider_kapture.client.pagination import messages
+from airflow_provider_kapture.client.pagination.messages import listing_error
+from airflow_provider_kapture.client.pagination.requests import Paging
+from airflow_provider_kapture.client.pull.date_checks import out_of_range_error
+from airflow_provider_kapture.client.pull.steps import CheckPage, Fetched, PullStep, fetch_step
+
+PROVEN, NOT_PROVEN = "control_day", "none"
+NO_CONTROL_ORDER = (
+    "The window has no orders, and no order of another day was found that shows that Kapture understands the request; "
+    "set `control_day` in the connection's extra to a past day that has orders"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the control requests have shown.
+
+    :ivar kind: ``control_day``, or ``none`` where no control order was found
+    :ivar contradicts: whether the window itself holds orders, and so is to be read again
+    :ivar warning: what a person should look at; none if nothing
+    """
+
+    kind: str
+    contradicts: bool = False
+    warning: str | None = None
+
+
+def prove_empty(
+    account: Account, query: OrderQuery, windows: Sequence[Window], base: int
+) -> Generator[PullStep, Fetched | None, Proof]:
+    """Yield the requests that show whether windows without orders are empty; at most three.
+
+    :param base: the offset of a first page
+    :raises KaptureDialectError: a day that has orders shows none when it is requested as the windows were
+    :raises KaptureError: a request failed for good
+    """
+    day = account.dialect.control_day
+    page = None
+    if day is not None:
+        page = yield from _day_page(account, day, base)
+    if page is None and account.dialect.paging != Paging.NONE:
+        day = yield from _find_control_day(account, base, is_last_request=day is not None)
+        if day is not None:
+            page = yield from _day_page(account, day, base)
+            if page is None:
+                raise contradiction_error(windows, day)
+    if page is None:
+        return Proof(NOT_PROVEN, warning=NO_CONTROL_ORDER)
+    if query.date_field != "create":
+        return Proof(NOT_PROVEN)
+    is_in_window = any(
+        each.start_ms <= instant < each.end_ms for each in windows for instant in page.instants if instant is not None
+    )
+    return Proof(PROVEN, contradicts=is_in_window and not query.body)
+
+
+def contradiction_error(windows: Sequence[Window], day: dt.date) -> KaptureDialectError:
+    """Return the error of windows that cannot be as empty as Kapture says.
+
+    :param day: one that has orders
+    """
+    dates = [each for window in (windows[0], windows[-1]) for each in window.dates()]
+    return KaptureDialectError(
+        f"Kapture shows no order of {dates[0]} to {dates[-1]}, and none of {day} although one was created then: "
+        "`date_format`, `end_date`, `timezone` or `default_body` in the connection's extra is not the account's; run "
+        "`kapture doctor CONN_ID`",
+        path=orders.PATH,
+    )
+
+
+def unsteady_error(windows: Sequence[Window]) -> KaptureDialectError:
+    """Return the error of windows that were empty twice, and are not."""
+    dates = [each for window in (windows[0], windows[-1]) for each in window.dates()]
+    return KaptureDialectError(
+        f"Kapture twice shows no order of {dates[0]} to {dates[-1]}, although it shows some of a day among them: run "
+        "`kapture doctor CONN_ID`",
+        path=orders.PATH,
+    )
+
+
+def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, Fetched | None, Page | None]:
+    """Return the page of a day, requested as the pull requests days, but unfiltered; none if it has no orders."""
+    days = DayRange(day, day)
+    fetched = yield from fetch_step(CheckPage(days, base, is_control=True))
+    page = fetched.result()
+    instants = [each for each in page.instants if each is not None]
+    if instants and not any(days.contains(each, account.zone) for each in instants):
+        raise out_of_range_error(account, days, page)
+    return page if page.keys else None
+
+
+def _find_control_day(
+    account: Account, base: int, *, is_last_request: bool
+) -> Generator[PullStep, Fetched | None, dt.date | None]:
+    """Return the day of an order of any date; none if none is found."""
+    fetched = yield from fetch_step(CheckPage(None, base, CONTROL_LIMIT, is_control=True))
+    _raise_if_final(fetched.error)
+    if fetched.page is not None and fetched.page.keys:
+        return control_day_of(fetched.page, account)
+    if base == 0 and not is_last_request:
+        fetched = yield from fetch_step(CheckPage(None, 1, CONTROL_LIMIT, is_control=True))
+        _raise_if_final(fetched.error)
+        if fetched.page is not None and fetched.page.keys:
+            raise listing_error(messages.WRONG_FIRST_PAGE.format(1, Paging.PAGES_FROM_1.value), is_permanent=True)
+    return None
+
+
+def control_day_of(page: Page, account: Account) -> dt.date | None:
+    """Return the day of the first order that reads as another day with day and month exchanged, else of the first."""
+    days = [from_ms(each, account.zone).date() for each in page.instants if each is not None]
+    return next((each for each in days if each.day != each.month), days[0] if days else None)
+
+
+def _raise_if_final(error: KaptureError | None) -> None:
+    if isinstance(error, KaptureAuthError):
+        raise error
+    if isinstance(error, KaptureTransportError) and error.reason == "cancelled":
+        raise error

@@ -1,0 +1,76 @@
+"""What the vendor's messages mean: one table of words, for reading responses and for checking settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Meaning(StrEnum):
+    """What a message of failure says."""
+
+    CREDENTIALS = "a wrong, expired or disabled key"
+    FILTER = "a missing filter"
+    BUSY = "a busy server"
+    FAULT = "a fault of the server"
+
+
+# Letters only, case folded. Source: Pull Order API, "Response Messages", and the vendor's other pages.
+_WORDS: Mapping[Meaning, tuple[str, ...]] = MappingProxyType(
+    {
+        Meaning.CREDENTIALS: (
+            "authkey",
+            "apikey",
+            "authorizationkey",
+            "apiexpired",
+            "apirequestisexpired",
+            "apirequestexpired",
+            "apiisexpired",
+            "keyinvalid",
+            "invalidkey",
+            "keyexpired",
+            "keyisexpired",
+            "keydisabled",
+            "keyisdisabled",
+            "unauthorized",
+            "unauthorised",
+            "authenticationfailed",
+            "invalidcredential",
+            "badcredential",
+            "invalidtoken",
+            "tokenexpired",
+            "invalidusername",
+            "invalidpassword",
+            "wrongpassword",
+        ),
+        Meaning.FILTER: ("atleast", "mandatory", "reqfieldmissing", "requiredfieldmissing"),
+        Meaning.BUSY: (
+            "toomanyrequests",
+            "ratelimit",
+            "tryagain",
+            "tryafter",
+            "retryafter",
+            "alreadyinprocess",
+            "throttl",
+        ),
+        Meaning.FAULT: ("servererror", "serverfailure", "internalerror"),
+    }
+)
+_DIGITS = re.compile(r"\d+")
+
+
+def meaning_of(message: str) -> Meaning | None:
+    """Return what a message of failure says; none where no word of the table is in it."""
+    letters = "".join(each for each in message.casefold() if each.isalpha())
+    return next(
+        (meaning for meaning, words in _WORDS.items() if any(word in letters for word in words)),
+        None,
+    )
+
+
+def masked(text: str) -> str:
+    """Return a text for comparison with another: trimmed, and any digits alike; a text of digits only stays."""
+    text = text.strip()
+    return text if text.isdecimal() else _DIGITS.sub("#", text)
