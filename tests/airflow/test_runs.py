@@ -174,11 +174,11 @@ def test_orders_are_waited_for_in_the_triggerer(runs, kapture, orders):
 @pytest.mark.parametrize(
     ("changes", "status", "message"),
     [
-        ({}, True, "accepted a request"),
+        ({}, True, "listed an order"),
         ({"password": "canary-password"}, False, "credentials"),
         ({"host": "kapture.invalid"}, False, "kapture.invalid"),
         ({"extra": "{}"}, False, "cm_id"),
-        ({"extra": '{"cm_id": "1000298", "page_size": "", "http_method": null}'}, True, "accepted a request"),
+        ({"extra": '{"cm_id": "1000298", "page_size": "", "http_method": null}'}, True, "listed an order"),
     ],
 )
 def test_the_test_button_tells_what_is_wrong(runs, kapture, changes, status, message):

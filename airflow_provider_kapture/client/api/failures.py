@@ -63,7 +63,7 @@ def error_for_status(
     meaning = meaning_of(message)
     wait = retry_after(response.headers, now)
     if status == 401 or meaning is Meaning.CREDENTIALS:
-        return auth_error(status)
+        return auth_error(status, message, account)
     is_busy = _is_busy(message, meaning, account)
     if status == 403 and not has_answered and not is_busy:
         return KaptureForbiddenError(
@@ -105,7 +105,7 @@ def failure_error(message: str, account: Account, headers: Mapping[str, str], no
     """
     meaning = meaning_of(message)
     if meaning is Meaning.CREDENTIALS:
-        return auth_error(OK)
+        return auth_error(OK, message, account)
     if _is_busy(message, meaning, account):
         excerpt = redact(message, account)
         hint = _DOWN_HINT if meaning is Meaning.FAULT else _BUSY_HINT
@@ -172,10 +172,15 @@ def _refused_hint(status: int, account: Account) -> str:
     return f"the account may want {page_size}{_REQUEST_SETTINGS}; {_DOCTOR}"
 
 
-def auth_error(status: int) -> KaptureAuthError:
+def auth_error(status: int, message: str, account: Account) -> KaptureAuthError:
     """Return the error of credentials that are not accepted."""
+    excerpt = redact(message, account)
+    words = f', "{excerpt}"' if excerpt else ""
     return KaptureAuthError(
-        f"Kapture does not accept the credentials (HTTP {status}): {_CREDENTIALS_HINT}", status=status, path=orders.PATH
+        f"Kapture does not accept the credentials (HTTP {status}{words}): {_CREDENTIALS_HINT}",
+        status=status,
+        path=orders.PATH,
+        excerpt=excerpt,
     )
 
 
