@@ -120,7 +120,7 @@ def connect(newcomer: Newcomer, kapture: Emulator) -> None:
     form.get_by_label("Port").fill(port)
     newcomer.picture("connection")
     form.get_by_role("button", name="Extra Fields", exact=True).click()
-    for words in ("Default: Asia/Kolkata.", "Default: POST.", "Default: inclusive.", "Default: 500."):
+    for words in ("Default: Asia/Kolkata.", "Default: rows.", "Default: 500."):
         expect(form.get_by_text(words)).to_be_visible()
     form.get_by_label("Account id (cmId)").fill(str(kapture.cm_id))
     form.get_by_label("Page size (orders)").fill("50")
@@ -149,7 +149,7 @@ def press_test(newcomer: Newcomer) -> None:
 
     row = newcomer.page.get_by_role("row").filter(has_text="kapture_default")
     newcomer.press("Test Connection", within=row)
-    expect(newcomer.page.get_by_text("accepted a request for today's orders")).to_be_visible()
+    expect(newcomer.page.get_by_text("accepted the credentials and listed an order")).to_be_visible()
     newcomer.picture("connection-test")
 
 
