@@ -138,21 +138,21 @@ def watch_polls(seen: Seen, interval: float) -> None:
         make(trigger, **kwargs)
         due[id(trigger)] = None
 
-    async def counted(trigger: Any, *asked: Any) -> int:
+    async def counted(trigger: Any, *asked: Any, **options: Any) -> int:
         when = due[id(trigger)]
         poll = Poll(STARTED[0] if when is None else when, when is None)
         seen.polls.append(poll)
         current.set(poll)
         try:
-            return await count(trigger, *asked)
+            return await count(trigger, *asked, **options)
         finally:
             due[id(trigger)] = asyncio.get_running_loop().time() + interval
 
-    async def sent(line: Any, body: bytes) -> Any:
+    async def sent(transport: Any, *asked: Any) -> Any:
         poll = current.get()
         if poll is not None and poll.asked is None:
             poll.asked = asyncio.get_running_loop().time()
-        return await send(line, body)
+        return await send(transport, *asked)
 
     KaptureOrdersTrigger.__init__ = made  # type: ignore[method-assign]
     KaptureOrdersTrigger._count = counted  # type: ignore[method-assign]

@@ -85,7 +85,7 @@ def check(reading: Reading, page_size: int, *, is_async: bool) -> None:
     got = run(reading, page_size=page_size, is_async=is_async)
     expected = reading.expected(page_size)
     if expected != "unknowable":
-        assert got.kind == expected, got.in_words
+        assert got.kind in expected.split(" or "), got.in_words
 
 
 def of(reading: Reading) -> object:
