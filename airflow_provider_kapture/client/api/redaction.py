@@ -29,7 +29,7 @@ def redact(text: str, account: Account) -> str:
 
 def without_secrets(text: str, account: Account) -> str:
     """Return a text with the credentials and the query's personal values replaced by ``***``."""
-    for secret in sorted(account.secrets, key=len, reverse=True):
+    for secret in sorted({*account.secrets, account.credentials.user} - {""}, key=len, reverse=True):
         text = text.replace(secret, "***")
     for words in account.redacted_terms:
         text = re.sub(re.escape(words), "***", text, flags=re.IGNORECASE)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
-_SCHEME = re.compile(r"basic +", re.IGNORECASE)
+_SCHEME = re.compile(r"\Abasic +", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -22,7 +22,8 @@ class Credentials:
     :ivar token: what stands behind ``Basic`` in the Authorization header
     :ivar login: the connection's field as entered
     :ivar password: the connection's field as entered
-    :ivar secrets: every text that no message may repeat, the token among them
+    :ivar secrets: every text that no message or log may repeat, the token among them
+    :ivar user: the name that a login or a token has; no secret, but vendors' messages are quoted without it
     """
 
     auth: str
@@ -30,6 +31,7 @@ class Credentials:
     login: str = field(repr=False)
     password: str = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    user: str = field(default="", repr=False)
 
 
 def make_credentials(login: str | None, password: str | None, auth: str | None) -> Credentials:
@@ -49,20 +51,21 @@ def make_credentials(login: str | None, password: str | None, auth: str | None) 
     name, secret = ("password", password) if password else ("login", login or "")
     field_name = f"Connection field `{name}`"
     _check_secret(field_name, secret)
-    bare = _SCHEME.sub("", secret, count=1) if _SCHEME.match(secret) else secret
-    if ":" not in bare and any(each.isspace() for each in bare):
+    bare = _SCHEME.sub("", secret, count=1)
+    is_token = auth == "token" or (auth is None and _is_token(bare))
+    # A login and password in one field may have a space.
+    if (is_token or ":" not in bare) and any(each.isspace() or not each.isprintable() for each in bare):
         raise KaptureSettingsError(
             f"{field_name} holds white space within an issued key or token: paste it again, without line breaks"
         )
-    if auth == "token" or (auth is None and _is_token(bare)):
-        if not (bare.isascii() and bare.isprintable() and bare):
+    if is_token:
+        if not bare.isascii():
             raise KaptureSettingsError(f"{field_name} is no token: one is printable ASCII, such as base64")
-        return Credentials("token", bare, login or "", password or "", _secrets(bare, secret, *_parts_of_token(bare)))
-    if not bare:
-        raise KaptureSettingsError(f"{field_name} holds only the word `Basic`: put the key or token behind it")
+        user, *parts = _parts(_decoded(bare).decode()) if _is_token(bare) else ("",)
+        return Credentials("token", bare, login or "", password or "", _secrets(bare, secret, *parts), user)
+    user, *parts = _parts(bare)
     token = base64.b64encode(bare.encode()).decode()
-    parts = bare.split(":", 1) if ":" in bare else ()
-    return Credentials("key", token, login or "", password or "", _secrets(token, secret, bare, *parts))
+    return Credentials("key", token, login or "", password or "", _secrets(token, secret, bare, *parts), user)
 
 
 def _basic(login: str | None, password: str | None) -> Credentials:
@@ -77,7 +80,7 @@ def _basic(login: str | None, password: str | None) -> Credentials:
     if ":" in login:
         raise KaptureSettingsError("Connection field `login` holds a colon, which Basic credentials can't carry")
     token = base64.b64encode(f"{login}:{password}".encode()).decode()
-    return Credentials("basic", token, login, password, _secrets(token, password, login))
+    return Credentials("basic", token, login, password, _secrets(token, password), login)
 
 
 def _secrets(*texts: str) -> tuple[str, ...]:
@@ -99,11 +102,10 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-def _parts_of_token(token: str) -> tuple[str, ...]:
-    if not _is_token(token):
-        return ()
-    text = _decoded(token).decode()
-    return (text, *text.split(":", 1))
+def _parts(text: str) -> tuple[str, ...]:
+    """Return the user of what a token encodes, none if it has none, and each secret in it."""
+    user, colon, password = text.partition(":")
+    return (user, text, password) if colon else ("", text)
 
 
 def _check_secret(what: str, value: str) -> None:

@@ -81,6 +81,14 @@ def _timezone(key: str, value: Any) -> str:
         raise _invalid(key, value, str(error)) from error
 
 
+def _auth(key: str, value: Any) -> str:
+    # Not shown: the secret itself may have been pasted there.
+    choice = str(value).casefold()
+    if choice not in ("basic", "token", "key"):
+        raise KaptureSettingsError(f"Connection extra `{key}` must be 'basic', 'token' or 'key'; secrets go elsewhere")
+    return choice
+
+
 def _date_format(key: str, value: Any) -> str:
     expected = "a strftime format that tells the year, the month and the day, such as '%Y-%m-%d'"
     if not isinstance(value, str):
@@ -177,7 +185,7 @@ def _rows_at(key: str, value: Any) -> str:
 PARSERS: Mapping[str, Parser] = MappingProxyType(
     {
         "cm_id": _integer(1),
-        "auth": _one_of("basic", "token", "key"),
+        "auth": _auth,
         "headers": _headers,
         "timezone": _timezone,
         "http_method": _one_of("POST", "GET"),
