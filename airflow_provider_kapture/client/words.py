@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -74,3 +74,9 @@ def masked(text: str) -> str:
     """Return a text for comparison with another: trimmed, and any digits alike; a text of digits only stays."""
     text = text.strip()
     return text if text.isdecimal() else _DIGITS.sub("#", text)
+
+
+def is_listed(message: str, known: Iterable[str]) -> bool:
+    """Return whether a message is one of those that a setting lists."""
+    wanted = masked(message)
+    return bool(wanted) and any(masked(each) == wanted for each in known)

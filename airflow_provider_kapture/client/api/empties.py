@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_kapture.client.api.envelope import message_of, parse_envelope
 from airflow_provider_kapture.client.config.empty_answers import has_failure_words, has_order, is_match
 from airflow_provider_kapture.client.config.settings import Dialect
-from airflow_provider_kapture.client.words import masked
+from airflow_provider_kapture.client.words import is_listed
 
 _MESSAGE_STATUSES = frozenset({200, 400, 404})
 # A response without orders is small.
@@ -25,10 +25,11 @@ def is_known_empty(dialect: Dialect, status: int, body: bytes) -> bool:
     parsed = _parsed(body)
     if has_order(parsed) or has_failure_words(parsed) or not _is_nothing(parsed, dialect):
         return False
-    if status in _MESSAGE_STATUSES and (message := _message(body, dialect)):
-        wanted = masked(message)
-        if any(masked(each) == wanted for each in dialect.empty_messages):
-            return True
+    message = _message(body, dialect)
+    if is_listed(message, dialect.busy_messages):
+        return False
+    if status in _MESSAGE_STATUSES and is_listed(message, dialect.empty_messages):
+        return True
     return any(is_match(each, status, parsed) for each in dialect.empty_answers)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from airflow_provider_kapture.client.words import meaning_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # An envelope's keys and values, whichever come twice.
@@ -17,6 +19,8 @@ _CHARSETS = frozenset({"iso8859-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be"
 _MESSAGE_KEYS = ("message", "msg", "error", "errormessage", "error_message", "description", "reason")
 _SUCCESSES = frozenset({"true", "success", "ok", "200", "1"})
 _FAILURES = frozenset({"false", "failed", "failure", "fail", "error"})
+# A plain text that is longer is no message.
+_MAX_TEXT = 1_000
 _FAILED_STATUS = re.compile(r"[45]\d\d")
 
 
@@ -64,19 +68,62 @@ def parse_envelope(body: bytes) -> Pairs:
 
 def values_of(envelope: Pairs, name: str) -> list[Any]:
     """Return what an envelope says under a name, in capitals or not."""
-    return [value for key, value in envelope if key.lower() == name]
+    return [value for key, value in envelope if key.lower() == name.lower()]
 
 
 def message_of(envelope: Pairs, rows_at: str = "") -> str:
     """Return the vendor's message in an envelope, or nothing.
 
-    :param rows_at: the key of the orders, where some APIs put a text instead
+    :param rows_at: the path of the orders, where some APIs put a text instead
     """
-    for name in (*_MESSAGE_KEYS, rows_at):
-        for each in values_of(envelope, name):
-            if isinstance(each, str) and each.strip():
-                return each.strip()
+    named = [each for name in _MESSAGE_KEYS for each in values_of(envelope, name)]
+    for each in (*named, *_values_at(envelope, rows_at)):
+        if isinstance(each, str) and each.strip():
+            return each.strip()
     return ""
+
+
+def _values_at(envelope: Pairs, path: str) -> list[Any]:
+    found: list[Any] = [envelope]
+    for name in path.split(".") if path else ():
+        found = [value for each in found if _is_object(each) for value in values_of(each, name)]
+    return found
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, tuple) for each in value)
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield every text in an envelope, but its keys, and but those of orders."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list) and not (_is_object(value) and {"id", "createDate"} <= {name for name, _ in value}):
+        for each in value:
+            yield from texts_of(each[1] if isinstance(each, tuple) else each)
+
+
+def failure_message(body: bytes, rows_at: str) -> str:
+    """Return the message of a response that holds no orders: of an envelope, or a short plain text; else nothing.
+
+    Where a text that is no message has known words of failure, those are the message.
+
+    :param body: in UTF-8
+    """
+    try:
+        envelope = parse_envelope(body)
+    except (ValueError, RecursionError):
+        text = body[: _MAX_TEXT + 1].decode(errors="replace").strip().strip('"')
+        return text if len(body) <= _MAX_TEXT and text[:1] not in ("<", "{", "[") else ""
+    return failure_message_of(envelope, rows_at)
+
+
+def failure_message_of(envelope: Pairs, rows_at: str) -> str:
+    """Return the message of an envelope without orders; the text with known words of failure, if one has them."""
+    message = message_of(envelope, rows_at)
+    if meaning_of(message) is not None:
+        return message
+    return next((each.strip() for each in texts_of(envelope) if meaning_of(each) is not None), message)
 
 
 def claims_of(envelope: Pairs) -> list[bool]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from airflow_provider_kapture.client import orders
-from airflow_provider_kapture.client.api.envelope import message_of, parse_envelope
+from airflow_provider_kapture.client.api.envelope import failure_message
 from airflow_provider_kapture.client.api.redaction import redact, shorten, without_secrets
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import (
@@ -21,7 +20,7 @@ from airflow_provider_kapture.client.errors import (
     KaptureRefusedError,
     KaptureShapeError,
 )
-from airflow_provider_kapture.client.words import Meaning, masked, meaning_of
+from airflow_provider_kapture.client.words import Meaning, is_listed, meaning_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +56,15 @@ def error_for_status(
     :param has_answered: whether Kapture has answered this client with orders, or a known empty, before
     """
     status = response.status
-    message = vendor_message(response.body, account)
+    message = failure_message(response.body, account.dialect.rows_at)
     excerpt = redact(message, account)
     quoted = f': "{excerpt}"' if excerpt else ""
     meaning = meaning_of(message)
     wait = retry_after(response.headers, now)
-    if status == 401 or meaning is Meaning.CREDENTIALS:
+    is_busy = is_listed(message, account.dialect.busy_messages)
+    if meaning is Meaning.CREDENTIALS or (status == 401 and not is_busy):
         return auth_error(status, message, account)
-    is_busy = _is_busy(message, meaning, account)
+    is_busy = is_busy or meaning in (Meaning.BUSY, Meaning.FAULT)
     if status == 403 and not has_answered and not is_busy:
         return KaptureForbiddenError(
             f"Kapture answered 403 Forbidden{quoted}: check login and password, `http_method`, and whether the "
@@ -74,7 +74,8 @@ def error_for_status(
             excerpt=excerpt,
         )
     if is_busy or status in _RETRY_LATER_STATUSES or status >= 500 or status == 403:
-        eases = is_busy or status in _EASE_STATUSES or status == 403
+        # A fault under its own status is no sign of too many requests.
+        eases = status in (*_EASE_STATUSES, 403) or (is_busy and not (status >= 500 and meaning is Meaning.FAULT))
         down = _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
         return KaptureBusyError(
             f"Kapture answered {status}{quoted}: {_BUSY_HINT if eases else down}",
@@ -106,7 +107,7 @@ def failure_error(message: str, account: Account, headers: Mapping[str, str], no
     meaning = meaning_of(message)
     if meaning is Meaning.CREDENTIALS:
         return auth_error(OK, message, account)
-    if _is_busy(message, meaning, account):
+    if meaning in (Meaning.BUSY, Meaning.FAULT) or is_listed(message, account.dialect.busy_messages):
         excerpt = redact(message, account)
         hint = _DOWN_HINT if meaning is Meaning.FAULT else _BUSY_HINT
         return KaptureBusyError(
@@ -117,13 +118,6 @@ def failure_error(message: str, account: Account, headers: Mapping[str, str], no
             reduces_concurrency=True,
         )
     return refused_error(OK, message, account)
-
-
-def _is_busy(message: str, meaning: Meaning | None, account: Account) -> bool:
-    if meaning in (Meaning.BUSY, Meaning.FAULT):
-        return True
-    wanted = masked(message)
-    return bool(wanted) and any(masked(each) == wanted for each in account.dialect.busy_messages)
 
 
 def _redirect_error(response: Response, account: Account) -> KaptureRefusedError:
@@ -191,14 +185,6 @@ def login_page_error() -> KaptureRefusedError:
         "connection's host and `http_method`",
         path=orders.PATH,
     )
-
-
-def vendor_message(body: bytes, account: Account) -> str:
-    """Return the vendor's message in a body, or nothing."""
-    try:
-        return message_of(parse_envelope(body), account.dialect.rows_at)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError):
-        return ""
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:

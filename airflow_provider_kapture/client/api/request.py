@@ -108,6 +108,8 @@ def request_body(account: Account, query: OrderQuery, days: DayRange, offset: in
 def control_body(account: Account, offset: int) -> bytes:
     """Return the body of a request for a few orders of any date: no dates, and no filter but a neutral one."""
     body = default_body(account.dialect)
+    create = orders.DATE_FIELDS["create"]
+    body |= {name: "" for name in (create.start_key, create.end_key) if name in body}
     if not any(body.get(name) for name in orders.FILTERS if name not in ("viewId", "sortParam")):
         name, value = orders.NEUTRAL_FILTER
         body[name] = value

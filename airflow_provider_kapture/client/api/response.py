@@ -18,7 +18,15 @@ import msgspec
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.empties import is_known_empty
-from airflow_provider_kapture.client.api.envelope import Pairs, claims_of, message_of, parse_envelope, to_utf8
+from airflow_provider_kapture.client.api.envelope import (
+    Pairs,
+    claims_of,
+    failure_message,
+    failure_message_of,
+    message_of,
+    parse_envelope,
+    to_utf8,
+)
 from airflow_provider_kapture.client.api.failures import (
     OK,
     Response,
@@ -32,7 +40,7 @@ from airflow_provider_kapture.client.api.redaction import redact, shorten
 from airflow_provider_kapture.client.api.rows import RowDecoders, decoders_for, paths_of_orders
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureAnswerError, KaptureMalformedError, KaptureShapeError
-from airflow_provider_kapture.client.words import meaning_of
+from airflow_provider_kapture.client.words import is_listed, meaning_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,11 @@ def _parse_ok(response: Response, account: Account, now: dt.datetime, *, has_ans
         return Page()
     if body.lstrip()[:1] == b"<" and not has_answered:
         raise login_page_error()
-    fault = find_fault(body) if body.lstrip()[:1] in (b"{", b"[") else None
+    is_json = body.lstrip()[:1] in (b"{", b"[")
+    message = "" if is_json else failure_message(body, account.dialect.rows_at)
+    if meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages):
+        raise failure_error(message, account, response.headers, now)
+    fault = find_fault(body) if is_json else None
     if fault is None or fault.is_truncated:
         raise KaptureShapeError(f"{_UNEXPECTED} {_describe(body, account)}", path=orders.PATH)
     raise KaptureMalformedError(
@@ -190,9 +202,10 @@ def _check_envelope(
     if len(envelope) != len({name for name, _ in envelope}):
         # A decoder keeps the last: the orders under the other would be lost in silence.
         raise KaptureShapeError(f"{_UNEXPECTED} a JSON object that has one of its keys twice", path=orders.PATH)
-    message, claims = message_of(envelope, account.dialect.rows_at), claims_of(envelope)
+    claims = claims_of(envelope)
+    message = (message_of if claims and all(claims) else failure_message_of)(envelope, account.dialect.rows_at)
     is_failure = not all(claims)
-    has_words = meaning_of(message) is not None
+    has_words = meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages)
     if raws:
         if is_failure or (not claims and has_words):
             raise failure_error(message, account, response.headers, now)
@@ -259,6 +272,8 @@ def _missing_list_error(body: bytes, envelope: Pairs, message: str, account: Acc
     rows_at = account.dialect.rows_at
     is_there = any(name == rows_at.partition(".")[0] for name, _ in envelope)
     found = f"`{rows_at}` is not a list" if is_there else f"there is no `{rows_at}`"
+    if not rows_at:
+        found = "an object, and not the bare list that `rows_at` ('') says"
     excerpt = redact(message, account)
     hint = _where_orders_are(body, account)
     if not hint and message:

@@ -38,7 +38,8 @@ def _problem(answer: Mapping[str, Any]) -> str | None:
     status = answer.get("status")
     status = status if isinstance(status, int) and not isinstance(status, bool) else None
     others = {name: value for name, value in answer.items() if status is None or name != "status"}
-    if "body" in answer and (answer["body"] in ({}, "") or answer["body"] is None):
+    body = answer.get("body")
+    if "body" in answer and (body is None or body == {} or (isinstance(body, str) and not body.strip())):
         return 'a `body` of {} or "" proves nothing; an empty body needs {"status": 204}'
     if status is not None:
         is_refused = status in _REFUSED_STATUSES or not 200 <= status < 500 or 300 <= status < 400
@@ -46,7 +47,7 @@ def _problem(answer: Mapping[str, Any]) -> str | None:
             return f"a response under {status} is a failure, and cannot mean that there are no orders"
         if status in _AMBIGUOUS_STATUSES and not others:
             return f"{status} alone would match other responses too; add its message"
-    if (others or status is None) and all(value in _NOTHING for value in others.values()) and "body" not in others:
+    if (others or status is None) and all(value is None for value in others.values()):
         return "it holds nothing but nulls, and would match other responses too"
     for text in _texts(others):
         if meaning := meaning_of(text):
@@ -109,7 +110,12 @@ def has_failure_words(body: Any) -> bool:
 
 
 def has_order(body: Any) -> bool:
-    """Return whether an order stands anywhere in a response."""
+    """Return whether an order stands anywhere in a response.
+
+    :param body: the parsed JSON; a text where it is none, which may be malformed JSON with orders
+    """
+    if isinstance(body, str):
+        return '"createDate"' in body
     if isinstance(body, Mapping):
         return {"id", "createDate"} <= body.keys() or any(has_order(each) for each in body.values())
     return isinstance(body, list) and any(has_order(each) for each in body)
