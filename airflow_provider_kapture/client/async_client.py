@@ -13,7 +13,7 @@ from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
-from airflow_provider_kapture.client.base import MAX_CONTROL_BYTES, BaseClient
+from airflow_provider_kapture.client.base import BaseClient
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError
@@ -151,7 +151,7 @@ class AsyncKaptureClient(BaseClient):
         :raises KaptureError: the error that the answer is instead
         """
         query = OrderQuery() if is_control else query
-        body, max_bytes = self._body(query, days, offset, limit), None if days else MAX_CONTROL_BYTES
+        body, max_bytes = self._body(query, days, offset, limit), self._max_bytes(days)
         clock = asyncio.get_running_loop().time
         if (wait := self._not_before - clock()) > 0:
             await asyncio.sleep(wait)

@@ -14,7 +14,7 @@ from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.records import to_dict
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
-from airflow_provider_kapture.client.base import MAX_CONTROL_BYTES, BaseClient
+from airflow_provider_kapture.client.base import BaseClient
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge
 from airflow_provider_kapture.client.fetch.throttle import Throttle
@@ -162,7 +162,7 @@ class KaptureClient(BaseClient):
         :raises KaptureError: the error that the answer is instead
         """
         query = OrderQuery() if is_control else query
-        body, max_bytes = self._body(query, days, offset, limit), None if days else MAX_CONTROL_BYTES
+        body, max_bytes = self._body(query, days, offset, limit), self._max_bytes(days)
         return self._page(query, self.send(body, cookies, max_bytes))
 
     def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:

@@ -66,6 +66,17 @@ def out_of_range_error(account: Account, days: DayRange, page: Page) -> KaptureE
     )
 
 
+def check_instants(account: Account, days: DayRange, page: Page) -> None:
+    """Raise if an order of a page was created outside the days that were requested.
+
+    :raises KaptureDialectError: one was
+    """
+    zone = account.zone
+    for each in page.instants:
+        if each is not None and not days.contains(each, zone) and not is_at_next_midnight(account, days, each):
+            raise out_of_range_error(account, days, page)
+
+
 def _is_near(days: DayRange, instant: int, zone: ZoneInfo) -> bool:
     """Return whether another time zone or end date can explain an order created then."""
     low, high = days.span(zone)

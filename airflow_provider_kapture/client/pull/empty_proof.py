@@ -15,12 +15,13 @@ from airflow_provider_kapture.client.errors import (
     KaptureAuthError,
     KaptureDialectError,
     KaptureError,
+    KaptureRefusedError,
     KaptureTransportError,
 )
 from airflow_provider_kapture.client.pagination import messages
 from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.requests import Paging
-from airflow_provider_kapture.client.pull.date_checks import out_of_range_error
+from airflow_provider_kapture.client.pull.date_checks import check_instants
 from airflow_provider_kapture.client.pull.steps import CheckPage, Fetched, PullStep, fetch_step
 
 PROVEN, NOT_PROVEN = "control_day", "none"
@@ -45,11 +46,12 @@ class Proof:
 
 
 def prove_empty(
-    account: Account, query: OrderQuery, windows: Sequence[Window], base: int
+    account: Account, query: OrderQuery, windows: Sequence[Window], base: int, *, is_limit_ignored: bool = False
 ) -> Generator[PullStep, Fetched | None, Proof]:
     """Yield the requests that show whether windows without orders are empty; at most three.
 
     :param base: the offset of a first page
+    :param is_limit_ignored: whether the pull has seen that: orders of any date would then be all there are
     :raises KaptureDialectError: a day that has orders shows none when it is requested as the windows were
     :raises KaptureError: a request failed for good
     """
@@ -57,13 +59,15 @@ def prove_empty(
     page = None
     if day is not None:
         page = yield from _day_page(account, day, base)
-    if page is None and account.dialect.paging != Paging.NONE:
+    is_found = page is None
+    if page is None and account.dialect.paging != Paging.NONE and not is_limit_ignored:
         day = yield from _find_control_day(account, base, is_last_request=day is not None)
         if day is not None:
             page = yield from _day_page(account, day, base)
             if page is None:
                 raise contradiction_error(windows, day)
-    if page is None:
+    # A day that reads alike with day and month exchanged can contradict, but it proves nothing.
+    if page is None or day is None or (is_found and day.day == day.month):
         return Proof(NOT_PROVEN, warning=NO_CONTROL_ORDER)
     if query.date_field != "create":
         return Proof(NOT_PROVEN)
@@ -102,9 +106,7 @@ def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, 
     days = DayRange(day, day)
     fetched = yield from fetch_step(CheckPage(days, base, is_control=True))
     page = fetched.result()
-    instants = [each for each in page.instants if each is not None]
-    if instants and not any(days.contains(each, account.zone) for each in instants):
-        raise out_of_range_error(account, days, page)
+    check_instants(account, days, page)
     return page if page.keys else None
 
 
@@ -116,7 +118,8 @@ def _find_control_day(
     _raise_if_final(fetched.error)
     if fetched.page is not None and fetched.page.keys:
         return control_day_of(fetched.page, account)
-    if base == 0 and not is_last_request:
+    is_answered = fetched.error is None or isinstance(fetched.error, KaptureRefusedError)
+    if base == 0 and is_answered and not is_last_request:
         fetched = yield from fetch_step(CheckPage(None, 1, CONTROL_LIMIT, is_control=True))
         _raise_if_final(fetched.error)
         if fetched.page is not None and fetched.page.keys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
 from airflow_provider_kapture.client.api.failures import is_unsupported_query
@@ -34,7 +34,15 @@ from airflow_provider_kapture.client.pull.empty_proof import PROVEN, prove_empty
 from airflow_provider_kapture.client.pull.listing import DayListing, ListingRequest
 from airflow_provider_kapture.client.pull.paging_checks import CapCheck, FirstPageCheck, whole_range
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.client.pull.steps import CheckPage, FetchPages, OrderBatch, PullSteps, fetch_step
+from airflow_provider_kapture.client.pull.steps import (
+    CheckPage,
+    Fetched,
+    FetchPages,
+    OrderBatch,
+    PullStep,
+    PullSteps,
+    fetch_step,
+)
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +93,7 @@ class Pull:
         self._listings = deque(self._listings_of(windows))
         self._proves_empty = proves_empty
         self._has_orders = False  # whether a response held an order, be it outside the windows
+        self._is_limit_ignored = False  # whether a check was answered with more orders than it asked for
         self._has_first_page = False
         self._base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0  # the offset of a first page
         self._first_page = FirstPageCheck(account, is_due=proves_empty)
@@ -226,7 +235,7 @@ class Pull:
             yield from self._read(held)
             if held:
                 yield from self._prove_empty(held)
-            elif self._has_orders and not self._stats.rows:
+            if self._has_orders and not self._stats.rows:
                 self._stats.empty_proof = PROVEN
             yield from held
         finally:
@@ -263,7 +272,9 @@ class Pull:
         :param held: the ends of the windows
         :raises KaptureError: Kapture does not understand the requests
         """
-        proof = yield from prove_empty(self._account, self._query, self._windows, self._base)
+        proof = yield from prove_empty(
+            self._account, self._query, self._windows, self._base, is_limit_ignored=self._is_limit_ignored
+        )
         if proof.contradicts:
             held.clear()
             self._stats.days = 0
@@ -277,8 +288,8 @@ class Pull:
                 self._warn(proof.warning)
             elif self._query.date_field != "create":
                 log.info("No orders: %r dates have no proof of their own", self._query.date_field)
-            elif self._query.body:
-                log.info("No orders, and none missed without filters: the filters themselves are not proven")
+            if self._query.body:
+                log.info("No orders: the filters and `extra_body` themselves are not proven")
 
     def _take_refusal(self, error: KaptureError) -> PullSteps:
         """Go on after a request that was refused, as one beyond the end may be.
@@ -296,38 +307,45 @@ class Pull:
                 self._first_page.check(fetched.page)
         listing.refuse(error)
 
+    def _check(self, step: CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
+        """Yield the request of a check; return what came of it."""
+        fetched = yield from fetch_step(step)
+        if fetched.page is not None and len(fetched.page.keys) > (step.limit or self._account.dialect.page_size):
+            self._is_limit_ignored = True
+        return fetched
+
     def _check_end_date(self, window: Window) -> PullSteps:
         wide = self.end_date_check.wide_range(window)
         if wide is not None:
-            fetched = yield from fetch_step(CheckPage(wide, self._base, optional=True))
+            fetched = yield from self._check(CheckPage(wide, self._base, optional=True))
             if not is_unsupported_query(fetched.error):
                 page = fetched.result()
                 for days in self.end_date_check.shown(window, page)[:1]:
-                    again = yield from fetch_step(CheckPage(days, self._base))
+                    again = yield from self._check(CheckPage(days, self._base))
                     self.end_date_check.check(days, again.result())
                 if len(page.keys) < self._account.dialect.page_size:
                     return
         for days, wider in self.end_date_check.ranges_to_check(window):
-            fetched = yield from fetch_step(CheckPage(wider, self._base, optional=True))
+            fetched = yield from self._check(CheckPage(wider, self._base, optional=True))
             if is_unsupported_query(fetched.error):
                 return  # an account that rejects the wider range shows nothing about the end date
             if self.end_date_check.has_last_day(days, fetched.result()):
-                again = yield from fetch_step(CheckPage(days, self._base))
+                again = yield from self._check(CheckPage(days, self._base))
                 self.end_date_check.check(days, again.result())
 
     def _check_paging(self, window: Window) -> PullSteps:
         question = self._caps.question()
         if question is not None:
             days, limit = question
-            fetched = yield from fetch_step(CheckPage(days, self._base, limit, optional=True))
+            fetched = yield from self._check(CheckPage(days, self._base, limit, optional=True))
             if not is_unsupported_query(fetched.error):
                 fetched.result()
             self._caps.check(fetched.page)
         if self._first_page.is_due():
             days = whole_range(window)
-            fetched = yield from fetch_step(CheckPage(days, self._first_page.offset, optional=True))
+            fetched = yield from self._check(CheckPage(days, self._first_page.offset, optional=True))
             if fetched.page is not None and fetched.page.keys:
-                again = yield from fetch_step(CheckPage(days, self._base))
+                again = yield from self._check(CheckPage(days, self._base))
                 self._first_page.check(fetched.page, again.result())
 
     def _warn(self, *warnings: str) -> None:
