@@ -14,8 +14,8 @@ HIDDEN_FIELDS = ["schema"]
 LABELS = {"host": "Subdomain", "login": "User", "password": "Password"}
 PLACEHOLDERS = {
     "host": "acme, or acme.kapturecrm.com, or https://kapture.acme.in",
-    "login": "The user of the Pull Order API",
-    "password": "The password of the Pull Order API",
+    "login": "The user of the Pull Order API; empty if Kapture issued a key or token",
+    "password": "The password of the user, or the key or token that Kapture issued",
     # Airflow 3.3 tests a stored connection only where its port is filled in.
     "port": "443",
 }

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_provider_kapture import connection_form
 from airflow_provider_kapture.client import Account, KaptureClient, errors
+from airflow_provider_kapture.client.api.failures import is_unsupported_query
 from airflow_provider_kapture.client.api.request import CONTROL_LIMIT, OrderQuery
 from airflow_provider_kapture.client.days import DayRange, WindowEdge, from_ms
 
@@ -138,7 +139,9 @@ class KaptureHook(BaseHook):
         """Request at most ten orders of any date; return whether that worked, and what was found or went wrong."""
         try:
             with self.get_conn() as client:
-                return _test(client)
+                found = f"Kapture at {client.account.host} accepted the credentials and {_test(client)}"
+                # Airflow's form tests a copy of the connection under a random id.
+                return True, f"{found}; to check dates and paging: kapture doctor CONN_ID"
         except errors.KaptureError as error:
             return False, str(error)
         except AirflowNotFoundException:
@@ -148,29 +151,42 @@ class KaptureHook(BaseHook):
             return False, f"The connection {self.kapture_conn_id!r} cannot be tested: {type(error).__name__}"
 
 
-def _test(client: KaptureClient) -> tuple[bool, str]:
+def _test(client: KaptureClient) -> str:
+    """Return what a request for a few orders of any date has shown.
+
+    :raises KaptureError: Kapture cannot be reached, or does not accept the request
+    """
     account = client.account
     base = 1 if account.dialect.paging == "pages_from_1" else 0
-    # Airflow's form tests a copy of the connection under a random id.
-    doctor = "to check dates and paging: kapture doctor CONN_ID"
-    reached = f"Kapture at {account.host} accepted the credentials"
     try:
         page = client.fetch(OrderQuery(), None, base, is_control=True)
     except errors.KaptureOversizeError:
-        return True, f"{reached} and sent more than a few orders: it may ignore `limit`, see `paging`; {doctor}"
-    except errors.KaptureRefusedError:
+        return "sent more than a few orders: it may ignore `limit`, see `paging`"
+    except errors.KaptureError as error:
+        if not is_unsupported_query(error):
+            raise
+        page = None
+    if (page is None or not page.keys) and not base and _has_orders_at_1(client):
+        return "listed orders from offset 1 on: set `paging` to 'pages_from_1'"
+    if page is None:
         # The account may want dates: one order of today.
         today = dt.datetime.now(account.zone).date()
-        page = client.fetch(OrderQuery(), DayRange(today, today), base, limit=1)
-        return True, f"{reached} and answered a request for today's orders; {doctor}"
+        client.fetch(OrderQuery(), DayRange(today, today), base, limit=1)
+        return "answered a request for today's orders"
     if len(page.keys) > CONTROL_LIMIT:
-        more = f"{len(page.keys)} orders instead of {CONTROL_LIMIT}"
-        return True, f"{reached} and sent {more}: it ignores `limit`, see `paging`; {doctor}"
+        return f"sent {len(page.keys)} orders instead of {CONTROL_LIMIT}: it ignores `limit`, see `paging`"
     latest = max((each for each in page.instants if each is not None), default=None)
     if latest is None:
-        return True, f"{reached} and listed no order; {doctor}"
-    created = from_ms(latest, account.zone).isoformat(timespec="minutes")
-    return True, f"{reached} and listed an order created {created}; {doctor}"
+        return "listed no order"
+    return f"listed an order created {from_ms(latest, account.zone).isoformat(timespec='minutes')}"
+
+
+def _has_orders_at_1(client: KaptureClient) -> bool:
+    """Return whether the account counts pages from 1, so that its first page is not at offset 0."""
+    try:
+        return bool(client.fetch(OrderQuery(), None, 1, is_control=True).keys)
+    except errors.KaptureError:
+        return False
 
 
 def missing_connection(kapture_conn_id: str) -> str:
