@@ -117,6 +117,7 @@ class KaptureOrdersTrigger(BaseTrigger):
 
     async def _outcome(self) -> ConditionMet | WaitFailed:
         polls = 0
+        has_counted = False
         while True:
             account = None
             try:
@@ -125,7 +126,8 @@ class KaptureOrdersTrigger(BaseTrigger):
                 filters = await self._filters(account)
                 # Retries must not be more frequent than polls.
                 async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
-                    while (seen := await self._count(client, filters, proves_empty=not polls)) < self.min_orders:
+                    while (seen := await self._count(client, filters, proves_empty=not has_counted)) < self.min_orders:
+                        has_counted = True
                         await self._wait(polls)
                         polls += 1
                 return ConditionMet(seen, self.window_start, self.window_end)
