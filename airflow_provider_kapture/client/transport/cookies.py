@@ -38,7 +38,9 @@ class PullCookies:
         """
         headers = email.message.Message()
         for value in set_cookie:
-            headers["Set-Cookie"] = value
+            # Others are no cookies by RFC 6265, and the two transports decode them differently.
+            if value.isascii():
+                headers["Set-Cookie"] = value
         if headers:
             request = urllib.request.Request(self._url)  # noqa: S310 - as above
             self._jar.extract_cookies(cast("http.client.HTTPResponse", _Response(headers)), request)
