@@ -55,15 +55,18 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def parse_envelope(body: bytes) -> Pairs:
-    """Return the keys and values of a JSON object, numbers as their text; of a list with one object, that object's.
+    """Return the keys and values of a JSON object, numbers as their text.
 
     :raises json.JSONDecodeError: it is none
     """
-    text = body.decode()
-    if text.lstrip()[:1] != "{":
+    if body.lstrip()[:1] != b"{":
         raise json.JSONDecodeError("No object", "", 0)
-    pairs: Pairs = json.loads(text, object_pairs_hook=list, parse_int=str, parse_float=str)
+    pairs: Pairs = _parse(body)
     return pairs
+
+
+def _parse(body: bytes) -> Any:
+    return json.loads(body.decode(), object_pairs_hook=list, parse_int=str, parse_float=str)
 
 
 def values_of(envelope: Pairs, name: str) -> list[Any]:
@@ -106,16 +109,19 @@ def texts_of(value: Any) -> Iterator[str]:
 def failure_message(body: bytes, rows_at: str) -> str:
     """Return the message of a response that holds no orders: of an envelope, or a short plain text; else nothing.
 
-    Where a text that is no message has known words of failure, those are the message.
+    Where a text that is no message has known words of failure, those are the message; of a list, nothing else is.
 
     :param body: in UTF-8
     """
     try:
-        envelope = parse_envelope(body)
+        found = _parse(body)
     except (ValueError, RecursionError):
-        text = body[: _MAX_TEXT + 1].decode(errors="replace").strip().strip('"')
-        return text if len(body) <= _MAX_TEXT and text[:1] not in ("<", "{", "[") else ""
-    return failure_message_of(envelope, rows_at)
+        found = body.decode(errors="replace")
+    if isinstance(found, list):
+        return failure_message_of(found if body.lstrip()[:1] == b"{" else [("", found)], rows_at)
+    text = str(found).strip()
+    # HTML, malformed JSON, or JSON in a text.
+    return text if len(text) <= _MAX_TEXT and text[:1] not in ("<", "{", "[") else ""
 
 
 def failure_message_of(envelope: Pairs, rows_at: str) -> str:

@@ -106,11 +106,11 @@ def _parse_ok(response: Response, account: Account, now: dt.datetime, *, has_ans
         return Page()
     if body.lstrip()[:1] == b"<" and not has_answered:
         raise login_page_error()
-    is_json = body.lstrip()[:1] in (b"{", b"[")
-    message = "" if is_json else failure_message(body, account.dialect.rows_at)
+    # An object's message has been read.
+    message = "" if body.lstrip()[:1] == b"{" else failure_message(body, account.dialect.rows_at)
     if meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages):
         raise failure_error(message, account, response.headers, now)
-    fault = find_fault(body) if is_json else None
+    fault = find_fault(body) if body.lstrip()[:1] in (b"{", b"[") else None
     if fault is None or fault.is_truncated:
         raise KaptureShapeError(f"{_UNEXPECTED} {_describe(body, account)}", path=orders.PATH)
     raise KaptureMalformedError(
