@@ -432,6 +432,58 @@ async def test_a_watcher_outlasts_a_connection_that_is_missing(
     assert await watch.stop() == []
 
 
+EMPTY_DAY = {"window_start": "2024-06-08T00:00:00+05:30", "window_end": "2024-06-09T00:00:00+05:30"}
+
+
+def proofs(kapture: Emulator) -> int:
+    """How often orders of any date were requested, which shows that dates are understood."""
+    return sum(not each.body["createStartDate"] for each in kapture.requests_seen)
+
+
+async def test_the_first_poll_proves_that_a_window_is_empty_and_no_later_one_does(
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float]
+) -> None:
+    running = asyncio.create_task(outcome(trigger(poll_interval=30, **EMPTY_DAY)))
+    while round(await request_times.get()) < 120:
+        pass
+    assert proofs(kapture) == 1
+    kapture.add_orders(1, day="2024-06-08")
+    assert (await running)[0]["status"] == "enough"
+
+
+async def test_a_poll_that_failed_has_proven_nothing(
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float]
+) -> None:
+    kapture.set(status_every=1, status=503)
+    running = asyncio.create_task(outcome(trigger(poll_interval=30, silent_fail=True, **EMPTY_DAY)))
+    for _ in range(3):
+        await request_times.get()
+    assert proofs(kapture) == 0
+    kapture.set(status_every=None)
+    reached = clock.now - clock.began
+    while await request_times.get() < reached + 120:
+        pass
+    running.cancel()
+    assert proofs(kapture) == 1
+
+
+async def test_a_window_that_cannot_be_empty_ends_the_wait(kapture: Emulator, clock: Clock) -> None:
+    kapture.set(date_format="%d-%m-%Y", lenient_dates=True)
+    [payload] = await outcome(trigger(**EMPTY_DAY))
+    assert (payload["status"], payload["error"]) == ("failed", "KaptureDialectError")
+    assert "`kapture doctor CONN_ID`" in payload["message"]
+
+
+async def test_a_watcher_says_nothing_of_emptiness_and_proves_none(
+    kapture: Emulator, request_times: asyncio.Queue[float]
+) -> None:
+    kapture.set(date_format="%d-%m-%Y", lenient_dates=True)
+    watch = Watch(request_times)
+    await watch.polls(8)
+    assert await watch.stop() == []
+    assert proofs(kapture) == 0
+
+
 def test_a_watcher_is_plain_data() -> None:
     watching = KaptureOrdersEventTrigger(filters={"statusStr": "AP"}, poll_interval=0)
     assert again(watching).serialize() == watching.serialize()
