@@ -1,4 +1,8 @@
-"""What the connection form shows: one table for every version of Airflow. Pure data, importable before Airflow is."""
+"""The connection form, for every version of Airflow. Importable without Airflow.
+
+The fields' labels and help texts are in `client/config/table.py`; the hook hands the form to Airflow before 3.2, and
+`get_provider_info.py` to later versions.
+"""
 
 from typing import Any
 
@@ -7,16 +11,16 @@ from airflow_provider_kapture.client.config.table import SETTINGS, Setting
 CONNECTION_TYPE = "kapture"
 
 
-# The settings that most accounts need; the others are pasted into Extra JSON.
+# Settings that most accounts need; the others are pasted into Extra JSON.
 FIELDS = tuple(setting for setting in SETTINGS if setting.in_form)
 
 HIDDEN_FIELDS = ["schema"]
 LABELS = {"host": "Subdomain", "login": "User", "password": "Password"}
 PLACEHOLDERS = {
     "host": "acme, or acme.kapturecrm.com, or https://kapture.acme.in",
-    "login": "The user of the Pull Order API; empty if Kapture issued a key or token",
-    "password": "The password of the user, or the key or token that Kapture issued",
-    # Airflow 3.3 tests a stored connection only where its port is filled in.
+    "login": "reader; empty for a key or token",
+    "password": "the password, or the key or token that Kapture issued",
+    # Airflow 3.3 sends port 0 when it tests a connection without a port, and rejects that.
     "port": "443",
 }
 
@@ -35,7 +39,7 @@ def _conn_field(field: Setting) -> dict[str, Any]:
 
 
 def get_conn_fields() -> dict[str, dict[str, Any]]:
-    """Tell the form's fields the way `get_provider_info` does, which Airflow reads since 3.2."""
+    """Return the form's fields in the format of `get_provider_info`, which Airflow reads since 3.2."""
     return {field.key: _conn_field(field) for field in FIELDS}
 
 
@@ -45,13 +49,13 @@ def _widget(field: Setting) -> Any:
     from wtforms import IntegerField, StringField
     from wtforms.validators import NumberRange, Optional, any_of
 
-    # Optional comes first even on a required field: Airflow 2 checks the fields of every connection type at once.
+    # Optional comes first even on a required field: Airflow 2 validates the fields of every connection type together.
     validators: list[Any] = [Optional()]
     if field.choices:
         validators.append(any_of(list(field.choices)))
     if field.type == "integer":
         validators.append(NumberRange(min=field.minimum, max=field.maximum))
-    # Airflow takes no other fields than these two, passwords and booleans.
+    # Airflow supports only these two, password fields and booleans.
     field_class = IntegerField if field.type == "integer" else StringField
     return field_class(
         lazy_gettext(field.label), validators=validators, description=field.help_text, widget=BS3TextFieldWidget()
@@ -59,15 +63,15 @@ def _widget(field: Setting) -> Any:
 
 
 def get_connection_form_widgets() -> dict[str, Any]:
-    """Build the form's fields for Airflow before 3.2, which asks the hook for them.
+    """Return the form's fields as widgets, for Airflow before 3.2, which gets them from the hook.
 
-    :raises ImportError: where wtforms or Flask-AppBuilder is missing; Airflow then shows no form
+    :raises ImportError: wtforms or Flask-AppBuilder is missing; Airflow then shows no form
     """
     return {field.key: _widget(field) for field in FIELDS}
 
 
 def get_ui_field_behaviour() -> dict[str, Any]:
-    """Tell which of Airflow's own fields are hidden or renamed, and the examples, for Airflow before 3.2."""
+    """Return the hidden and renamed fields of Airflow and the placeholders, for Airflow before 3.2."""
     return {
         "hidden_fields": HIDDEN_FIELDS,
         "relabeling": LABELS,

@@ -1,4 +1,7 @@
-"""Every key of the connection's extra: its type, its help text and where it is shown. Values are read in parsers.py."""
+"""The keys of the connection's extra as people see them: label, help text, limits, and whether the form shows them.
+
+Values are parsed in `parsers.py`; types and defaults for the program are in `settings.py`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,16 @@ from typing import NamedTuple
 class Setting(NamedTuple):
     """One key of the connection's extra.
 
-    An untouched field of the form is left out or stored as an empty string; both mean the default, which the help text
-    gives.
+    The form leaves out an untouched field or stores an empty string. Both mean the default, which the help text states.
 
-    :param key: the key in the connection's extra
-    :param label: its name in the form
-    :param help_text: what it means, with its unit and its default
-    :param type: the JSON type of its value
-    :param choices: the values it may have, all of them where empty
-    :param minimum: the least number it may be
-    :param maximum: the greatest number it may be
-    :param placeholder: an example
+    :param key: key in the connection's extra
+    :param label: name in the form
+    :param help_text: meaning, with an example, the unit and the default
+    :param type: JSON type of the value
+    :param choices: allowed values; empty for any
+    :param minimum: lowest allowed number
+    :param maximum: highest allowed number
+    :param placeholder: example in the empty field
     :param required: whether a connection without it is an error
     :param in_form: whether the connection form has a field for it; the others are pasted into Extra JSON
     """
@@ -39,7 +41,7 @@ SETTINGS = (
     Setting(
         "cm_id",
         "Account id (cmId)",
-        "The number of your Kapture account, sent as cmId with each request. Kapture's support tells it.",
+        "Id of your Kapture account, sent as cmId with each request, such as 1000298. Ask Kapture's support for it.",
         type="integer",
         minimum=1,
         placeholder="1000298",
@@ -49,8 +51,8 @@ SETTINGS = (
     Setting(
         "auth",
         "Kind of credentials",
-        "basic (login and password), token (sent after Basic as it is) or key (an issued key). Default: derived; basic "
-        "with both fields, with one of them token where it is base64, else key.",
+        "basic: login and password. key: an issued key, such as 48 letters and digits, in Password; leave User empty. "
+        "token: an encoded key, often ending in =, in Password. Default: derived from the fields that are filled in.",
         choices=("basic", "token", "key"),
         placeholder="key",
         in_form=True,
@@ -58,41 +60,43 @@ SETTINGS = (
     Setting(
         "headers",
         "More headers",
-        "A JSON object of headers for every request; {token} and {password} stand for the credentials. Default: {}.",
+        'More headers for every request, a JSON object, such as {"x-api-key": "{token}"}. {token} and {password} are '
+        "replaced by the credentials. Default: {}.",
         type="object",
         placeholder='{"x-api-key": "{token}"}',
     ),
     Setting(
         "timezone",
         "Time zone of the account",
-        "IANA name of the time zone in which Kapture reads and writes your account's dates. Default: Asia/Kolkata.",
+        "Time zone of your account's dates, an IANA name such as Asia/Dubai. Default: Asia/Kolkata.",
         placeholder="Asia/Kolkata",
         in_form=True,
     ),
     Setting(
         "http_method",
         "HTTP method",
-        "How orders are asked for. Default: POST.",
+        "HTTP method of the request, such as GET. Default: POST.",
         choices=("POST", "GET"),
         placeholder="POST",
     ),
     Setting(
         "date_format",
         "Date format",
-        "How dates are written in a request, as strftime writes it. Default: %Y-%m-%d.",
+        "Date format of the request (strftime), such as %d/%m/%Y for 08/05/2024. Default: %Y-%m-%d.",
         placeholder="%Y-%m-%d",
     ),
     Setting(
         "end_date",
         "End date is",
-        "Whether the orders of createEndDate's own day are part of the answer. Default: inclusive.",
+        "Whether the response contains the orders of the end date itself. With exclusive, a request from 8 to 9 May "
+        "returns the orders of 8 May. Default: inclusive.",
         choices=("inclusive", "exclusive"),
         placeholder="inclusive",
     ),
     Setting(
         "max_days_per_request",
         "Widest range (days)",
-        "The most days that one request asks for. Default: 1.",
+        "The most days that one request covers, such as 7. Default: 1.",
         type="integer",
         minimum=1,
         placeholder="1",
@@ -100,14 +104,15 @@ SETTINGS = (
     Setting(
         "control_day",
         "Control day",
-        "A past day that has orders, for accounts where none can be found by a query. Default: none.",
+        "A past day that has orders, such as 2024-05-08. It proves that windows without orders are empty, for accounts "
+        "where a query finds no such day. Default: none.",
         placeholder="2024-05-08",
     ),
     Setting(
         "paging",
         "Offset counts",
-        "What the account's offset counts: rows, pages from 0, pages from 1, or none (every response holds all orders "
-        "of the days). Default: rows.",
+        "What offset counts: rows, pages (numbered from 0) or pages_from_1. The second page of 500 orders is at 500, 1 "
+        "or 2. none: every response contains all orders of the requested days. Default: rows.",
         choices=("rows", "pages", "pages_from_1", "none"),
         placeholder="rows",
         in_form=True,
@@ -115,7 +120,7 @@ SETTINGS = (
     Setting(
         "page_size",
         "Page size (orders)",
-        "The limit that each request asks for, from 2 to 10,000. Fewer may come back. Default: 500.",
+        "The limit of each request, from 2 to 10,000, such as 100. The account may return fewer. Default: 500.",
         type="integer",
         minimum=2,
         maximum=10_000,
@@ -124,8 +129,8 @@ SETTINGS = (
     ),
     Setting(
         "max_concurrency",
-        "Pages in flight",
-        "The most pages that one pull asks for at the same time, from 1 to 32. Default: 4.",
+        "Concurrent requests",
+        "The most concurrent requests of one pull, from 1 to 32, such as 2 for a slow account. Default: 4.",
         type="integer",
         minimum=1,
         maximum=32,
@@ -135,7 +140,7 @@ SETTINGS = (
     Setting(
         "requests_per_second",
         "Requests per second",
-        "The ceiling of one pull, a number above 0. Default: none.",
+        "Rate limit of one pull, a number above 0, such as 5 or 0.5. Default: none.",
         type="number",
         minimum=0,
         placeholder="5",
@@ -144,7 +149,7 @@ SETTINGS = (
     Setting(
         "connect_timeout",
         "Connect time-out (seconds)",
-        "The longest wait for a connection. Default: 10.",
+        "Seconds until a connection must be established, such as 5. Default: 10.",
         type="number",
         minimum=0,
         placeholder="10",
@@ -152,7 +157,7 @@ SETTINGS = (
     Setting(
         "read_timeout",
         "Read time-out (seconds)",
-        "The longest wait for the next bytes of an answer. Default: 60.",
+        "Seconds without a byte of the response until a request fails, such as 120. Default: 60.",
         type="number",
         minimum=0,
         placeholder="60",
@@ -160,7 +165,7 @@ SETTINGS = (
     Setting(
         "retry_budget",
         "Retry budget (seconds)",
-        "The total time spent on retries of one page before the pull fails. Default: 600.",
+        "Seconds of retries of one page until the pull fails, such as 1800. Default: 600.",
         type="number",
         minimum=0,
         placeholder="600",
@@ -168,7 +173,7 @@ SETTINGS = (
     Setting(
         "max_response_bytes",
         "Largest page (bytes)",
-        "The most bytes that one page may unpack to. Default: 67108864, which is 64 MiB.",
+        "The largest decompressed response, such as 134217728 (128 MiB). Default: 67108864 (64 MiB).",
         type="integer",
         minimum=1,
         placeholder="67108864",
@@ -176,48 +181,50 @@ SETTINGS = (
     Setting(
         "verify",
         "Verify TLS",
-        "true, false, or the path of a CA bundle on the workers. Default: true.",
+        "true, false, or the path of a CA bundle on the workers, such as /etc/ssl/proxy.pem. Default: true.",
         placeholder="true",
     ),
     Setting(
         "default_body",
         "Default body",
-        'A JSON object, merged into the body of each request. Default: {"viewId": "2"}.',
+        'Keys for the body of each request, an object such as {"viewId": "2", "zoneIdStr": "7"}. null leaves a key '
+        'out. Default: {"viewId": "2"}.',
         type="object",
         placeholder='{"viewId": "2"}',
     ),
     Setting(
         "body_format",
         "Body is",
-        "Whether the body is the JSON object, or a list that holds it. Default: object.",
+        'Request body: object, such as {"cmId": 1}, or list, such as [{"cmId": 1}]. Default: object.',
         choices=("object", "list"),
         placeholder="object",
     ),
     Setting(
         "rows_at",
         "Orders are at",
-        "The dotted path of the list of orders in a response; empty if the response is the list. Default: "
-        "order_details.",
+        "Path of the list of orders in a response, such as response.orders; empty if the response is the list. "
+        "Default: order_details.",
         placeholder="order_details",
     ),
     Setting(
         "empty_messages",
         "Messages that mean no orders",
-        "Kapture's own messages that stand for an empty answer, a list of strings. Default: an empty list.",
+        'Messages of Kapture that mean "no orders", a list of strings, such as ["No orders found"]. Default: [].',
         type="array",
         placeholder='["No orders found"]',
     ),
     Setting(
         "empty_answers",
         "Responses that mean no orders",
-        "A list of objects; a response that has every key of one of them means that there are no orders. Default: [].",
+        'Responses that mean "no orders", a list of objects, such as [{"status": 404, "message": "No data found"}]. A '
+        "response matches if it has every key and value of one object. Default: [].",
         type="array",
         placeholder='[{"status": 404, "message": "No data found"}]',
     ),
     Setting(
         "busy_messages",
         "Messages of a busy server",
-        "Kapture's own messages that mean too many requests, under any status. Default: [].",
+        'Messages of Kapture that mean "too many requests", a list of strings, such as ["Please wait"]. Default: [].',
         type="array",
         placeholder='["Please wait"]',
     ),
