@@ -57,7 +57,7 @@ ANSWERS = {
     "a page for people": ({"verbatim": "<html>Sign in</html>"}, "HTML"),
     "another JSON": ({"verbatim": '{"orders": []}'}, "claims no success"),
     "refused as such": ({"status_every": 1, "status": 400}, "refused the request with 400"),
-    "too slow": ({"latency": 30}, "did not answer in time"),
+    "too slow": ({"latency": 30}, "did not respond in time"),
 }
 
 
@@ -86,7 +86,7 @@ def test_what_never_reached_kapture(kapture, press):
         press(host=f"http://127.0.0.1:{closed_port()}")[1],
         press(host=f"https://127.0.0.1:{kapture.port}")[1],
     ]
-    for message, expected in zip(messages, ("can't be resolved", "refused the connection", "TLS"), strict=True):
+    for message, expected in zip(messages, ("cannot be resolved", "refused the connection", "TLS"), strict=True):
         assert expected in message
     assert kapture.stats()["requests"] == 0
 

@@ -1,4 +1,4 @@
-"""aiohttp on the way to one account: what it sends, whom it trusts, and how long it waits."""
+"""Send requests to one account with aiohttp, for triggers. `requests_transport.py` is the same for worker threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_kapture.client.api.request import request_headers
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.transport.cookies import PullCookies
 from airflow_provider_kapture.client.transport.decompress import BoundedDecompressor
-from airflow_provider_kapture.client.transport.environment import Proxy, proxy_for, trust
+from airflow_provider_kapture.client.transport.environment import Proxy, proxy_for, ssl_context
 from airflow_provider_kapture.client.transport.lookups import Lookups
 from airflow_provider_kapture.client.transport.network_errors import (
     CHUNK_SIZE,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AiohttpTransport:
-    """A session with one account, and the proxy on the way to it."""
+    """An HTTP session with one account, and its proxy."""
 
     account: Account
     session: aiohttp.ClientSession
@@ -38,12 +38,12 @@ class AiohttpTransport:
 
     @classmethod
     async def open(cls, account: Account) -> Self:
-        """A line to an account.
+        """Return a transport to an account.
 
-        :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
+        :raises KaptureSettingsError: the environment names an unusable proxy or CA bundle
         """
         if "aiohttp" not in sys.modules or account.origin.startswith("https://"):
-            # In a thread: what is imported or read for the first time would block the event loop.
+            # In a thread: the first import of aiohttp and reading a CA bundle would block the event loop.
             trusted, proxy = await asyncio.to_thread(_environment, account)
         else:
             trusted, proxy = _environment(account)
@@ -51,9 +51,9 @@ class AiohttpTransport:
 
         dialect = account.dialect
         session = aiohttp.ClientSession(
-            # The pool sets no limit: the flow does. Names are resolved as requests has it, by the system.
+            # No limit here: the throttle limits requests. Names are resolved by the system, as with requests.
             connector=aiohttp.TCPConnector(limit=0, ssl=trusted, resolver=aiohttp.ThreadedResolver()),
-            # Cookies belong to a pull, and a session may serve several.
+            # Cookies belong to one pull, and a session may serve several.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(
                 total=TOTAL_TIMEOUT_FACTOR * dialect.read_timeout,
@@ -68,9 +68,9 @@ class AiohttpTransport:
         """Send one request; return the complete response to it.
 
         :param cookies: those of the pull that the request belongs to
-        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
-        :raises KaptureTransportError: no whole answer came
-        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        :param max_bytes: largest decompressed response; ``max_response_bytes`` if None
+        :raises KaptureTransportError: there was no complete response
+        :raises KaptureShapeError: the response has another encoding than requested, or is too large
         """
         import aiohttp
 
@@ -85,7 +85,7 @@ class AiohttpTransport:
                 proxy_headers=self.proxy.headers if self.proxy else None,
                 allow_redirects=False,
             ) as response:
-                # As requests reads what comes twice: one value, with commas.
+                # As in requests: a repeated header is one value, with commas.
                 headers = {name: ", ".join(response.headers.getall(name)) for name in response.headers}
                 encoding = headers.get("Content-Encoding", "")
                 decompressor = BoundedDecompressor(encoding, max_bytes or dialect.max_response_bytes)
@@ -96,19 +96,19 @@ class AiohttpTransport:
                     cookies.keep(response.headers.getall("Set-Cookie", []))
                 return Response(response.status, headers, decompressor.finish())
         except (aiohttp.ClientError, OSError) as error:
-            # What aiohttp raises for a connection or a read that takes too long is a class of its own, and an OSError.
+            # aiohttp raises TimeoutError itself for the total time-out, and subclasses of it for connect and read.
             cause = ResponseTooSlowError() if type(error) is TimeoutError else error
-            failure = self.lookups.judge(transport_error(self.account, cause))
-        # Raised out here: an exception of the library's holds what was sent.
+            failure = self.lookups.classify(transport_error(self.account, cause))
+        # Raised outside of the handler: the library's exception, as the cause, would expose the request.
         raise failure
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         await self.session.close()
 
 
 def _environment(account: Account) -> tuple[ssl.SSLContext | bool, Proxy | None]:
-    """What this machine says of whom to trust and of which proxy to take."""
-    import aiohttp  # noqa: F401 - so that it is there
+    """Return the CA bundle and the proxy of this machine's environment."""
+    import aiohttp  # noqa: F401 - imports it in this thread
 
-    return trust(account), proxy_for(account)
+    return ssl_context(account), proxy_for(account)

@@ -1,4 +1,4 @@
-"""The cookies of one pull: kept in memory, returned to the origin that set them, gone with the pull."""
+"""The cookies of one pull, in memory: returned to the origin that set them, and discarded with the pull."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_provider_kapture.client import orders
 
 
 class PullCookies:
-    """What Kapture set during a pull, so that a load balancer keeps the pull on one node.
+    """Cookies that Kapture sets during a pull, so that a load balancer keeps the pull on one node.
 
     Safe for use by several threads.
 
@@ -21,20 +21,20 @@ class PullCookies:
 
     def __init__(self, origin: str) -> None:
         self._url = origin + orders.PATH
-        # Plain http goes to loopback addresses only, where a test server may set what is meant for https.
+        # Plain http is used with loopback addresses only, where a test server may set cookies marked Secure.
         policy = http.cookiejar.DefaultCookiePolicy(secure_protocols=("https", "http"))
         self._jar = http.cookiejar.CookieJar(policy)
 
     def header(self) -> Mapping[str, str]:
-        """Return the ``Cookie`` header of the next request; no header where there is nothing to return."""
+        """Return the ``Cookie`` header of the next request, or no header if there are no cookies."""
         request = urllib.request.Request(self._url)  # noqa: S310 - it is not opened, and the scheme was checked
         self._jar.add_cookie_header(request)
         return dict(request.header_items())
 
     def keep(self, set_cookie: Iterable[str]) -> None:
-        """Keep the cookies of a response.
+        """Store the cookies of a response.
 
-        :param set_cookie: the values of its ``Set-Cookie`` headers
+        :param set_cookie: values of its ``Set-Cookie`` headers
         """
         headers = email.message.Message()
         for value in set_cookie:
@@ -47,7 +47,7 @@ class PullCookies:
 
 
 class _Response:
-    """What the standard library's jar reads from a response."""
+    """The part of a response that the standard library's cookie jar reads."""
 
     def __init__(self, headers: email.message.Message) -> None:
         self._headers = headers

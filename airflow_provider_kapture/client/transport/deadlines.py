@@ -1,4 +1,7 @@
-"""Responses of requests that must be complete within a time limit."""
+"""A time limit for whole responses, for requests.
+
+requests and urllib3 limit only the wait for the next bytes. aiohttp has a total time-out of its own.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,25 @@ from airflow_provider_kapture.client.transport.network_errors import TOTAL_TIMEO
 
 
 class BoundedResponse(http.client.HTTPResponse):
-    """An answer that must have come whole by its time."""
+    """A response that must be complete within a time limit."""
 
     def __init__(self, sock: socket.socket, *args: Any, **settings: Any) -> None:
         super().__init__(sock, *args, **settings)
-        longest = sock.gettimeout()
-        if longest is not None:
-            self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), TOTAL_TIMEOUT_FACTOR * longest))
+        read_timeout = sock.gettimeout()
+        if read_timeout is not None:
+            self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), TOTAL_TIMEOUT_FACTOR * read_timeout))
 
     def begin(self) -> None:
         super().begin()
-        # What is no header hides those behind it; urllib3 would go on without them, and log what it is.
+        # After an invalid header line, urllib3 ignores the other headers and logs the line, which may be secret.
         if self.msg.defects or self.msg.get_payload():
-            raise http.client.HTTPException("headers that are none")
+            raise http.client.HTTPException("invalid headers")
         if not all(each.strip().isdecimal() for each in self.msg.get_all("Content-Length", ())):
-            raise http.client.HTTPException("a Content-Length that is none")
+            raise http.client.HTTPException("invalid Content-Length")
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads on until its time is up; each read is itself bounded by the socket's time-out."""
+    """Reader with a deadline; the socket's time-out limits each single read."""
 
     def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
         self._raw = raw

@@ -1,4 +1,4 @@
-"""A body as it comes off the wire, with a ceiling on what it may unpack to."""
+"""Decompress response bodies up to a size limit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import zlib
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.errors import KaptureOversizeError, KaptureShapeError, KaptureTransportError
 
-# What an empty gzip file takes, and how many of them may stand one behind another.
+# Bytes of an empty gzip member, and the most members in one body.
 _GZIP_OVERHEAD = 64
 _MAX_MEMBERS = 1_000
 
 
 class BoundedDecompressor:
-    """Feed it the wire's chunks; :meth:`finish` gives the body.
+    """Decompressor that is fed the chunks of a body; :meth:`finish` returns the body.
 
-    :param encoding: the answer's Content-Encoding
-    :param limit: the connection's ``max_response_bytes``
+    :param encoding: the response's Content-Encoding
+    :param limit: largest decompressed body, in bytes
     """
 
     def __init__(self, encoding: str, limit: int) -> None:
@@ -28,20 +28,22 @@ class BoundedDecompressor:
         encoding = encoding.strip().lower()
         if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             raise KaptureShapeError(
-                "Kapture answered in a Content-Encoding other than gzip, which was asked for", path=orders.PATH
+                "Kapture returned another Content-Encoding than the requested gzip; check for a proxy that compresses "
+                "responses",
+                path=orders.PATH,
             )
         self._inflater = None if encoding in {"", "identity"} else zlib.decompressobj(wbits=47)
 
     def feed(self, chunk: bytes) -> None:
-        """Take a chunk.
+        """Decompress a chunk.
 
-        :raises KaptureOversizeError: more than the limit
-        :raises KaptureTransportError: not the encoding that was declared
+        :raises KaptureOversizeError: the body exceeds the limit
+        :raises KaptureTransportError: the body is not in its declared encoding
         """
         if self._inflater is None:
             self._append(chunk)
             return
-        # What unpacks to little or nothing may be as endless as what unpacks to too much.
+        # Compressed bytes are limited too: an endless body may decompress to nothing.
         self._received += len(chunk)
         if self._received > 2 * self._limit + _GZIP_OVERHEAD:
             raise self._oversize()
@@ -49,7 +51,7 @@ class BoundedDecompressor:
             try:
                 decompressed = self._inflater.decompress(chunk, self._limit - self._size + 1)
             except zlib.error:
-                raise KaptureTransportError("The answer is not in the encoding that it declares") from None
+                raise KaptureTransportError("The response is not in its declared Content-Encoding") from None
             self._append(decompressed)
             chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
             if self._inflater.eof and chunk:
@@ -59,12 +61,12 @@ class BoundedDecompressor:
                 self._inflater = zlib.decompressobj(wbits=47)
 
     def finish(self) -> bytes:
-        """The whole body.
+        """Return the whole body.
 
-        :raises KaptureTransportError: it was cut short
+        :raises KaptureTransportError: the body is truncated
         """
         if self._inflater is not None and self._size and not self._inflater.eof:
-            raise KaptureTransportError("The answer was cut short")
+            raise KaptureTransportError("The response was truncated")
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     def _append(self, chunk: bytes) -> None:
@@ -75,6 +77,7 @@ class BoundedDecompressor:
 
     def _oversize(self) -> KaptureOversizeError:
         return KaptureOversizeError(
-            f"A page unpacks to more than {self._limit} bytes: lower `page_size`, or raise `max_response_bytes`",
+            f"A response is larger than {self._limit} bytes when decompressed; reduce `page_size` or raise "
+            "`max_response_bytes`",
             path=orders.PATH,
         )

@@ -1,4 +1,7 @@
-"""What this machine says of whom to trust and which proxy to take: read once, and checked before the first request."""
+"""Proxy and CA bundle from the connection and this machine's environment, checked before the first request.
+
+Both transports use this module, so that an account works in workers and in triggerers alike.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,16 @@ from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
-# How OpenSSL finds a certificate in a directory.
+# Names by which OpenSSL finds certificates in a directory.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy, and the header that it wants.
+    """A proxy and its credentials.
 
-    :ivar url: without credentials
-    :ivar headers: of the request for a tunnel
+    :ivar url: URL without credentials
+    :ivar headers: headers of the CONNECT request, with the credentials
     """
 
     url: str
@@ -32,11 +35,11 @@ class Proxy:
 
 
 def proxy_for(account: Account) -> Proxy | None:
-    """The proxy that the environment names for the account.
+    """Return the proxy that the environment names for the account, or None.
 
-    None for plain HTTP, which goes to this machine alone: a proxy would be told the password.
+    None for plain HTTP, which is used for this machine only: the password would pass the proxy unencrypted.
 
-    :raises KaptureSettingsError: it is malformed, or one that only some of the transports could use
+    :raises KaptureSettingsError: the proxy's URL is malformed, or of a kind that a transport does not support
     """
     import requests.utils
 
@@ -46,17 +49,17 @@ def proxy_for(account: Account) -> Proxy | None:
     if not named:
         return None
     named = named.strip()
-    parts = _parts_of(named if "://" in named else f"http://{named}")
+    parts = _split_url(named if "://" in named else f"http://{named}")
     if parts is None:
-        # Not shown: it may hold a password.
+        # The URL is not shown, because it may contain a password.
         raise KaptureSettingsError(
-            "The environment (HTTPS_PROXY or ALL_PROXY) names a proxy that is not a URL such as "
-            "http://user:password@host:port: correct it, with special characters of the password percent-encoded"
+            "The proxy in the environment (HTTPS_PROXY or ALL_PROXY) is not a URL such "
+            "as http://user:password@host:port; correct it, and percent-encode special characters of the password"
         )
     if parts.scheme not in {"http", "https"}:
         raise KaptureSettingsError(
-            "The environment (HTTPS_PROXY or ALL_PROXY) names a proxy that is not an HTTP proxy: set an http:// one, "
-            f"or put {account.host} into NO_PROXY"
+            "The proxy in the environment (HTTPS_PROXY or ALL_PROXY) is not an HTTP proxy; set an http:// proxy, or "
+            f"add {account.host} to NO_PROXY"
         )
     host = (parts.hostname or "").encode("idna").decode()
     host = f"[{host}]" if ":" in host else host
@@ -64,8 +67,8 @@ def proxy_for(account: Account) -> Proxy | None:
     return Proxy(f"{parts.scheme}://{host}:{port}", _headers(parts))
 
 
-def _parts_of(url: str) -> SplitResult | None:
-    """The parts of a proxy's URL; none where a transport would not take it."""
+def _split_url(url: str) -> SplitResult | None:
+    """Return the parts of a proxy's URL, or None if a transport would reject it."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
@@ -78,16 +81,16 @@ def _parts_of(url: str) -> SplitResult | None:
 def _headers(parts: SplitResult) -> dict[str, str]:
     if not parts.username and not parts.password:
         return {}
-    # As curl sends it: the bytes as they are, so that what is outside ASCII is UTF-8.
+    # As curl does: the bytes are sent unchanged, so that non-ASCII characters are UTF-8.
     pair = ((each or "").encode("utf-8", "surrogateescape") for each in (parts.username, parts.password))
     credentials = b":".join(map(unquote_to_bytes, pair))
     return {"Proxy-Authorization": "Basic " + base64.b64encode(credentials).decode()}
 
 
 def ca_bundle(account: Account) -> str | bool:
-    """The CA bundle, a file or a directory, that certificates are held against; false for none.
+    """Return the path of the CA bundle, a file or a directory, that certificates are verified with; False for none.
 
-    :raises KaptureSettingsError: it is not there, or is none
+    :raises KaptureSettingsError: the bundle does not exist or is unusable
     """
     import requests.utils
 
@@ -96,38 +99,40 @@ def ca_bundle(account: Account) -> str | bool:
         return verify is not False
     environment = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     path = verify if isinstance(verify, str) else environment or requests.utils.DEFAULT_CA_BUNDLE_PATH
-    _context_at(path)
+    _load_context(path)
     return path
 
 
-def trust(account: Account) -> ssl.SSLContext | bool:
-    """The same as :func:`ca_bundle`, read: the same account must work in a worker and in a triggerer.
+def ssl_context(account: Account) -> ssl.SSLContext | bool:
+    """Return the SSL context with the CA bundle of :func:`ca_bundle`; False for no verification.
 
-    :raises KaptureSettingsError: it is not there, or is none
+    :raises KaptureSettingsError: the bundle does not exist or is unusable
     """
-    trusted = ca_bundle(account)
-    return trusted if isinstance(trusted, bool) else _context_at(trusted)
+    bundle = ca_bundle(account)
+    return bundle if isinstance(bundle, bool) else _load_context(bundle)
 
 
-def _context_at(name: str) -> ssl.SSLContext:
-    named = "which connection extra `verify`, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names"
+def _load_context(name: str) -> ssl.SSLContext:
+    source = "set by connection extra `verify`, REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
     try:
         path = Path(name)
         context = _read(path, path.stat().st_mtime_ns)
     except (FileNotFoundError, NotADirectoryError):
-        raise KaptureSettingsError(f"There is no CA bundle at {name!r}, {named}") from None
-    except (OSError, ValueError) as error:
-        why = (not isinstance(error, ssl.SSLError) and getattr(error, "strerror", None)) or "no certificate in PEM"
         raise KaptureSettingsError(
-            f"{name!r:.200}, {named}, cannot be used as a CA bundle ({why}): it must be a readable file of PEM "
-            "certificates, or a directory of them that `openssl rehash` has prepared"
+            f"CA bundle not found: {name!r} ({source}); correct the path, or install the bundle on each worker"
+        ) from None
+    except (OSError, ValueError) as error:
+        why = (not isinstance(error, ssl.SSLError) and getattr(error, "strerror", None)) or "no PEM certificate"
+        raise KaptureSettingsError(
+            f"{name!r:.200} ({source}) cannot be used as a CA bundle ({why}); it must be a readable file of PEM "
+            "certificates, or a directory that `openssl rehash` has prepared"
         ) from None
     return context
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed: int) -> ssl.SSLContext:  # noqa: ARG001 - what changed on disk is read again
-    """One for all clients: to read a bundle takes tens of milliseconds and megabytes, and a triggerer has many."""
+def _read(path: Path, changed: int) -> ssl.SSLContext:  # noqa: ARG001 - a changed bundle is read again
+    """Read a CA bundle. Cached: this takes tens of milliseconds and megabytes, and a triggerer has many clients."""
     if path.is_dir():
         if not any(_HASHED.fullmatch(each.name) for each in path.iterdir()):
             raise ValueError

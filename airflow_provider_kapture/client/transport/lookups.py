@@ -1,4 +1,4 @@
-"""Whether a host whose name is not found does not exist, or is only not found for now."""
+"""Distinguish a host name that does not exist from one that is not found for a moment."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 from airflow_provider_kapture.client.errors import KaptureTransportError, KaptureUnknownHostError
 
-# Name servers deny a name for moments, too: while they start, or while a network changes.
+# Name servers also deny an existing name for moments, while they start or a network changes.
 LOOKUPS = 3
 SECONDS = 10.0
 
 
 class Lookups:
-    """The lookups of a client's host until its first answer.
+    """Failed lookups of a client's host before its first response.
 
-    :param host: whose name is looked up
-    :param clock: tells seconds
+    :param host: host name
+    :param clock: returns monotonic seconds
     """
 
     def __init__(self, host: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,11 +27,11 @@ class Lookups:
         self._since = 0.0
 
     def answered(self) -> None:
-        """An answer came: the host exists, whatever its lookups say later."""
+        """Record a response: the host exists, even if later lookups fail."""
         self._is_answered = True
 
-    def judge(self, error: KaptureTransportError) -> KaptureTransportError:
-        """The error of a request, or the permanent one that it has become."""
+    def classify(self, error: KaptureTransportError) -> KaptureTransportError:
+        """Return the error of a request, or a permanent one once the host counts as unknown."""
         if self._is_answered or error.reason != "name":
             self._failed = 0
             return error
@@ -42,5 +42,5 @@ class Lookups:
         if self._failed < LOOKUPS or now - self._since < SECONDS:
             return error
         return KaptureUnknownHostError(
-            f"There is no host named {self._host}: check the connection's host (the subdomain)"
+            f"The host {self._host} does not exist; check the connection's `host` (the subdomain)"
         )

@@ -1,7 +1,7 @@
-"""requests on the way to one account: within time whatever the other side does, and broken off at once.
+"""Send requests to one account with requests, for worker threads: with a total time limit, and cancellable.
 
-Of its own, neither requests nor the standard library below it bounds how long an answer may take: each byte starts
-their time-out anew, in the status line, the headers and the trailers as much as in the body.
+requests and the standard library limit only the wait for the next byte, in the status line, headers and trailers as
+well as in the body; `deadlines.py` limits the whole response. `aiohttp_transport.py` is the same for triggers.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from airflow_provider_kapture.client.transport.network_errors import CHUNK_SIZE,
 
 
 class RequestsTransport:
-    """A session with one account, and what all its requests have in common, so that it is worked out once.
+    """An HTTP session with one account, and what its requests have in common.
 
-    :param account: where, who and the account's dialect
-    :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
+    :param account: origin, credentials and dialect of the account
+    :raises KaptureSettingsError: the environment names an unusable proxy or CA bundle
     """
 
     def __init__(self, account: Account) -> None:
@@ -43,7 +43,7 @@ class RequestsTransport:
         self._sockets = _Sockets()
         self._lookups = Lookups(account.host)
         self._session = requests.Session()
-        # The environment's say is taken here, once; and a netrc file has none.
+        # The proxy and the CA bundle are set below; requests must not also read a netrc file.
         self._session.trust_env = False
         proxy = proxy_for(account)
         for scheme in ("https://", "http://"):
@@ -65,9 +65,9 @@ class RequestsTransport:
         """Send one request; return the complete response to it.
 
         :param cookies: those of the pull that the request belongs to
-        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
-        :raises KaptureTransportError: no whole answer came
-        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        :param max_bytes: largest decompressed response; ``max_response_bytes`` if None
+        :raises KaptureTransportError: there was no complete response
+        :raises KaptureShapeError: the response has another encoding than requested, or is too large
         """
         request = self._request.copy()
         request.prepare_body(body, None)
@@ -87,18 +87,18 @@ class RequestsTransport:
             if self._sockets.are_shut:
                 failure = cancelled_error()
             else:
-                failure = self._lookups.judge(transport_error(self._account, error))
-        # Raised out here: an exception of the library's may hold what was sent.
+                failure = self._lookups.classify(transport_error(self._account, error))
+        # Raised outside of the handler: the library's exception, as the cause, would expose the request.
         raise failure
 
     def close(self) -> None:
-        """Break off what is on its way, and give the connections back."""
+        """Cancel the requests in flight, and close the connections."""
         self._sockets.shut()
         self._session.close()
 
 
 class _Sockets:
-    """The sockets of a line, to be shut from another thread than those that read from them."""
+    """The sockets of a transport, which one thread shuts down while others read from them."""
 
     def __init__(self) -> None:
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -118,12 +118,12 @@ class _Sockets:
             opened = tuple(self._open)
         for each in opened:
             with suppress(OSError):
-                # Not as a TLS socket does it: that would have the reading thread read on in the clear.
+                # Not SSLSocket.shutdown, which would make the reading thread continue without decryption.
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Connections that keep to the time that an answer may take, and that can be broken off."""
+    """Connections with a time limit for responses, which can be cancelled."""
 
     def __init__(self, sockets: _Sockets, connections: int, proxy: Proxy | None) -> None:
         self._pools = _pool_classes(sockets)
@@ -134,7 +134,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         super().init_poolmanager(*args, **settings)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
-    def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - the signature is the library's
+    def proxy_headers(self, proxy: str) -> dict[str, str]:  # noqa: ARG002 - the library's signature
         return dict(self._proxy.headers) if self._proxy else {}
 
     def proxy_manager_for(self, proxy: str, **settings: Any) -> Any:
@@ -168,7 +168,7 @@ def _pool_classes(sockets: _Sockets) -> dict[str, type[urllib3.HTTPConnectionPoo
 
 
 class _NoCookies(http.cookiejar.DefaultCookiePolicy):
-    """The session keeps no cookies: they belong to a pull, and a session may serve several."""
+    """No cookies in the session: they belong to one pull, and a session may serve several."""
 
     def set_ok(self, cookie: object, request: object) -> bool:  # noqa: ARG002 - the signature is the library's
         return False

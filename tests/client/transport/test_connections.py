@@ -159,7 +159,7 @@ class _quiet:  # noqa: N801 - stands beside pytest.warns
 @pytest.mark.parametrize("count", [count_sync, count_async])
 def test_a_bundle_that_is_gone_is_named(count: Count, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
-    with pytest.raises(KaptureSettingsError, match=r"no CA bundle at '/no/such/bundle\.pem'"):
+    with pytest.raises(KaptureSettingsError, match=r"CA bundle not found: '/no/such/bundle\.pem'"):
         count(make_account("https://127.0.0.1:1"))
 
 
@@ -342,7 +342,7 @@ def test_credentials_of_a_proxy_are_sent_as_curl_sends_them_and_a_407_is_named(
         error = failure_of_both(make_account("https://kapture.invalid", retry_budget=30))
         assert type(error) is KaptureProxyAuthError
         assert (error.reason, error.transient, error.permanent) == ("proxy_auth", False, True)
-        assert "wants other credentials" in str(error)
+        assert "rejected its credentials" in str(error)
         header = b"Proxy-Authorization: Basic " + base64.b64encode(sent) + b"\r\n"
         assert [header in each for each in proxy.requests] == [True, True]
 

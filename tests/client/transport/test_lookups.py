@@ -32,7 +32,7 @@ def test_a_name_does_not_exist_after_three_lookups_over_ten_seconds(
     judged = []
     for now, reason in failures:  # noqa: B007 - the clock reads it
         error = KaptureTransportError("not found", reason=reason)
-        judged.append(lookups.judge(error))
+        judged.append(lookups.classify(error))
         assert judged[-1].reason == reason
     kinds = [type(each) is KaptureUnknownHostError for each in judged]
     assert kinds == [*[False] * (len(failures) - 1), is_unknown and not is_answered]
