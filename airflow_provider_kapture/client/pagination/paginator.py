@@ -561,9 +561,9 @@ class AnchoredPaginator:
         below = count_from([page.first_row + page.index_of[row] for row in page.known], self._pass.anchor.place)
         extra = below - (self._pass.anchor.key in page.known)
         is_frontier = self._pass.seen.frontier_of(self._pass.anchor.rank)[0] == self._pass.anchor.key
-        self._shifts.moved_down(
-            max(moved or 0, extra if is_frontier else 0), page.inserted_above(self._pass.anchor.key)
-        )
+        # Where orders change places, new ones below the anchor do not explain what came down from above it.
+        found = page.inserted_above(self._pass.anchor.key) if self._widest_tie else page.inserted
+        self._shifts.moved_down(max(moved or 0, extra if is_frontier else 0), found)
 
     def _estimated(self, page: LocatedPage) -> int | None:
         """Return where the anchor stands, by the last order of the page that has a rank in the same part."""
@@ -1065,11 +1065,9 @@ class AnchoredPaginator:
         is_failure = phase is Phase.CONFIRM_END and self._knowledge.shows_empty_pages
         if phase is Phase.CONFIRM_REFUSAL or not request.first_row or is_failure:
             raise refusal if self._refused is None else self._refused[2]
-        if phase is Phase.FIND_END:
+        if phase is Phase.FIND_END and self._search is not None and not self._search.is_over:
             # The end need not be known.
-            self._search = self._search or EndSearch(anchor.place, self._longest)
             self._search.is_over = True
-            self._pass.horizon = None
             self._read_on()
             return ()
         if phase in _LOOKS or phase is Phase.CONFIRM_END:

@@ -177,7 +177,7 @@ def test_what_happens_once_is_followed(change: Change, after: int, flight: int) 
     out = pull(listing, 100, flight)
     assert listing.always <= set(out)
     assert len(out) == len(set(out))
-    assert listing.requests <= 5 * 20
+    assert listing.requests <= 4 * 20
 
 
 @pytest.mark.parametrize("flight", [1, 4])
