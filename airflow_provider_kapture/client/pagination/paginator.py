@@ -74,7 +74,14 @@ from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.page import LocatedPage, distinct
 from airflow_provider_kapture.client.pagination.page_size import PageSizeEstimator
 from airflow_provider_kapture.client.pagination.requests import PageRequest, Paging, RequestQueue
-from airflow_provider_kapture.client.pagination.seen import MAX_TIE, SeenOrders, is_approximate, position_of, run_of
+from airflow_provider_kapture.client.pagination.seen import (
+    MAX_TIE,
+    SeenOrders,
+    approximate,
+    is_approximate,
+    position_of,
+    run_of,
+)
 from airflow_provider_kapture.client.pagination.shifts import Anchor, ShiftAccount, count_from
 from airflow_provider_kapture.client.pagination.spill import RankStore
 from airflow_provider_kapture.client.pagination.whole_pages import best_limit, offset_for
@@ -838,7 +845,8 @@ class AnchoredPaginator:
         fresh: Mapping[OrderKey, int] = {}
         self._follower = None
         if page.rows:
-            fresh = state.seen.add([end.rows[-1], *page.rows], {end.rows[-1]: anchor.rank})
+            # A run of its own: until the page before is confirmed, they may not follow the anchor.
+            fresh = state.seen.add([end.rows[-1], *page.rows], {end.rows[-1]: approximate(anchor.rank)})
             self._follower = (page.rows[-1], fresh[page.rows[-1]], page.last_place)
             if state.has_changed or page.first_row != end.last_place + 1:
                 if self._is_by_whole_pages:

@@ -32,6 +32,11 @@ def run_of(rank: int) -> int:
     return rank >> _RUN
 
 
+def approximate(rank: int) -> int:
+    """Return the rank of a neighbour of an order."""
+    return rank | _APPROXIMATE
+
+
 def is_approximate(rank: int) -> bool:
     """Return whether a rank is that of a neighbour."""
     return bool(rank & _APPROXIMATE)

@@ -13,6 +13,7 @@ from listing_simulator import KINDS, SimulatedListing, Simulation, changes, driv
 
 from airflow_provider_kapture.client.errors import KaptureAnswerError
 from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator, Phase, transitions
+from airflow_provider_kapture.client.pagination.requests import Paging
 
 # Pulls of a kind that may end in an error, in per cent; the kinds that are not named here always do or often may.
 MAX_ERRORS = {
@@ -57,6 +58,43 @@ def check(kind: str, pulls: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_listings_are_complete_or_an_error(kind: str) -> None:
     check(kind, 70)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        ("ties", 668),
+        ("ties as wide as a page", 11_982),
+        ("burst", 810),
+        ("burst", 10_404),
+        ("burst", 11_227),
+        ("burst", 11_229),
+        ("cut by bytes", 10_316),
+        ("cut by bytes", 10_915),
+        ("orders leave with each response", 11_388),
+        ("5 arrivals per response", 89),
+        ("5 arrivals per response", 674),
+        ("5 arrivals per response", 10_047),
+        ("10 arrivals per response", 10_021),
+    ],
+)
+def test_listings_that_were_once_misread_are_complete_or_an_error(kind: str, seed: int) -> None:
+    outcome = run(simulate(kind, seed))
+    assert outcome.kind == ("error" if kind == "ties as wide as a page" else "complete"), outcome
+
+
+@pytest.mark.parametrize("beyond", ["empty", "refused", "last"])
+@pytest.mark.parametrize("paging", ["rows", "pages", "pages_from_1"])
+@pytest.mark.parametrize("counts", ["rows", "rounded", "pages", "pages_from_1", "ignored"])
+def test_whatever_offset_counts_and_is_told_to_count_nothing_is_lost_in_silence(
+    counts: str, paging: str, beyond: str
+) -> None:
+    for rows in (0, 1, 2, 3, 5, 11, 12, 13, 40, 46):
+        for cap in (4, 5, 12, 100):
+            listing = SimulatedListing(list(range(rows)), cap, counts=counts, beyond=beyond)
+            outcome = run(Simulation(listing, 12, 3, random.Random(0), Paging(paging)))
+            # Where no order comes at all, the pull looks at another offset, and not the paginator.
+            assert outcome.kind != "silent" or not outcome.rows, (rows, cap, outcome)
 
 
 @pytest.mark.slow
