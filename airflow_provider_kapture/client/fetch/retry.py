@@ -1,4 +1,8 @@
-"""One retry policy for both transports: what is asked for again, after which wait, and for how long."""
+"""The retry policy of both worker pools: which errors are retried, after which wait, and for how long.
+
+Which errors are transient is decided where they are made, in :mod:`~airflow_provider_kapture.client.api.failures`; how
+many requests may be in flight, in :mod:`~airflow_provider_kapture.client.fetch.throttle`.
+"""
 
 from __future__ import annotations
 
@@ -15,22 +19,23 @@ from airflow_provider_kapture.client.errors import (
     KaptureError,
     KaptureMalformedError,
 )
+from airflow_provider_kapture.client.pull.steps import CheckPage
 
 log = logging.getLogger(__name__)
 
 _jitter = tenacity.wait_random(0, 0.5)
-# Malformed responses to one request: the same JSON twice is what the server has.
+# Malformed responses to one request: malformed twice, it is not a transient fault.
 _MAX_MALFORMED = 2
-# Tries of a question that Kapture need not take, and does not.
+# Attempts at a query that Kapture may not support.
 _MAX_OPTIONAL_ATTEMPTS = 3
 _backoff = tenacity.wait_exponential(multiplier=0.5, max=60)
 
 
 def retrying(account: Account, *, optional: bool = False, is_single: bool = False) -> tenacity.Retrying:
-    """Return the policy that tries a page until it comes, fails for good, or ``retry_budget`` seconds are used up.
+    """Return the policy that retries a page until it arrives, fails for good, or ``retry_budget`` is used up.
 
-    :param optional: whether Kapture may not take the query; where :func:`is_unsupported_query`, a few tries will do
-    :param is_single: whether to try once only
+    :param optional: whether Kapture may not support the query: then a few attempts will do
+    :param is_single: whether to make one attempt only
     """
     return tenacity.Retrying(**_arguments(account, optional=optional, is_single=is_single))
 
@@ -38,6 +43,11 @@ def retrying(account: Account, *, optional: bool = False, is_single: bool = Fals
 def async_retrying(account: Account, *, optional: bool = False, is_single: bool = False) -> tenacity.AsyncRetrying:
     """Return the same policy as :func:`retrying`, for an event loop."""
     return tenacity.AsyncRetrying(**_arguments(account, optional=optional, is_single=is_single))
+
+
+def check_options(step: CheckPage) -> dict[str, bool]:
+    """Return the arguments of the policy for the page of a check."""
+    return {"optional": step.optional, "is_single": step.days is None}
 
 
 def _arguments(account: Account, *, optional: bool, is_single: bool) -> dict[str, Any]:
@@ -52,7 +62,7 @@ def _arguments(account: Account, *, optional: bool, is_single: bool) -> dict[str
 
 
 class _RetryBudget:
-    """How long one page is tried again: from its first failure on, however long it waited for its turn before that."""
+    """The time that one page may be retried: from its first failure on, without the wait for its turn."""
 
     def __init__(self, budget: float, max_attempts: int | None) -> None:
         self._budget = budget
@@ -64,8 +74,8 @@ class _RetryBudget:
         error = state.outcome.exception() if state.outcome else None
         seconds = float(_backoff(state))
         if isinstance(error, KaptureBusyError) and error.retry_after is not None:
-            # Never at once, again and again. A server that asks for longer than the budget gets what is left of it,
-            # and one last request.
+            # A Retry-After of 0 must not lead to a busy loop. One beyond the budget is cut to what is left of it, for
+            # a last attempt.
             seconds = max(error.retry_after, min(seconds, 1.0))
         return min(seconds + float(_jitter(state)), self._left(state))
 
@@ -98,7 +108,7 @@ def _log_retry(state: tenacity.RetryCallState) -> None:
 
 
 def _reason(error: BaseException | None) -> str:
-    """Return why a page is requested again, without a word of the vendor's message."""
+    """Return why a page is retried, without the text of the response, which may hold customer data."""
     if isinstance(error, KaptureBusyError):
         return f"HTTP {error.status}"
     if isinstance(error, KaptureAnswerError):

@@ -1,4 +1,8 @@
-"""How many pages may be on their way, and how soon the next may start: pure, asked by both transports."""
+"""How many requests may be in flight and when the next may start, shared by all pulls of a client.
+
+:class:`ConcurrencyLimiter` is pure and decides; :class:`Throttle` makes threads wait, :class:`AsyncThrottle` tasks.
+Waits between attempts are those of :mod:`~airflow_provider_kapture.client.fetch.retry`.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,16 @@ from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureErro
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.transport.network_errors import cancelled_error
 
-# Requests are spaced a little wider than the ceiling asks: the way to Kapture takes one longer than another.
+# 5 % slack: network jitter could otherwise make two requests arrive within one interval.
 _JITTER_MARGIN = 1.05
 
 
 class ConcurrencyLimiter:
-    """Pages in flight, halved when Kapture is busy and grown back one by one; and the spacing of requests.
+    """Requests in flight, halved when Kapture is busy and grown back one by one; and the interval between requests.
 
-    :param max_concurrency: the ceiling of pages in flight
-    :param requests_per_second: the ceiling of requests a second; none for no ceiling
-    :param max_pause: the longest that all pages wait because Kapture said when to come back, in seconds
+    :param max_concurrency: the most requests in flight
+    :param requests_per_second: the most requests a second; none for no limit
+    :param max_pause: the longest that all requests wait for a ``Retry-After``, in seconds
     """
 
     def __init__(self, max_concurrency: int, requests_per_second: float | None, max_pause: float = 0.0) -> None:
@@ -38,27 +42,27 @@ class ConcurrencyLimiter:
 
     @classmethod
     def from_account(cls, account: Account) -> Self:
-        """The flow that an account's dialect asks for."""
+        """Return the limiter that an account's settings ask for."""
         dialect = account.dialect
         return cls(dialect.max_concurrency, dialect.requests_per_second, dialect.retry_budget)
 
     def delay(self, now: float) -> float:
-        """Seconds until one more page may start: 0 for now, infinity for not before another has ended."""
+        """Return the seconds until one more request may start; infinity until another one ends."""
         return math.inf if self.in_flight >= self.limit else max(self._next_start - now, 0.0)
 
     def acquire(self, now: float) -> None:
-        """Count a page in."""
+        """Count a request that starts."""
         self.in_flight += 1
         self._next_start = max(self._next_start, now + self._interval)
 
     def release(self, now: float, error: KaptureError | None = None) -> None:
-        """Count a page out.
+        """Count a request that has ended.
 
-        :param error: what came of it, where that is no page
+        :param error: why it returned no page; none if it did
         """
         self.in_flight -= 1
         if error is None:
-            # One more for each round of good pages: were it for each page, every other round would be too much.
+            # One more for each round of pages: one more for each page would exceed the limit in every other round.
             self._successes += 1
             if self._successes >= self.limit:
                 self.limit, self._successes = min(self.limit + 1, self._max_concurrency), 0
@@ -67,8 +71,13 @@ class ConcurrencyLimiter:
             self._next_start = max(self._next_start, now + min(error.retry_after or 0.0, self._max_pause))
 
 
+def _count_attempt(stats: PullStats, attempt: int) -> None:
+    stats.requests += 1
+    stats.retries += attempt > 1
+
+
 class Throttle:
-    """The one way to Kapture of all threads of a client, and the flow that it lets through."""
+    """The limiter of all threads of a client."""
 
     def __init__(self, account: Account) -> None:
         self._limiter = ConcurrencyLimiter.from_account(account)
@@ -76,7 +85,7 @@ class Throttle:
 
     @contextmanager
     def passing(self, stop: threading.Event, stats: PullStats, attempt: int) -> Iterator[None]:
-        """Wait for one's turn, and count as on the way until it is over.
+        """Wait for a request's turn, and count it as in flight until it has ended.
 
         :raises KaptureTransportError: ``stop`` was set
         """
@@ -86,8 +95,7 @@ class Throttle:
             if stop.is_set():
                 raise cancelled_error()
             self._limiter.acquire(time.monotonic())
-            stats.requests += 1
-            stats.retries += attempt > 1
+            _count_attempt(stats, attempt)
         failure: KaptureError | None = None
         try:
             yield
@@ -100,13 +108,13 @@ class Throttle:
                 self._changed.notify_all()
 
     def wake(self) -> None:
-        """Have those that wait look whether they are to stop."""
+        """Wake the waiting threads, so that they see whether they are to stop."""
         with self._changed:
             self._changed.notify_all()
 
 
 class AsyncThrottle:
-    """The one way to Kapture of all tasks of a client, and the flow that it lets through."""
+    """The limiter of all tasks of a client."""
 
     def __init__(self, account: Account) -> None:
         self._limiter = ConcurrencyLimiter.from_account(account)
@@ -114,11 +122,10 @@ class AsyncThrottle:
 
     @asynccontextmanager
     async def passing(self, stats: PullStats, attempt: int) -> AsyncGenerator[None, None]:
-        """Wait for one's turn, and count as on the way until it is over."""
+        """Wait for a request's turn, and count it as in flight until it has ended."""
         clock = asyncio.get_running_loop().time
         await self._turn(clock)
-        stats.requests += 1
-        stats.retries += attempt > 1
+        _count_attempt(stats, attempt)
         failure: KaptureError | None = None
         try:
             yield

@@ -1,11 +1,16 @@
-"""The threads that bring the pages of a pull, and the one way to Kapture that they share."""
+"""The worker threads that fetch the pages of a pull.
+
+The event loop's counterpart is :mod:`~airflow_provider_kapture.client.fetch.async_workers`. Which requests are sent is
+decided by the pull, when by :mod:`~airflow_provider_kapture.client.fetch.throttle`, and how often by
+:mod:`~airflow_provider_kapture.client.fetch.retry`.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
@@ -15,7 +20,8 @@ from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureError
-from airflow_provider_kapture.client.fetch.retry import retrying
+from airflow_provider_kapture.client.fetch.in_flight import InFlightRequests
+from airflow_provider_kapture.client.fetch.retry import check_options, retrying
 from airflow_provider_kapture.client.fetch.throttle import Throttle
 from airflow_provider_kapture.client.pull.listing import ListingRequest
 from airflow_provider_kapture.client.pull.stats import PullStats
@@ -23,9 +29,9 @@ from airflow_provider_kapture.client.pull.steps import CheckPage, Fetched, Fetch
 
 
 class WorkerPool:
-    """The threads of one pull. Daemons: a pull that is given up holds nobody up.
+    """Worker threads of one pull; daemonic, so that an abandoned pull does not block interpreter exit.
 
-    :param fetch: gets a page of some days, and does not try again
+    :param fetch: fetches a page of some days, without retries
     :param stats: counts requests and retries
     """
 
@@ -37,37 +43,19 @@ class WorkerPool:
         self._stop = threading.Event()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._in_flight: dict[ListingRequest, Future[Page]] = {}
+        self._in_flight = InFlightRequests(self._submit)
         self._max_workers = account.dialect.max_concurrency
 
-    def submit_missing(self, requests: Sequence[ListingRequest]) -> None:
-        """Ask for pages that were not asked for yet. Answers to listings that are over are not held."""
-        pending = self._in_flight.items()
-        obsolete = [each for each, page in pending if page.done() and each.listing < requests[0].listing]
-        for each in obsolete:
-            del self._in_flight[each]
-        for request in requests:
-            if request not in self._in_flight:
-                self._in_flight[request] = self._submit(request)
-
     def carry_out(self, step: FetchPages | CheckPage) -> Fetched:
-        """Fetch what a step of the pull needs. A failure of a page is raised where the pull needs that page."""
+        """Fetch what a step of the pull needs; the error of a page is returned for the step that needs that page."""
         try:
             if isinstance(step, CheckPage):
                 return Fetched(self.check(step))
-            self.submit_missing(step.requests)
-            return Fetched(self.result(step.requests[0]), completed=self.completed())
+            self._in_flight.submit_missing(step.requests)
+            page = self._in_flight.remove(step.requests[0]).result()
+            return Fetched(page, completed=self._in_flight.completed())
         except KaptureError as error:
             return Fetched(error=error)
-
-    def result(self, request: ListingRequest) -> Page:
-        """Wait for a page that was asked for, and hold it no longer."""
-        return self._in_flight.pop(request).result()
-
-    def completed(self) -> dict[ListingRequest, Page]:
-        """The pages that are there."""
-        done = {each: page for each, page in self._in_flight.items() if page.done() and page.exception() is None}
-        return {each: page.result() for each, page in done.items()}
 
     def _submit(self, request: ListingRequest) -> Future[Page]:
         future: Future[Page] = Future()
@@ -75,7 +63,7 @@ class WorkerPool:
         def job() -> None:
             try:
                 future.set_result(self.fetch(request.days, request.page.offset, request.page.limit))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is taken
+            except BaseException as error:  # noqa: BLE001 - raised where the result is taken
                 future.set_exception(error)
 
         self._jobs.put(job)
@@ -86,6 +74,7 @@ class WorkerPool:
         return future
 
     def close(self) -> None:
+        """Stop the threads after their current request; requests that wait for their turn are cancelled."""
         self._stop.set()
         for _ in self._threads:
             self._jobs.put(None)
@@ -96,7 +85,10 @@ class WorkerPool:
         return self._stop.is_set()
 
     def join(self, until: float) -> bool:
-        """Wait for the threads to end, until that moment at the latest; whether they have."""
+        """Wait for the threads to end; return whether they have.
+
+        :param until: when to stop waiting, on the monotonic clock
+        """
         for each in self._threads:
             each.join(max(until - time.monotonic(), 0.0))
         return not any(each.is_alive() for each in self._threads)
@@ -111,7 +103,7 @@ class WorkerPool:
 
     def check(self, step: CheckPage) -> Page:
         """Fetch the page of a check, with the retries that it allows."""
-        policy = retrying(self._account, optional=step.optional, is_single=step.days is None)
+        policy = retrying(self._account, **check_options(step))
         return self._retry(policy, partial(self._fetch, step.days, step.offset, step.limit, is_control=step.is_control))
 
     def _retry(self, policy: tenacity.Retrying, fetch: Callable[[], Page]) -> Page:
