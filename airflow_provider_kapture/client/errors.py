@@ -115,9 +115,13 @@ class KaptureForbiddenError(KaptureAnswerError):
 
 
 class KaptureRefusedError(KaptureAnswerError):
-    """400, 404, 405, a redirect, any other "failed": the message names the settings that may be wrong."""
+    """400, 404, 405, a redirect, any other "failed": the message names the settings that may be wrong.
+
+    :ivar is_login_page: whether a page for people came, which no other offset or date can change
+    """
 
     permanent = True
+    is_login_page = False
 
 
 class KaptureBusyError(KaptureAnswerError):

@@ -180,11 +180,13 @@ def auth_error(status: int, message: str, account: Account) -> KaptureAuthError:
 
 def login_page_error() -> KaptureRefusedError:
     """Return the error of an HTML page in the place of the first orders."""
-    return KaptureRefusedError(
+    error = KaptureRefusedError(
         "Kapture answered 200 with an HTML or XML page, such as a login page: check login and password, the "
         "connection's host and `http_method`",
         path=orders.PATH,
     )
+    error.is_login_page = True
+    return error
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:

@@ -298,7 +298,8 @@ class Pull:
         """
         listing = self._listings[0]
         is_broken = isinstance(error, KaptureBusyError) and error.status in _BROKEN
-        if not (is_broken or (isinstance(error, KaptureRefusedError) and error.status in _REFUSED)):
+        is_refused = isinstance(error, KaptureRefusedError) and error.status in _REFUSED and not error.is_login_page
+        if not (is_broken or is_refused):
             raise error
         assert isinstance(error, KaptureBusyError | KaptureRefusedError)
         if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due():
