@@ -177,7 +177,7 @@ def _test(client: KaptureClient) -> str:
         return f"sent {len(page.keys)} orders instead of {CONTROL_LIMIT}: it ignores `limit`, see `paging`"
     latest = max((each for each in page.instants if each is not None), default=None)
     if latest is None:
-        return "listed no order"
+        return "listed orders whose `createDate` is not epoch milliseconds" if page.keys else "listed no order"
     return f"listed an order created {from_ms(latest, account.zone).isoformat(timespec='minutes')}"
 
 

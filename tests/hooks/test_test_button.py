@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.config.table import SETTINGS
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
@@ -112,6 +114,85 @@ def test_an_account_that_wants_dates_is_reached(kapture, press):
     kapture.set(max_days=1)
     worked, message = press()
     assert worked, message
+
+
+REACHED = {
+    "orders": ({}, {}, 1, "listed an order created 2024-05-08T23:59"),
+    "orders by GET": ({"method": "GET"}, {"http_method": "GET"}, 1, "listed an order"),
+    "orders in a list": ({"body": "list"}, {"body_format": "list"}, 1, "listed an order"),
+    "orders elsewhere": ({"rows_at": "response.orders"}, {"rows_at": "response.orders"}, 1, "listed an order"),
+    "a filter is wanted": ({"window_is_filter": False}, {}, 1, "listed an order"),
+    "pages from 1": ({"paging": "pages_from_1"}, {"paging": "pages_from_1"}, 1, "listed an order"),
+    "limit is ignored": ({"limit_ignored": True}, {}, 1, "`paging`"),
+    "limit and offset are ignored": ({"paging": "none"}, {}, 1, "`paging`"),
+    "dates are wanted": ({"dates_required": True}, {}, 3, "today's orders"),
+    "dates are wanted, as a failure": ({"dates_required": True, "bad_range": "failed"}, {}, 3, "today's orders"),
+    "dates are wanted, as no orders": ({"dates_required": True, "bad_range": "empty"}, {}, 2, "listed no order"),
+    "dates that have no instant": ({"create_date": "words"}, {}, 1, "not epoch milliseconds"),
+}
+
+
+@pytest.mark.parametrize("row", REACHED.values(), ids=REACHED)
+def test_an_account_that_can_be_reached_says_so_and_names_the_doctor(kapture, press, row):
+    switches, extra, requests, expected = row
+    kapture.add_orders(20)
+    kapture.set(**switches)
+    worked, message = press(extra={"cm_id": kapture.cm_id, "timezone": "Asia/Kolkata", **extra})
+    assert worked, message
+    assert expected in message
+    assert "kapture doctor kapture_default" in message
+    assert kapture.stats()["requests"] == requests
+
+
+def test_a_response_of_more_than_a_few_orders_is_not_read_to_its_end(kapture, press):
+    kapture.set(limit_ignored=True)
+    kapture.add_orders(2_000)
+    worked, message = press()
+    assert worked
+    assert "`paging`" in message
+    assert kapture.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    "first", [{"success": "true", "order_details": []}, {"status": "failed", "message": "No page 0"}]
+)
+def test_orders_from_offset_1_on_name_the_setting(kapture, press, monkeypatch, first):
+    send = KaptureClient.send
+
+    def answered(client, body, *options):
+        own = Response(200, {}, json.dumps(first).encode())
+        return own if json.loads(body)["offset"] == "0" else send(client, body, *options)
+
+    monkeypatch.setattr(KaptureClient, "send", answered)
+    worked, message = press()
+    assert worked
+    assert "'pages_from_1'" in message
+
+
+WRONG_KEYS = {
+    **{f"{status}": {"bad_auth": status} for status in (401, 403, 200)},
+    "200 in other words": {"bad_auth": 200, "bad_auth_message": "AuthKeyInvalid"},
+    "200 plain": {"bad_auth": 200, "bad_auth_body": "plain"},
+    "a login page": {"bad_auth_body": "login_page"},
+    "a redirect": {"bad_auth_body": "redirect"},
+}
+
+
+@pytest.mark.parametrize("switches", WRONG_KEYS.values(), ids=WRONG_KEYS)
+def test_a_wrong_key_costs_one_request_and_names_the_fields(kapture, press, switches):
+    kapture.set(**switches)
+    worked, message = press(password="another-password")
+    assert not worked
+    assert "login and password" in message
+    assert kapture.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize("extra", [{"control_day": "2999-01-01"}, {"headers": {"Cookie": "x"}}, {"auth": "bearer"}])
+def test_a_setting_that_is_wrong_is_named_before_the_first_request(kapture, press, extra):
+    worked, message = press(extra={"cm_id": kapture.cm_id, **extra})
+    assert not worked
+    assert f"`{next(iter(extra))}`" in message
+    assert kapture.stats()["requests"] == 0
 
 
 UNUSABLE = {

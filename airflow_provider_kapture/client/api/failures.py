@@ -42,6 +42,8 @@ _REQUEST_SETTINGS = "`date_format`, `http_method`, `default_body` or `max_days_p
 _RETRY_LATER_STATUSES = frozenset({408, 409, 423, 425, 429})
 # Statuses that ask for fewer requests, not only for later ones.
 _EASE_STATUSES = frozenset({409, 423, 429, 503})
+# Refusals of the way a request is sent, whatever it asks for.
+_OTHER_REFUSALS = frozenset({*range(300, 400), 405})
 _BUSY_HINT = "reduce `max_concurrency` and `requests_per_second`, or raise `retry_budget`"
 _DOWN_HINT = "a fault of its own; the request is retried within `retry_budget`, and by the task's retries"
 _FIRST_FAULT_HINT = f"{_DOWN_HINT}; if every request fails so, check `date_format`, `default_body` and `http_method`"
@@ -207,4 +209,6 @@ def is_unsupported_query(error: BaseException | None) -> bool:
     """Return whether Kapture may not take the query: it answers, is not busy, and accepts the credentials."""
     if isinstance(error, KaptureBusyError):
         return not error.reduces_concurrency
+    if isinstance(error, KaptureRefusedError) and (error.is_login_page or error.status in _OTHER_REFUSALS):
+        return False
     return isinstance(error, KaptureRefusedError | KaptureShapeError)
