@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from canary import EMAIL, PASSWORD, PHONE, TOKEN, Canary, _left_in, leaks, texts_of
+from airflow.providers.common.compat.sdk import TaskDeferred
+from canary import EMAIL, PASSWORD, PHONE, SECRETS, TOKEN, Canary, _left_in, leaks, texts_of
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
@@ -116,3 +117,98 @@ def test_a_connection_that_is_wrong_is_told_without_its_password(mocker) -> None
     with pytest.raises(KaptureError) as caught:
         account_from_connection(wrong)
     assert leaks(" ".join(texts_of(caught.value))) == []
+
+
+HEADER = "canary-header-5e1f"
+ISSUED = {
+    "login and password": {},
+    "an issued key": {"auth": "key"},
+    "a finished token": {"auth": "token"},
+    "a finished token of login and password": {"auth": "token_of_login"},
+}
+
+
+@pytest.fixture(params=ISSUED.values(), ids=ISSUED)
+def with_headers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
+    """An account of each form of credentials that wants more headers."""
+    headers = {"x-secret": HEADER, "x-api-key": "{token}", "x-password": "p-{password}"}
+    with Emulator(
+        Book(orders=60, days=3), Switches(required_headers=f"x-secret: {HEADER}", **request.param)
+    ) as running:
+        for name, value in running.connection_uri_env(headers=headers, retry_budget=0.01).items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def test_header_values_and_keys_are_shown_nowhere(with_headers: Emulator, caplog, capfd) -> None:
+    caplog.set_level(logging.DEBUG)
+    hook = KaptureHook()
+    account = hook.get_account()
+    operator = KapturePullOrdersOperator(task_id="pull", filters={"phone": PHONE}, **WINDOW)
+    sensor = KaptureOrdersSensor(task_id="wait", min_orders=61, deferrable=True, **WINDOW)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({})
+    assert hook.count_orders("2024-05-08", "2024-05-11") == 60
+    assert hook.test_connection()[0]
+    trigger = deferred.value.trigger
+    rendered = [getattr(each, name) for each in (operator, sensor) for name in type(each).template_fields]
+    shown = [account, account.dialect, account.credentials, hook, hook.get_conn(), operator, sensor]
+    shown += [trigger, trigger.serialize(), rendered, with_headers.stats(), with_headers.requests_seen]
+    said = " ".join(f"{each!r} {each}" for each in shown) + caplog.text + "".join(capfd.readouterr())
+    assert leaks(said, (*SECRETS, HEADER, account.credentials.token)) == []
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500])
+def test_a_message_that_repeats_headers_and_keys_does_not_show_them(
+    with_headers: Emulator, mocker, status: int
+) -> None:
+    account = KaptureHook().get_account()
+    token = account.credentials.token
+    echoed = f"No: {HEADER}; {token}; p-{account.credentials.password}; Basic {token}; {PASSWORD}"
+    with_headers.set(status_every=1, status=status)
+    mocker.patch("airflow_provider_kapture.emulator.responses._MESSAGES", {status: echoed})
+    with pytest.raises(KaptureError) as caught:
+        KaptureHook().count_orders("2024-05-08", "2024-05-10")
+    worked, message = KaptureHook().test_connection()
+    assert not worked
+    assert "No: ***" in message or status == 401
+    assert leaks(message + " ".join(texts_of(caught.value)), (*SECRETS, HEADER, token)) == []
+
+
+def test_airflow_masks_every_form_of_a_secret_and_no_login(with_headers: Emulator, mocker) -> None:
+    masked = mocker.patch("airflow.providers.common.compat.sdk.mask_secret")
+    account = KaptureHook().get_account()
+    found = {call.args[0] for call in masked.call_args_list}
+    assert {HEADER, account.credentials.token, PASSWORD} <= found
+    assert f"p-{account.credentials.password}" in found
+    assert with_headers.user not in found
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"headers": {"x-secret": f"{HEADER}\r\n"}},
+        {"headers": {"x-secret": HEADER, "Cookie": HEADER}},
+        {"headers": {"x-secret": [HEADER]}},
+        {"headers": f'{{"x-secret": "{HEADER}"'},
+        {"headers": {"x-secret": HEADER}, "auth": PASSWORD},
+        {"headers": {"x-secret": HEADER}, "page_size": 1},
+        {"headers": {"x-secret": HEADER}, "paging": "offset"},
+        {"headers": {"x-secret": HEADER}, "heders": {"x-secret": HEADER}},
+    ],
+    ids=["line break", "refused name", "a list", "half a JSON", "auth", "another setting", "paging", "another name"],
+)
+def test_settings_that_are_wrong_are_told_without_their_secrets(extra: dict[str, object]) -> None:
+    for login, password in (("u", PASSWORD), (None, PASSWORD), (PASSWORD, None), (None, TOKEN)):
+        with pytest.raises(KaptureError) as caught:
+            Account.from_connection("acme", login, password, {"cm_id": 1, **extra})
+        assert leaks(" ".join(texts_of(caught.value)), (*SECRETS, HEADER)) == []
+
+
+@pytest.mark.parametrize("spoilt", ["{}\n", "{} {}", "Basic {}\t", "\ufeff{}", "{}\u00a0{}"])
+def test_a_secret_that_is_spoilt_is_told_without_it(spoilt: str) -> None:
+    for secret in (PASSWORD, TOKEN):
+        for auth in (None, "token", "key"):
+            with pytest.raises(KaptureError) as caught:
+                Account.from_connection("acme", None, spoilt.format(secret, secret), {"cm_id": 1, "auth": auth})
+            assert leaks(" ".join(texts_of(caught.value)), SECRETS) == []
