@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow_provider_kapture.client.api.envelope import message_of, parse_envelope
+from airflow_provider_kapture.client.api.envelope import failure_message
 from airflow_provider_kapture.client.config.empty_answers import has_failure_words, has_order, is_match
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.words import is_listed
@@ -22,10 +22,17 @@ def is_known_empty(dialect: Dialect, status: int, body: bytes) -> bool:
     """
     if not (dialect.empty_messages or dialect.empty_answers) or len(body) > _MAX_BYTES:
         return False
+    try:
+        return _is_empty(dialect, status, body)
+    except RecursionError:  # nested too deeply for a response that is known
+        return False
+
+
+def _is_empty(dialect: Dialect, status: int, body: bytes) -> bool:
     parsed = _parsed(body)
     if has_order(parsed) or has_failure_words(parsed) or not _is_nothing(parsed, dialect):
         return False
-    message = _message(body, dialect)
+    message = failure_message(body, dialect.rows_at)
     if is_listed(message, dialect.busy_messages):
         return False
     if status in _MESSAGE_STATUSES and is_listed(message, dialect.empty_messages):
@@ -43,12 +50,5 @@ def _is_nothing(parsed: Any, dialect: Dialect) -> bool:
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         return body.decode(errors="replace")
-
-
-def _message(body: bytes, dialect: Dialect) -> str:
-    try:
-        return message_of(parse_envelope(body), dialect.rows_at)
-    except (ValueError, RecursionError):
-        return ""

@@ -118,7 +118,10 @@ def failure_message(body: bytes, rows_at: str) -> str:
     except (ValueError, RecursionError):
         found = body.decode(errors="replace")
     if isinstance(found, list):
-        return failure_message_of(found if body.lstrip()[:1] == b"{" else [("", found)], rows_at)
+        try:
+            return failure_message_of(found if body.lstrip()[:1] == b"{" else [("", found)], rows_at)
+        except RecursionError:
+            return ""
     text = str(found).strip()
     # HTML, malformed JSON, or JSON in a text.
     return text if len(text) <= _MAX_TEXT and text[:1] not in ("<", "{", "[") else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -153,7 +154,9 @@ def refused_error(status: int, message: str, account: Account) -> KaptureRefused
         )
     else:
         hint = _refused_hint(status, account)
-        if excerpt and status in (OK, 400, 404):
+        # "Not Found" under 404 says no more than the status: a wrong subdomain gives it, too.
+        is_phrase = message.casefold() in {"failed", http.client.responses.get(status, "").casefold()}
+        if excerpt and status in (OK, 400, 404) and not is_phrase:
             hint += ". Where this message means that there are no orders, put it in `empty_messages`"
     return KaptureRefusedError(f"{prefix} ({words}): {hint}", status=status, path=orders.PATH, excerpt=excerpt)
 

@@ -59,15 +59,15 @@ def prove_empty(
     page = None
     if day is not None:
         page = yield from _day_page(account, day, base)
-    is_found = page is None
-    if page is None and account.dialect.paging != Paging.NONE and not is_limit_ignored:
+    is_found = page is None or not page.keys
+    if is_found and account.dialect.paging != Paging.NONE and not is_limit_ignored:
         day = yield from _find_control_day(account, base, is_last_request=day is not None)
         if day is not None:
             page = yield from _day_page(account, day, base)
-            if page is None:
+            if page is not None and not page.keys:
                 raise contradiction_error(windows, day)
     # A day that reads alike with day and month exchanged can contradict, but it proves nothing.
-    if page is None or day is None or (is_found and day.day == day.month):
+    if page is None or not page.keys or day is None or (is_found and day.day == day.month):
         return Proof(NOT_PROVEN, warning=NO_CONTROL_ORDER)
     if query.date_field != "create":
         return Proof(NOT_PROVEN)
@@ -102,12 +102,17 @@ def unsteady_error(windows: Sequence[Window]) -> KaptureDialectError:
 
 
 def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, Fetched | None, Page | None]:
-    """Return the page of a day, requested as the pull requests days, but unfiltered; none if it has no orders."""
+    """Return the page of a day, requested as the pull requests days, but unfiltered; none if the day is refused.
+
+    An account that gives the latest days alone refuses a day that it did not refuse before.
+    """
     days = DayRange(day, day)
     fetched = yield from fetch_step(CheckPage(days, base, is_control=True))
+    if isinstance(fetched.error, KaptureRefusedError):
+        return None
     page = fetched.result()
     check_instants(account, days, page)
-    return page if page.keys else None
+    return page
 
 
 def _find_control_day(

@@ -60,7 +60,9 @@ def transport_error(account: Account, error: BaseException) -> KaptureTransportE
     if any(isinstance(each, ConnectionRefusedError) for each in causes):
         message, reason = f"{account.host} refused the connection; check the connection's `host` and `port`", "refused"
     elif names & _TIMEOUTS or any(isinstance(each, TimeoutError) for each in causes):
-        message, reason = f"{account.host} did not respond in time (`connect_timeout`, `read_timeout`)", "timeout"
+        dialect, is_connect = account.dialect, any("Connect" in name for name in names)
+        limit = ("connect_timeout", dialect.connect_timeout) if is_connect else ("read_timeout", dialect.read_timeout)
+        message, reason = f"{account.host} did not respond in time: `{limit[0]}` is {limit[1]:g} s", "timeout"
     return KaptureTransportError(message, reason=reason)
 
 

@@ -205,6 +205,21 @@ def test_unknown_words_may_mean_no_orders_where_a_setting_can_say_so(status: int
     assert "`empty_messages`" not in str(error_of({"status": "failed"}, status))
 
 
+@pytest.mark.parametrize(
+    ("status", "message"), [(404, "Not Found"), (404, "NOT FOUND"), (400, "Bad Request"), (200, "Failed"), (200, "OK")]
+)
+def test_the_phrase_of_a_status_is_no_hint_at_no_orders(status: int, message: str) -> None:
+    assert "`empty_messages`" not in str(error_of({"status": "failed", "message": message}, status))
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 404, 410, 500, 599])
+@pytest.mark.parametrize("depth", [300, 900, 5_000])
+def test_a_response_that_is_nested_too_deeply_is_an_error(status: int, depth: int) -> None:
+    body = b'{"message":' + b"[" * depth + b'"x"' + b"]" * depth + b"}"
+    for extra in ({}, {"empty_messages": ["None"], "empty_answers": [{"message": "None"}], "busy_messages": ["Wait"]}):
+        assert isinstance(error_of(body, status, **extra), errors.KaptureAnswerError)
+
+
 @pytest.mark.parametrize("status", [200, 202, 302, 400, 401, 403, 404, 405, 418, 500])
 def test_busy_messages_count_under_any_status(status: int) -> None:
     said = {"status": "failed", "message": "Wait 30 seconds"}

@@ -152,6 +152,8 @@ class Case:
     has_warned: bool = False
 
 
+# So many days before today, an account that gives the latest days alone gives the book's, but none of a year before.
+RECENT = (dt.date.today() - dt.date(2024, 5, 1)).days  # noqa: DTZ011 - a day more or less is as good
 NEEDS_DATES = {"dates_required": True}
 SETTINGS = ("`date_format`", "`end_date`", "`timezone`", "`default_body`", "`kapture doctor CONN_ID`")
 FOUND = {"proof": "control_day"}
@@ -259,6 +261,24 @@ CASES = {
         days=("2024-07-01", "2024-05-10"),
         extra={"control_day": "2024-07-01"},
         switches={"date_format": "%d-%m-%Y", "lenient_dates": True},
+    ),
+    "a control day that is refused by now": Case(
+        **FOUND,
+        days=("2023-05-09", "2024-05-10"),
+        switches={"recent_days": RECENT},
+        extra={"control_day": "2023-05-09"},
+    ),
+    "a control day that is refused by now, and no other": Case(
+        **NOT_FOUND,
+        days=("2023-05-09",),
+        switches={"recent_days": RECENT, **NEEDS_DATES},
+        extra={"control_day": "2023-05-09"},
+    ),
+    "the day of the control order is refused": Case(
+        **NOT_FOUND,
+        days=("2024-05-10",),
+        switches={"recent_days": RECENT - 9},
+        window=("2024-05-20", "2024-05-21"),
     ),
     "a control day without orders, and no other": Case(
         **NOT_FOUND, days=("2024-07-01",), switches=NEEDS_DATES, extra={"control_day": "2024-07-01"}
