@@ -21,8 +21,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pull_threads
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -219,6 +221,29 @@ def test_a_handshake_that_breaks_off_is_tried_again(certificate: Path, count: Co
         assert count(make_account(server.origin, verify=str(certificate), retry_budget=30)) == 0
         assert server.connections == 2
     gc.collect()
+
+
+TIMEOUTS = {
+    "requests, connecting": (requests.ConnectTimeout(), "connect_timeout"),
+    "requests, reading": (requests.ReadTimeout(), "read_timeout"),
+    "aiohttp, connecting": (aiohttp.ConnectionTimeoutError(), "connect_timeout"),
+    "aiohttp, reading": (aiohttp.SocketTimeoutError(), "read_timeout"),
+    "a socket": (TimeoutError(), "read_timeout"),
+}
+
+
+@pytest.mark.parametrize(("raised", "setting"), TIMEOUTS.values(), ids=TIMEOUTS)
+def test_a_time_out_names_its_setting_and_its_seconds(raised: Exception, setting: str) -> None:
+    account = make_account("https://acme.kapturecrm.com", connect_timeout=1.5, read_timeout=2.5)
+    error = transport_error(account, raised)
+    assert error.reason == "timeout"
+    assert f"`{setting}` is {1.5 if setting == 'connect_timeout' else 2.5} s" in str(error)
+
+
+def test_a_slow_first_byte_names_the_read_time_out() -> None:
+    with Hostile(unfinished(b"")) as server:
+        error = failure_of_both(make_account(server.origin, read_timeout=0.05))
+    assert "`read_timeout` is 0.05 s" in str(error)
 
 
 def test_what_breaks_below_tls_is_a_broken_connection():
