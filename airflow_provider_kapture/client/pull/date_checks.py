@@ -146,10 +146,13 @@ class EndDateCheck:
         self._account = account
         self._has_instants = query.dates.cut_by is not None
         self._seen = False
+        self._listed: set[dt.date] = set()  # last days that their own listings had an order of, be it at midnight
 
     def record(self, days: DayRange, instants: Sequence[int]) -> None:
         """Take note of orders that came when these days were asked for."""
-        self._seen = self._seen or self._has_last_day(days, instants)
+        if not self._seen and self._has_order(days, instants):
+            self._seen = self._has_late_order(days, instants)
+            self._listed.add(days.last)
 
     def wide_range(self, window: Window) -> DayRange | None:
         """Return one range that shows, in one request, what several ranges may have hidden; none where they have not.
@@ -162,9 +165,10 @@ class EndDateCheck:
         return DayRange(query[0].first, _day_after(query[-1], self._account))
 
     def shown(self, window: Window, page: Page) -> list[DayRange]:
-        """Return the ranges whose last day the page of the wide range holds an order of."""
+        """Return the ranges whose last day the page of the wide range holds an order of, the most telling first."""
         query = ranges(window.dates(), self._account.dialect.max_days_per_request)
-        return [days for days in query if self.has_last_day(days, page)]
+        shown = [days for days in query if self.has_last_day(days, page)]
+        return sorted(shown, key=lambda days: not self._has_late_order(days, _instants_of(page)))
 
     def ranges_to_check(self, window: Window) -> Iterator[tuple[DayRange, DayRange]]:
         """What to ask where no listing has shown its last day.
@@ -183,23 +187,38 @@ class EndDateCheck:
 
     def has_last_day(self, days: DayRange, page: Page) -> bool:
         """Whether a page has an order of the last of these days."""
-        return self._has_last_day(days, [each for each in page.instants if each is not None])
+        return self._has_order(days, _instants_of(page))
 
-    def check(self, days: DayRange, repeated: Page) -> None:
+    def check(self, days: DayRange, wider: Page, repeated: Page) -> None:
         """Orders of the last day that only a wider range shows are of an exclusive end date.
 
+        :param wider: a page of the wider range
         :param repeated: the days asked for once more: the orders may have been created since the listing was read
         :raises KaptureDialectError: that is so
         """
-        if not self.has_last_day(days, repeated):
+        is_late = self._has_late_order(days, _instants_of(wider))
+        is_repeated = (
+            self._has_late_order(days, _instants_of(repeated))
+            if is_late
+            else days.last in self._listed or self.has_last_day(days, repeated)
+        )
+        if not is_repeated:
             raise KaptureDialectError(
                 f"Kapture showed no order of {days.last} when asked up to that day, and some when asked up to the day "
                 "after: the account's end date is exclusive; set `end_date` to 'exclusive' in the connection's extra",
                 path=orders.PATH,
             )
 
-    def _has_last_day(self, days: DayRange, instants: Sequence[int]) -> bool:
+    def _has_order(self, days: DayRange, instants: Sequence[int]) -> bool:
+        last = DayRange(days.last, days.last)
+        return any(last.contains(each, self._account.zone) for each in instants)
+
+    def _has_late_order(self, days: DayRange, instants: Sequence[int]) -> bool:
         last = DayRange(days.last, days.last)
         # An order in its first second may have come because a range that ends at that midnight includes it.
         low = last.span(self._account.zone)[0] + _FIRST_SECOND
         return any(each >= low and last.contains(each, self._account.zone) for each in instants)
+
+
+def _instants_of(page: Page) -> list[int]:
+    return [each for each in page.instants if each is not None]

@@ -323,16 +323,17 @@ class Pull:
                 page = fetched.result()
                 for days in self.end_date_check.shown(window, page)[:1]:
                     again = yield from self._check(CheckPage(days, self._base))
-                    self.end_date_check.check(days, again.result())
+                    self.end_date_check.check(days, page, again.result())
                 if len(page.keys) < self._account.dialect.page_size:
                     return
         for days, wider in self.end_date_check.ranges_to_check(window):
             fetched = yield from self._check(CheckPage(wider, self._base, optional=True))
             if is_unsupported_query(fetched.error):
                 return  # an account that rejects the wider range shows nothing about the end date
-            if self.end_date_check.has_last_day(days, fetched.result()):
+            page = fetched.result()
+            if self.end_date_check.has_last_day(days, page):
                 again = yield from self._check(CheckPage(days, self._base))
-                self.end_date_check.check(days, again.result())
+                self.end_date_check.check(days, page, again.result())
 
     def _check_paging(self, window: Window) -> PullSteps:
         question = self._caps.question()

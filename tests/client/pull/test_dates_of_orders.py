@@ -92,6 +92,41 @@ def test_an_order_after_the_first_second_of_the_next_day_is_an_error(pull: Pull)
             pull(account, ("2024-05-08", "2024-05-09"))
 
 
+def midnight_of(day: str) -> int:
+    return round(dt.datetime.fromisoformat(f"{day}T00:00:00+05:30").timestamp() * 1_000)
+
+
+@both
+@pytest.mark.parametrize("end_date", ["exclusive", "midnight", "inclusive"])
+@pytest.mark.parametrize("widest", [1, 2, 3])
+@pytest.mark.parametrize("noons", [(), ("2024-05-10",), ("2024-05-08",), ("2024-05-09", "2024-05-10")], ids=str)
+def test_no_order_at_midnight_is_lost(pull: Pull, end_date: str, widest: int, noons: tuple[str, ...]) -> None:
+    """Days whose only orders may be those at midnight: all of them come, or the end date is named."""
+    with Emulator(Book(orders=0, days=3), Switches(end_date=end_date)) as kapture:
+        for day in ("2024-05-08", "2024-05-09", "2024-05-10"):
+            kapture.add_orders(1, create_ms=midnight_of(day))
+        for day in noons:
+            kapture.add_orders(1, create_ms=midnight_of(day) + 43_200_000)
+        expected = sorted(kapture.ids())
+        named, found = "", list[Any]()
+        try:
+            found = sorted(pull(account_of(kapture, max_days_per_request=widest)))
+        except KaptureDialectError as error:
+            named = str(error)
+        assert found == expected or (end_date != "inclusive" and "'exclusive'" in named)
+        setting = "inclusive" if end_date == "inclusive" else "exclusive"
+        assert sorted(pull(account_of(kapture, max_days_per_request=widest, end_date=setting))) == expected
+
+
+@both
+def test_an_order_at_midnight_on_a_later_page_is_no_exclusive_end_date(pull: Pull) -> None:
+    with Emulator(Book(orders=0, days=2), Switches(order="oldest")) as kapture:
+        kapture.add_orders(30, day="2024-05-08")
+        kapture.add_orders(1, create_ms=midnight_of("2024-05-09"))
+        found = pull(account_of(kapture, page_size=10, max_days_per_request=2), ("2024-05-08", "2024-05-10"))
+        assert len(found) == 31
+
+
 IGNORED = {
     "all dates": {"dates_ignored": True},
     "dates of another form": {"bad_date": "no_filter", "date_format": "%d/%m/%Y"},
