@@ -1,4 +1,7 @@
-"""Search for the end of a listing that may grow there as fast as it is read: which offset to request next."""
+"""The search for the end of a listing that may grow there as fast as it is read: which row to request next.
+
+When to search, and what follows from the end, is decided in :mod:`~airflow_provider_kapture.client.pagination.growth`.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,14 @@ class EndSearch:
     :ivar tail: the last order that need be read, once it is found
     :ivar is_over: whether there is nothing more to request
     :ivar last_row: the last row that is known to hold an order
+    :ivar empty_row: the first row that was seen empty; -1: none
     :ivar is_next_row: whether the row behind it is requested next: a short page may be the last, or one that was cut
     """
 
     def __init__(self, place: int, page: int) -> None:
         self.tail: OrderKey | None = None
         self.is_over = False
-        self.last_row, self._high = place, -1
+        self.last_row, self.empty_row = place, -1
         self._distance = max(place, page)
         self._page = page
         self._looks = 0
@@ -39,10 +43,10 @@ class EndSearch:
         """The row to request next."""
         if self.is_next_row:
             return self.last_row + 1
-        return self.last_row + self._distance if self._high < 0 else (self.last_row + self._high) // 2
+        return self.last_row + self._distance if self.empty_row < 0 else (self.last_row + self.empty_row) // 2
 
-    def see(self, first_row: int, rows: Sequence[OrderKey]) -> bool:
-        """Note the page at that row; whether the search is over."""
+    def handle_page(self, first_row: int, rows: Sequence[OrderKey]) -> None:
+        """Note the page at that row."""
         self._looks += 1
         if rows:
             self.is_next_row = not self.is_next_row and len(rows) < self._page
@@ -50,8 +54,7 @@ class EndSearch:
                 self.last_row, self._last = first_row + len(rows) - 1, rows[-1]
             self._distance *= 2
         else:
-            self._high, self.is_next_row = first_row, False
-        self.tail = self._last if self.last_row + 1 >= self._high > 0 else None
+            self.empty_row, self.is_next_row = first_row, False
+        self.tail = self._last if self.last_row + 1 >= self.empty_row > 0 else None
         # A listing that shrinks may leave nothing between the two.
-        self.is_over = self.tail is not None or self._looks >= _MAX_LOOKS or 0 < self._high <= self.last_row + 1
-        return self.is_over
+        self.is_over = self.tail is not None or self._looks >= _MAX_LOOKS or 0 < self.empty_row <= self.last_row + 1

@@ -30,6 +30,11 @@ KEPT_CHANGING = (
     "the listing changed faster than it could be read; pull a window that has ended, or request a stable sort with "
     "`sortParam` in `default_body`"
 )
+KEPT_REPEATING = (
+    "{:,} pages in a row held only orders that had been read before; request a stable sort with `sortParam` in "
+    "`default_body`, or narrow the window or the filters until the result fits one page"
+)
+NO_END = "it did not end within {:,} requests: narrow with `filters`"
 KEPT_GROWING = "the listing grew at its end as fast as it was read; pull a window that has ended"
 CANNOT_JOIN = (
     "no page that starts on an order already read could be requested, although nothing was seen to change; raise "
@@ -54,8 +59,6 @@ LIMIT_COUNTS = (
     "connection extra `paging` is 'none', but a `limit` of 2 returned fewer rows than one of {:,}; set `paging` to "
     "'rows', 'pages' or 'pages_from_1'"
 )
-
-
 WRONG_FIRST_PAGE = (
     "the first page holds no order and the one at `offset` {} does; set connection extra `paging` to {!r}"
 )

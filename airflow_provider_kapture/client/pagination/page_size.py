@@ -60,10 +60,3 @@ class PageSizeEstimator:
     def forget_latest(self) -> None:
         """Note that the next page does not follow the latest one, which may have been the last."""
         self._latest = 0
-
-    def was_not_last(self, length: int, limit: int) -> None:
-        """Note the length of a page that is known to have others behind it."""
-        if length < limit:
-            self.is_irregular = self.is_irregular or 0 < self._whole != length or length < self.longest
-            self.may_be_cut = self.may_be_cut or self.is_irregular
-            self._whole = max(self._whole, length)

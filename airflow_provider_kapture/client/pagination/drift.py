@@ -1,8 +1,6 @@
-"""Where the anchor stands, how fast it moves, and how many orders came to stand above it unread."""
+"""How the listing moves: where the anchor stands, and how many orders came to stand above it unread."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from airflow_provider_kapture.client.api.keys import OrderKey
 
@@ -22,7 +20,7 @@ class Anchor:
         self.place = -1
         self.rate = 0
         self._seen_at = 0  # the number of the response that showed it
-        self._latest = 0  # the latest two speeds
+        self._latest = 0  # the latest rate
 
     def set(self, key: OrderKey, rank: int, place: int, response: int) -> None:
         """Continue from another order."""
@@ -30,17 +28,17 @@ class Anchor:
 
     def retreat(self, key: OrderKey, rank: int, place: int, response: int, *, is_end: bool) -> None:
         """Continue from an order further up, as those behind it left; from the last of all, if ``is_end``."""
-        speed = (place - self.place) // max(response - self._seen_at, 1)
+        rate = (place - self.place) // max(response - self._seen_at, 1)
         self.set(key, rank, place, response)
-        self.rate = min(speed, 0) if is_end else 0
+        self.rate = min(rate, 0) if is_end else 0
 
     def observe(self, place: int, response: int) -> None:
-        """Note where it stands by now."""
+        """Note where a response shows it."""
         if response > self._seen_at:
-            speed = (place - self.place) // (response - self._seen_at)
-            # A single move down is not a speed: too high a rate overlaps nothing.
-            self.rate = min(speed, max(self._latest, 0)) if speed > 0 else speed
-            self._latest = speed
+            rate = (place - self.place) // (response - self._seen_at)
+            # A single move down is not a rate: one too high overlaps nothing.
+            self.rate = min(rate, max(self._latest, 0)) if rate > 0 else rate
+            self._latest = rate
         self.place, self._seen_at = place, response
 
     def predicted(self, response: int) -> int:
@@ -48,15 +46,21 @@ class Anchor:
         return max(self.place + self.rate * (response - self._seen_at), 0)
 
 
-class ShiftAccount:
+class DriftTracker:
     """How many orders moved into the part that was read, and were not seen there.
 
     Inserted orders do so, and need not be read; so do orders that moved or changed places with their equals, and were
-    not read before. They are told apart by looking again.
+    not read before. They are told apart by reading again.
+
+    :ivar unexplained: the number of these orders
+    :ivar widest_tie: how far apart orders stood that were seen to change places
+    :ivar has_moved: whether orders were seen where they had not been
     """
 
     def __init__(self) -> None:
         self.unexplained = 0
+        self.widest_tie = 0
+        self.has_moved = False
 
     def moved_down(self, rows: int, found: int) -> None:
         """Note that orders read stood so many rows further down, and how many new ones the page showed above them."""
@@ -66,7 +70,6 @@ class ShiftAccount:
         """Note orders that were found where they had not been read."""
         self.unexplained = max(self.unexplained - rows, 0)
 
-
-def count_from(places: Sequence[int], place: int) -> int:
-    """Return how many of these places are at or behind one."""
-    return sum(each >= place for each in places)
+    def restart(self) -> None:
+        """Note that the listing is read again."""
+        self.unexplained = 0

@@ -1,0 +1,296 @@
+"""All that is known while a listing is read, and the requests that follow from it.
+
+What a response means is decided in the modules of the phases: ``reading``, ``end_detector``, ``offset_checks``,
+``growth``, ``passes`` and ``refusals``. They change nothing but this state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from airflow_provider_kapture.client.api.keys import OrderKey
+from airflow_provider_kapture.client.errors import KaptureAnswerError
+from airflow_provider_kapture.client.pagination.drift import Anchor, DriftTracker
+from airflow_provider_kapture.client.pagination.end_search import EndSearch
+from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
+from airflow_provider_kapture.client.pagination.page import LocatedPage
+from airflow_provider_kapture.client.pagination.page_size import PageSizeEstimator
+from airflow_provider_kapture.client.pagination.phases import Phase
+from airflow_provider_kapture.client.pagination.requests import PageRequest, Paging, RequestQueue
+from airflow_provider_kapture.client.pagination.seen import SeenOrders
+from airflow_provider_kapture.client.pagination.spill import RankStore
+from airflow_provider_kapture.client.pagination.stall_guard import StallGuard
+from airflow_provider_kapture.client.pagination.whole_pages import best_limit, offset_for
+
+TOP_LIMIT = 10  # of the first look at the top, and behind a short page
+
+
+@dataclass(slots=True)
+class PassState:
+    """One reading of the listing from top to end.
+
+    :ivar seen: the orders read
+    :ivar overlap: rows before the anchor that are requested again, so that a page holds all orders of equal sort keys
+    :ivar top: the first order of the listing
+    :ivar pages: pages that brought orders
+    :ivar changes: how often the listing was seen to change; from then on no page is requested ahead
+    :ivar found: orders that no pass before it had read
+    :ivar step: how far the latest step back went
+    :ivar has_missed: whether a page that should have held the anchor did not
+    """
+
+    limit: int
+    seen: SeenOrders
+    sizes: PageSizeEstimator
+    anchor: Anchor = field(default_factory=Anchor)
+    guard: StallGuard = field(default_factory=StallGuard)
+    overlap: int = 0
+    top: OrderKey | None = None
+    pages: int = 0
+    changes: int = 0
+    found: int = 0
+    step: int = 0
+    has_missed: bool = False
+
+    @classmethod
+    def start(cls, limit: int, overlap: int = 0, store: RankStore | None = None) -> PassState:
+        """Return the state of a pass before its first page."""
+        return cls(limit, SeenOrders(store), PageSizeEstimator(limit), overlap=overlap)
+
+    @property
+    def has_changed(self) -> bool:
+        return self.changes > 0
+
+
+@dataclass(slots=True)
+class EndState:
+    """What shows that the end is reached.
+
+    :ivar page: the page that may be the last
+    :ivar endings: pages since the latest new order that ended on the anchor
+    :ivar was_empty_behind: whether a page behind it was empty meanwhile
+    :ivar short_page: the latest response, if it was short and ended on the anchor
+    :ivar follower: of the page behind the anchor: its last order, with rank and row
+    :ivar looked_at: the row behind the anchor that was requested
+    :ivar confirmed: how often in a row the anchor was found to be the last
+    """
+
+    page: LocatedPage | None = None
+    endings: int = 0
+    was_empty_behind: bool = False
+    short_page: LocatedPage | None = None
+    follower: tuple[OrderKey, int, int] | None = None
+    looked_at: int = 0
+    confirmed: int = 0
+
+
+@dataclass(slots=True)
+class OffsetState:
+    """What was seen of what ``offset`` does.
+
+    :ivar is_proven: whether a page at an offset above 0 held orders read before, and not the first
+    :ivar is_rounded: whether it seems to be rounded down to whole pages
+    :ivar is_rounding_new: whether no whole page has shown that yet
+    :ivar is_unproven: whether the top came again with the anchor in its place
+    :ivar tops: how often a later page was the first again
+    :ivar clamps: whether a page beyond the end repeats rows; none while that is not known
+    :ivar is_clamp_checked: whether CHECK_OFFSET is to show that
+    :ivar first_page: the page of offset 1, while offset 0 is looked at
+    :ivar singles: how often the only row was seen at another offset, and not far beyond
+    :ivar is_single_refuted: whether a listing of one row turned out to have others
+    """
+
+    is_rounded: bool
+    is_proven: bool = False
+    is_rounding_new: bool = False
+    is_unproven: bool = False
+    tops: int = 0
+    clamps: bool | None = None
+    is_clamp_checked: bool = False
+    first_page: LocatedPage | None = None
+    singles: int = 0
+    is_single_refuted: bool = False
+
+
+@dataclass(slots=True)
+class GrowthState:
+    """What was seen of an end that grows.
+
+    :ivar short_pages: short pages in a row that each brought orders
+    :ivar search: the latest search for the end
+    :ivar searches: the number of searches
+    :ivar searched_at: how often the listing was seen to change before
+    :ivar tail: the last order that need be read, and its row
+    :ivar is_tail_read: whether it was read
+    :ivar beyond: pages read behind it
+    """
+
+    short_pages: int = 0
+    search: EndSearch | None = None
+    searches: int = 0
+    searched_at: int = 0
+    tail: tuple[OrderKey, int] | None = None
+    is_tail_read: bool = False
+    beyond: int = 0
+
+
+@dataclass(slots=True)
+class RefusalState:
+    """What was refused.
+
+    :ivar latest: the phase, the offset and limit, and the refusal that is asked for a second time
+    :ivar page: the page without rows that the refusal stands for, while the top is looked at
+    :ivar count: refusals in a row of a row that holds an order
+    :ivar small_limit: the limit to request instead; 0: any
+    """
+
+    latest: tuple[Phase, tuple[int, int], KaptureAnswerError] | None = None
+    page: LocatedPage | None = None
+    count: int = 0
+    small_limit: int = 0
+
+
+@dataclass(slots=True)
+class PassHistory:
+    """What the passes before the current one, and the look at the top, have shown.
+
+    :ivar earlier: the orders of each pass
+    :ivar missing: orders that these passes may have missed
+    :ivar vain: passes that found nothing
+    :ivar recheck_run: the first run of ranks of the look at the top
+    :ivar recheck_until: the number of the response that it has to end with
+    """
+
+    earlier: list[SeenOrders] = field(default_factory=list)
+    missing: int = 0
+    vain: int = 0
+    recheck_run: int = 0
+    recheck_until: int = 0
+
+
+@dataclass(slots=True)
+class ListingState:
+    """One listing, as far as it is read.
+
+    :ivar phase: what the next response is for
+    :ivar taken: responses so far
+    :ivar rows: orders so far
+    :ivar restarts: how often it was read on from its top
+    :ivar warnings: what a person should look at
+    :ivar is_repeated: whether it has one row, which came at every offset
+    :ivar longest_page: of all passes
+    :ivar is_at_end: whether the response just handled is the last of the pass
+    :ivar verified: the rows of a response that is requested a second time
+    :ivar is_doubtful: whether the second one had mostly others
+    """
+
+    paging: Paging
+    knowledge: AccountKnowledge
+    current: PassState
+    offsets: OffsetState
+    phase: Phase = Phase.READ
+    queue: RequestQueue = field(default_factory=RequestQueue)
+    drift: DriftTracker = field(default_factory=DriftTracker)
+    end: EndState = field(default_factory=EndState)
+    growth: GrowthState = field(default_factory=GrowthState)
+    refusals: RefusalState = field(default_factory=RefusalState)
+    passes: PassHistory = field(default_factory=PassHistory)
+    taken: int = 0
+    rows: int = 0
+    restarts: int = 0
+    warnings: list[str] = field(default_factory=list)
+    is_repeated: bool = False
+    longest_page: int = 0
+    is_at_end: bool = False
+    verified: frozenset[OrderKey] = frozenset()
+    is_doubtful: bool = False
+
+    @property
+    def is_by_whole_pages(self) -> bool:
+        return self.paging is not Paging.ROWS or self.offsets.is_rounded
+
+    @property
+    def longest(self) -> int:
+        """The rows of the longest page of the pass, or of the limit before there is one."""
+        return min(self.current.limit, self.current.sizes.longest or self.current.limit)
+
+    def push(self, row: int, limit: int, *, is_exact: bool = False) -> None:
+        """Request the page that starts on a row after those already requested.
+
+        :param is_exact: whether that limit is sent in any case
+        """
+        if self.is_by_whole_pages:
+            if not is_exact and row:
+                limit = best_limit(row, min(self.longest, limit))
+            row = row // limit * limit
+        elif self.refusals.small_limit and not is_exact:
+            limit = min(limit, self.refusals.small_limit)
+        self.queue.append(offset_for(row, limit, self.paging), limit, row)
+
+    def push_next(self) -> bool:
+        """Request the page behind the last one requested; return whether there is one to request."""
+        last = self.queue.last
+        row = last.first_row + min(last.limit, self.current.sizes.longest) - 1 - self.current.overlap
+        if row <= last.first_row or (self.is_by_whole_pages and best_limit(row, self.longest) == 1):
+            return False
+        self.push(row, self.current.limit)
+        return True
+
+    def go(self, phase: Phase, row: int, limit: int | None = None, *, is_exact: bool = False) -> None:
+        """Enter a phase and request its page, unless one that was requested ahead will do."""
+        self.phase = phase
+        row = max(row, 0)
+        if phase is Phase.READ and limit is None and len(self.queue):
+            head = self.queue.head
+            if head.first_row <= row < head.first_row + min(head.limit, self.longest):
+                return
+        self.queue.clear()
+        self.push(row, limit or self.current.limit, is_exact=is_exact)
+
+    def read_on(self, overlap: int = 0) -> None:
+        """Request the page that starts on the anchor, where it will stand by then, or some rows before it."""
+        sizes = self.current.sizes
+        row = max(self.current.anchor.predicted(self.taken + 1) - overlap, 0)
+        is_end = sizes.is_whole_known and sizes.last_was_short and self.growth.short_pages <= 1 and not overlap
+        if self.is_by_whole_pages and best_limit(row, self.longest) == 1:
+            self.go(Phase.READ, row, 1, is_exact=True)
+        else:
+            self.go(Phase.READ, row, TOP_LIMIT if is_end and not self.is_by_whole_pages else None)
+
+    def repeat(self, phase: Phase, offset: int, limit: int, row: int) -> None:
+        """Enter a phase and request a page by its offset, whatever that counts."""
+        self.phase = phase
+        self.queue.clear()
+        self.queue.append(offset, limit, row)
+
+    def finish(self) -> None:
+        """Note that the listing is read down to its end with this page."""
+        self.is_at_end = True
+
+    def count_no_progress(self) -> None:
+        """Count a response that did not continue the listing."""
+        self.current.guard.count_no_progress(has_changed=self.current.has_changed)
+
+    def advance(self, request: PageRequest, last: OrderKey, rank: int, length: int, behind: int) -> None:
+        """Note a page that brought orders: its last one is the anchor from now on.
+
+        :param rank: the rank of its last order
+        :param behind: how many of its rows stand behind all that were known
+        """
+        state, limit = self.current, request.limit
+        place = request.first_row + length - 1
+        if length != behind or not state.pages:
+            state.sizes.learn(length, limit, behind=behind)
+        state.anchor.set(last, rank, place, self.taken)
+        state.pages += 1
+        state.step = 0
+        state.has_missed = False
+        end = self.end
+        end.endings, end.short_page, end.was_empty_behind, end.confirmed = 0, None, False, 0
+        self.refusals.count = 0
+        self.refusals.small_limit *= 2
+        state.guard.advance(place)
+        if state.sizes.is_short(length, limit) and state.sizes.is_whole_known:
+            self.growth.short_pages += 1
+        elif length < limit or limit == state.limit:
+            self.growth.short_pages = 0
