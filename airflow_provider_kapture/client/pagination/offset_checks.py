@@ -133,21 +133,23 @@ def _compare_first_page(state: ListingState, before: LocatedPage, page: LocatedP
         raise offset_error(state, 0)
     # The first page again may be the last page again, as beyond the end of a listing of one page.
     state.knowledge.is_first_page_proven = not page.rows
-    if len(before.rows) == 1:
+    if is_single(state, before):
         single(state, before)
     else:
         find_next(state, before.rows)
 
 
+def is_single(state: ListingState, page: LocatedPage) -> bool:
+    """Return whether a first page may be the only row, or show that pages hold one row each."""
+    return len(page.rows) == 1 and not (state.offsets.is_single_refuted and state.longest_page > 1)
+
+
 def single(state: ListingState, page: LocatedPage) -> None:
-    """Handle a listing that seems to have a single row: see that no other page holds another."""
-    if not state.offsets.is_single_refuted:
-        state.current.top = page.rows[0]
-        state.go(Phase.CHECK_SINGLE, 1, 1, is_exact=True)
-    elif state.longest_page > 1:
-        state.read_on()
-    else:
+    """Handle such a page: see that no other page holds another row."""
+    if state.offsets.is_single_refuted:
         raise listing_error(messages.ONE_ROW_PER_PAGE, is_permanent=True)
+    state.current.top = page.rows[0]
+    state.go(Phase.CHECK_SINGLE, 1, 1, is_exact=True)
 
 
 def check_single(state: ListingState, page: LocatedPage) -> set[OrderKey]:

@@ -14,6 +14,7 @@ from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.offset_checks import (
     check_first_page,
     check_rounding,
+    is_single,
     is_top_again,
     prove_offset,
     single,
@@ -112,7 +113,7 @@ def _join(state: ListingState, page: LocatedPage, *, is_verified: bool = False) 
         state.advance(page.request, last, fresh[last], len(page.keys), page.behind)
     if state.paging is Paging.PAGES_FROM_1 and not state.knowledge.is_first_page_proven:
         check_first_page(state, page)
-    elif len(page.rows) == 1 and not page.first_row:
+    elif not page.first_row and is_single(state, page):
         single(state, page)
     elif is_uncertain and not is_verified:
         current.changes += 1
