@@ -13,31 +13,35 @@ from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledg
 from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.requests import Paging
 from airflow_provider_kapture.client.pagination.unpaged import may_be_cap
+from airflow_provider_kapture.client.pull.steps import CheckPage
 
 # Days that a wider range has on either side, to see whether a response can hold more rows.
 _WIDER = dt.timedelta(days=3)
+# The limit that shows whether limits count.
+_SMALL_LIMIT = 2
 
 
 class FirstPageCheck:
     """Whether the first page is where connection extra `paging` says, for pulls whose first page holds no order.
 
     :param is_due: whether the pull is to find that out
-    :ivar offset: the offset to request once, as the other way to count would
+    :ivar is_due: whether the other offset is still to be requested: once a pull, unless a page shows orders before
+    :ivar offset: the offset to request, as the other way to count would
     """
 
     def __init__(self, account: Account, *, is_due: bool = True) -> None:
         self._paging = Paging(account.dialect.paging)
-        self._is_due = is_due and self._paging is not Paging.NONE
+        self.is_due = is_due and self._paging is not Paging.NONE
         self.offset = 0 if self._paging is Paging.PAGES_FROM_1 else 1
 
     def see(self, page: Page) -> None:
         """Note a page of the pull: one that holds orders shows that the offsets are right."""
-        self._is_due = self._is_due and not page.keys
+        self.is_due = self.is_due and not page.keys
 
-    def is_due(self) -> bool:
-        """Return whether the other offset is to be requested: once a pull."""
-        is_due, self._is_due = self._is_due, False
-        return is_due
+    def begin(self, days: DayRange) -> CheckPage:
+        """Return the request of the other offset; it is not due again."""
+        self.is_due = False
+        return CheckPage(days, self.offset, optional=True)
 
     def check(self, page: Page, again: Page | None = None) -> None:
         """Raise if the other offset shows orders.
@@ -78,21 +82,27 @@ class CapCheck:
             self._days = DayRange(first, days.last)
             self._singles.append(page.keys[0])
 
-    def question(self) -> tuple[DayRange, int | None] | None:
-        """Return the days and the limit to request once a pull; none where nothing is in doubt."""
+    @property
+    def is_due(self) -> bool:
+        """Whether a request is to show that responses are whole: once a pull."""
         if self._days is None or self._is_checked:
-            return None
+            return False
         if self._is_told:
-            if self._largest != self._page_size:
-                return None
-            self._is_checked = True
-            return self._days, 2
-        if not self._singles and not may_be_cap(self._largest):
-            return None
-        if self._knowledge.longest > max(self._largest, 1):
-            return None
+            return self._largest == self._page_size
+        is_doubtful = bool(self._singles) or may_be_cap(self._largest)
+        return is_doubtful and self._knowledge.longest <= max(self._largest, 1)
+
+    def begin(self, offset: int) -> CheckPage:
+        """Return the request that shows it; it is not due again.
+
+        :param offset: that of a first page
+        """
+        assert self._days is not None
         self._is_checked = True
-        return DayRange(self._days.first - _WIDER, self._days.last + _WIDER), None
+        if self._is_told:
+            return CheckPage(self._days, offset, _SMALL_LIMIT, optional=True)
+        wider = DayRange(self._days.first - _WIDER, self._days.last + _WIDER)
+        return CheckPage(wider, offset, optional=True)
 
     def check(self, page: Page | None) -> None:
         """Raise if the page does not prove that responses are whole.

@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar, cast
 
 from airflow_provider_kapture.client.api.failures import is_unsupported_query
@@ -234,6 +235,7 @@ class Pull:
             held: deque[OrderBatch] = deque()
             yield from self._read(held)
             if held:
+                yield from self._check_end_dates(held)
                 yield from self._prove_empty(held)
             if self._has_orders and not self._stats.rows:
                 self._stats.empty_proof = PROVEN
@@ -254,13 +256,16 @@ class Pull:
             else:
                 self.process_ahead(fetched.completed)
                 batch = self.handle_page(fetched.result())
+            is_held = self._proves_empty and not self._has_orders
             if batch.ends is not None:
-                yield from self._check_end_date(batch.ends)
                 yield from self._check_paging(batch.ends)
-            if self._proves_empty and not self._has_orders:
-                if batch.ends is not None:
+                if is_held:
                     held.append(batch)
+                else:
+                    yield from self._check_end_date(batch.ends)
+            if is_held:
                 continue
+            yield from self._check_end_dates(held)
             while held:
                 yield held.popleft()
             if batch.raws or batch.ends is not None:
@@ -302,8 +307,8 @@ class Pull:
         if not (is_broken or is_refused):
             raise error
         assert isinstance(error, KaptureBusyError | KaptureRefusedError)
-        if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due():
-            fetched = yield from fetch_step(CheckPage(listing.days, self._first_page.offset, optional=True))
+        if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due:
+            fetched = yield from self._check(self._first_page.begin(listing.days))
             if fetched.page is not None:
                 self._first_page.check(fetched.page)
         listing.refuse(error)
@@ -314,6 +319,17 @@ class Pull:
         if fetched.page is not None and len(fetched.page.keys) > (step.limit or self._account.dialect.page_size):
             self._is_limit_ignored = True
         return fetched
+
+    def _check_end_dates(self, held: Sequence[OrderBatch]) -> PullSteps:
+        """Check the end date for windows without orders, those that follow one another at once."""
+        merged: list[Window] = []
+        for window in [each.ends for each in held if each.ends is not None]:
+            if merged and merged[-1].end_ms == window.start_ms:
+                merged[-1] = replace(merged[-1], end_ms=window.end_ms)
+            else:
+                merged.append(window)
+        for window in merged:
+            yield from self._check_end_date(window)
 
     def _check_end_date(self, window: Window) -> PullSteps:
         wide = self.end_date_check.wide_range(window)
@@ -336,16 +352,14 @@ class Pull:
                 self.end_date_check.check(days, page, again.result())
 
     def _check_paging(self, window: Window) -> PullSteps:
-        question = self._caps.question()
-        if question is not None:
-            days, limit = question
-            fetched = yield from self._check(CheckPage(days, self._base, limit, optional=True))
+        if self._caps.is_due:
+            fetched = yield from self._check(self._caps.begin(self._base))
             if not is_unsupported_query(fetched.error):
                 fetched.result()
             self._caps.check(fetched.page)
-        if self._first_page.is_due():
+        if self._first_page.is_due:
             days = whole_range(window)
-            fetched = yield from self._check(CheckPage(days, self._first_page.offset, optional=True))
+            fetched = yield from self._check(self._first_page.begin(days))
             if fetched.page is not None and fetched.page.keys:
                 again = yield from self._check(CheckPage(days, self._base))
                 self._first_page.check(fetched.page, again.result())
