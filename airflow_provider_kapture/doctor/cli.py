@@ -1,4 +1,7 @@
-"""``kapture doctor``: what an account's API does, and the settings that go with it."""
+"""``kapture doctor``: arguments, the account to examine, the progress line and the exit status.
+
+What is asked is in plan.py, how a report is shown in render.py.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,13 @@ import getpass
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.doctor.findings import CHECKS, Report
-from airflow_provider_kapture.doctor.run import diagnose
+from airflow_provider_kapture.doctor.render import render
+from airflow_provider_kapture.doctor.run import MAX_REQUESTS, diagnose
 
 _USAGE_ERROR = 2
 _INTERRUPTED = 130
@@ -26,9 +28,11 @@ _CONTEXT_VARIABLE = "_AIRFLOW_PROCESS_CONTEXT"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of ``kapture doctor``."""
     parser.add_argument("conn_id", nargs="?", metavar="CONN_ID", help="an Airflow connection")
-    account = parser.add_argument_group("instead of a connection")
+    account = parser.add_argument_group(
+        "instead of a connection", f"The password, key or token is read from {_PASSWORD_VARIABLE}, or asked for."
+    )
     account.add_argument("--host", help="subdomain, host name or origin")
-    account.add_argument("--login", help=f"user name; the password is read from {_PASSWORD_VARIABLE}, or asked for")
+    account.add_argument("--login", help="user name, if there is one")
     account.add_argument("--cm-id", type=int, metavar="N", help="the account's id (cmId)")
     parser.add_argument(
         "--day", type=dt.date.fromisoformat, metavar="YYYY-MM-DD", help="a day that has orders; else the latest"
@@ -37,32 +41,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Examine an account and tell what was found.
+    """Examine an account and write the report.
 
-    :return: the exit status: 0 where a pull can be trusted, 1 where not, 2 where the arguments won't do, 130 for Ctrl-C
+    :return: the exit status: 0 where a pull can be trusted, 1 where not, 2 where the arguments or the connection will
+        not do, 130 for Ctrl-C
     """
-    named = (args.host, args.login, args.cm_id)
-    if (args.conn_id is None) == (None in named) or (args.conn_id is not None and any(named)):
-        return _print_error("give a connection id, or all of --host, --login and --cm-id", _USAGE_ERROR)
+    has_options = args.host is not None or args.cm_id is not None or args.login is not None
+    if (args.conn_id is None) == (args.host is None or args.cm_id is None) or (args.conn_id and has_options):
+        return _print_error("give a connection id, or both --host and --cm-id", _USAGE_ERROR)
     account_of = _account_from_options if args.conn_id is None else _account_from_connection_id
+    progress = _ProgressLine()
     try:
         # Airflow 2.11 logs to standard output, which is for the report alone.
         with redirect_stdout(sys.stderr):
             account = account_of(args)
-            report = diagnose(account, args.day)
+            report = diagnose(account, args.day, progress=progress.show)
+    except KaptureSettingsError as error:
+        return _print_error(str(error), _USAGE_ERROR)
     except KaptureError as error:
         return _print_error(str(error), 1)
     except EOFError:
         return _print_error(f"no password: set {_PASSWORD_VARIABLE}, or type it", _USAGE_ERROR)
     except KeyboardInterrupt:
         return _print_error("stopped", _INTERRUPTED)
-    sys.stdout.write(json.dumps(report.as_json(), indent=2) + "\n" if args.json else render(report, account))
+    finally:
+        progress.clear()
+    told = json.dumps(report.as_json(), indent=2) + "\n" if args.json else render(report, account, args.conn_id)
+    sys.stdout.write(told)
     return 0 if report.trusted else 1
 
 
+class _ProgressLine:
+    """One line on standard error: rewritten on a terminal, elsewhere a line for each question."""
+
+    def __init__(self) -> None:
+        self._topic = ""
+        self._width = 0
+
+    def show(self, number: int, topic: str) -> None:
+        text = f"kapture doctor: request {number} of at most {MAX_REQUESTS}: {topic}"
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{text:<{self._width}}")
+            self._width = len(text)
+        elif topic != self._topic:
+            sys.stderr.write(text + "\n")
+        self._topic = topic
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._width:
+            sys.stderr.write(f"\r{'':<{self._width}}\r")
+
+
 def _account_from_options(args: argparse.Namespace) -> Account:
-    password = os.environ.get(_PASSWORD_VARIABLE) or getpass.getpass(f"Password of {args.login}: ")
-    return Account.from_connection(args.host, args.login, password, {"cm_id": args.cm_id})
+    secret = os.environ.get(_PASSWORD_VARIABLE) or getpass.getpass("Password, key or token: ")
+    return Account.from_connection(args.host, args.login, secret, {"cm_id": args.cm_id})
 
 
 def _account_from_connection_id(args: argparse.Namespace) -> Account:
@@ -79,7 +112,7 @@ def _account_from_connection_id(args: argparse.Namespace) -> Account:
 
 @contextmanager
 def _server_context() -> Iterator[None]:
-    """Have Airflow look for connections in its database too, as ``airflow connections test`` does."""
+    """Let Airflow look for connections in its database too, as ``airflow connections test`` does."""
     before = os.environ.get(_CONTEXT_VARIABLE)
     os.environ[_CONTEXT_VARIABLE] = "server"
     try:
@@ -93,29 +126,3 @@ def _server_context() -> Iterator[None]:
 def _print_error(message: str, status: int) -> int:
     sys.stderr.write(f"kapture doctor: {message}\n")
     return status
-
-
-def render(report: Report, account: Account) -> str:
-    """The report for people."""
-    wide = max(map(len, CHECKS))
-    lines = [f"Kapture at {account.host}, cm_id {account.dialect.cm_id}", ""]
-    for each in report.findings:
-        if each.question in report.not_reached:
-            continue
-        mark = "ok" if each.is_good else "!!" if CHECKS[each.question] else "??"
-        lines.append(f"{mark}  {each.question:{wide}}  {each.answer}")
-        lines += textwrap.wrap(each.evidence, 110, initial_indent=" " * (wide + 6), subsequent_indent=" " * (wide + 6))
-    if report.not_reached:
-        lines += ["", f"The examination ended there. Not known: {', '.join(report.not_reached)}."]
-    lines += ["", "Recommended for the connection's extra:", json.dumps(report.recommended, indent=2), ""]
-    lines.append(_verdict(report))
-    return "\n".join(lines) + "\n"
-
-
-def _verdict(report: Report) -> str:
-    if not report.trusted:
-        return f"A pull can't be trusted: {', '.join(report.wrong or report.not_reached)}."
-    if report.changes:
-        differing = ", ".join(report.changes)
-        return f"A pull can be trusted once the connection's extra says so; it differs in {differing}."
-    return "A pull can be trusted, with the connection as it is."

@@ -1,18 +1,19 @@
-"""What the answers mean: pure."""
+"""Findings and the report: what was found out, and the settings that follow from it. Pure.
+
+How a finding comes about is in the module of its question; how a report is shown, in render.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.config.settings import Dialect
-from airflow_provider_kapture.doctor.probe import ProbeResult
 
-# What the doctor finds out, in the order it is told; those that a pull can't do without are true.
+# What the doctor finds out, in the order in which it is shown; true: a pull cannot be trusted without it.
 CHECKS: Mapping[str, bool] = MappingProxyType(
     {
         "name": True,
@@ -20,17 +21,20 @@ CHECKS: Mapping[str, bool] = MappingProxyType(
         "TLS": True,
         "credentials": True,
         "method": True,
+        "body": True,
         "filter": True,
         "date format": True,
         "envelope": True,
-        "empty day": True,
-        "widest range": False,
         "orders": True,
         "end date": True,
         "time zone": True,
         "page cap": True,
         "offset": True,
         "order": True,
+        "past the end": False,
+        "empty day": True,
+        "control day": True,
+        "widest range": False,
         "pace": False,
     }
 )
@@ -43,7 +47,7 @@ class Finding:
     :ivar question: a key of :data:`CHECKS`
     :ivar answer: a word or two
     :ivar evidence: what was seen, or why it could not be told
-    :ivar is_good: whether a pull can live with it
+    :ivar is_good: whether a pull with the recommended settings can be trusted in this
     :ivar settings: what it recommends for the connection's extra
     """
 
@@ -54,7 +58,7 @@ class Finding:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-_NOT_REACHED = "the examination ended before it came to this"
+NOT_REACHED = "the examination ended before it came to this"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +77,20 @@ class Report:
 
     @property
     def wrong(self) -> list[str]:
-        """The questions whose answers a pull can't live with."""
+        """Return the questions whose answers do not let a pull be trusted."""
         return [
             each.question
             for each in self.findings
-            if CHECKS[each.question] and not each.is_good and each.evidence != _NOT_REACHED
+            if CHECKS[each.question] and not each.is_good and each.evidence != NOT_REACHED
         ]
 
     @property
     def not_reached(self) -> list[str]:
-        """The questions that the examination did not come to."""
-        return [each.question for each in self.findings if each.evidence == _NOT_REACHED]
+        """Return the questions that the examination did not come to."""
+        return [each.question for each in self.findings if each.evidence == NOT_REACHED]
 
     def as_json(self) -> dict[str, Any]:
-        """The report for machines."""
+        """Return the report for programs."""
         shown = ("question", "answer", "evidence")
         return {
             "trusted": self.trusted,
@@ -96,161 +100,41 @@ class Report:
 
 
 def build_report(findings: Iterable[Finding], dialect: Dialect, pace: Finding) -> Report:
-    """Put the findings in order, and the connection's settings beside them."""
-    found = {each.question: each for each in (*findings, pace)}
-    ordered = tuple(found.get(each, Finding(each, "not known", _NOT_REACHED, is_good=False)) for each in CHECKS)
-    learnt = {key: value for each in ordered for key, value in each.settings.items()}
+    """Put the findings in order, and what they recommend over the connection's settings.
+
+    :param dialect: the connection's
+    """
+    found: dict[str, Finding] = {}
+    for each in (*findings, pace):
+        # The first bad one stands: a later one may only add to it.
+        if each.question not in found or found[each.question].is_good:
+            found[each.question] = each
+    ordered = tuple(found.get(each, Finding(each, "not known", NOT_REACHED, is_good=False)) for each in CHECKS)
+    learnt: dict[str, Any] = {}
+    if any(each.question == "orders" and each.answer == "found" for each in ordered):
+        # Only an order proves that a setting is right.
+        learnt = {key: value for each in ordered for key, value in each.settings.items()}
     recommended: dict[str, Any] = {"cm_id": dialect.cm_id}
     changes = []
-    for each in fields(Dialect):
-        had = getattr(dialect, each.name)
-        value = learnt.get(each.name, had)
+    for setting in fields(Dialect):
+        name, had = setting.name, getattr(dialect, setting.name)
+        value = learnt.get(name, had)
         if value != had:
-            changes.append(each.name)
-        if each.name in learnt or value != _default(each.name):
-            recommended[each.name] = _to_json(value)
+            changes.append(name)
+        if value is not None and (name in learnt or value != getattr(_DEFAULTS, name)):
+            recommended[name] = _to_json(name, value)
     trusted = all(each.is_good for each in ordered if CHECKS[each.question])
     return Report(trusted, ordered, recommended, tuple(changes))
 
 
-def _default(name: str) -> Any:
-    return getattr(Dialect(cm_id=0), name)
+_DEFAULTS = Dialect(cm_id=0)
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(name: str, value: Any) -> Any:
+    if name == "headers":
+        return dict.fromkeys(value, "***")
+    if isinstance(value, dt.date):
+        return value.isoformat()
     if isinstance(value, Mapping):
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-# -- the listing --
-
-
-def is_same_listing(one: Sequence[OrderKey], other: Sequence[OrderKey]) -> bool:
-    """Whether two pages are one of a listing in which a few orders came or went: most in both, in the same order."""
-    places = {key: place for place, key in enumerate(one)}
-    common = [places[key] for key in other if key in places]
-    return 2 * len(common) >= len(one) and all(earlier < later for earlier, later in pairwise(common))
-
-
-def direction(instants: Sequence[int]) -> str:
-    """Which way a listing goes by ``createDate``."""
-    rising = all(earlier <= later for earlier, later in pairwise(instants))
-    falling = all(earlier >= later for earlier, later in pairwise(instants))
-    if rising and falling:
-        return "stable"
-    return "oldest first" if rising else "newest first" if falling else "stable, not by createDate"
-
-
-def order_finding(first: ProbeResult, again: Sequence[ProbeResult]) -> Finding:
-    """Whether the listing has one order, and which way it goes."""
-    count = len(first.keys)
-    if not all(is_same_listing(first.keys, each.keys) for each in again):
-        return Finding(
-            "order",
-            "not stable",
-            f"the same request was answered with other orders, or with the same {count} in another order: no page can "
-            "be trusted to follow another; ask for a stable order with `sortParam` in `default_body`",
-            is_good=False,
-        )
-    if count < 2:
-        return Finding(
-            "order", "not known", "the listing has a single order; `--day` names a busier day", is_good=False
-        )
-    instants = [each for each in first.instants if each is not None]
-    return Finding(
-        "order", direction(instants), f"the same request was answered {len(again) + 1} times alike, {count} orders"
-    )
-
-
-def offset_finding(first: ProbeResult, behind: ProbeResult, offset: int) -> Finding:
-    """Whether ``offset`` passes over rows.
-
-    :param first: the page at offset 0
-    :param behind: the page at ``offset``
-    """
-    top = first.keys[0]
-    if top in behind.keys:
-        return Finding(
-            "offset",
-            "ignored",
-            f"the page at offset {offset} has the first order of the page at 0: what lies beyond the first page can't "
-            "be read",
-            is_good=False,
-        )
-    if offset < len(first.keys) and not behind.keys:
-        return Finding(
-            "offset", "not known", f"nothing stands at offset {offset} of {len(first.keys)} orders", is_good=False
-        )
-    starts = "starts further down than the one at 0" if behind.keys else "is empty"
-    return Finding("offset", "honoured", f"the page at offset {offset} {starts}")
-
-
-def cap_finding(first: ProbeResult, anchored: ProbeResult, behind: ProbeResult, page_size: int) -> Finding:
-    """How many rows a page brings at most.
-
-    :param first: the page at offset 0
-    :param anchored: the page that starts on its last order, or after its only one
-    :param behind: a page that starts there or further down
-    """
-    count = len(first.keys)
-    is_more = any(key not in first.keys for key in behind.keys)
-    if is_more and (count < 2 or not any(key not in first.keys for key in anchored.keys)):
-        return Finding(
-            "page cap",
-            str(count),
-            f"a page brings {count} row(s), and one that starts on its last order none that is new: there is no way "
-            "from page to page",
-            is_good=False,
-        )
-    if is_more and count < page_size:
-        return Finding(
-            "page cap",
-            str(count),
-            f"{page_size} rows were asked for, {count} came, and more stand behind them",
-            settings={"page_size": count},
-        )
-    seen = f"{page_size} rows were asked for, {count} came" + ("" if count >= page_size else ", and they were all")
-    return Finding("page cap", f"at least {count}", seen, settings={"page_size": page_size})
-
-
-# -- pace --
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When requests were made.
-
-    :ivar times: the start of each, seconds of a monotonic clock
-    :ivar end: when the last was answered
-    :ivar first_busy: the index of the first that was too many; none where none was
-    """
-
-    times: tuple[float, ...]
-    end: float
-    first_busy: int | None
-
-
-_MIN_REQUESTS = 5
-
-
-def pace_finding(pace: Pace) -> Finding:
-    """How many pages a second the account stands, as far as one request after another shows it."""
-    if pace.first_busy is not None:
-        refused = pace.times[pace.first_busy]
-        stood = max(sum(refused - 1 < each < refused for each in pace.times), 1)
-        return Finding(
-            "pace",
-            f"{stood} a second",
-            f"request {pace.first_busy + 1} was too many: {stood} within the second before it were answered",
-            settings={"requests_per_second": stood},
-        )
-    if len(pace.times) < _MIN_REQUESTS:
-        return Finding("pace", "not known", f"{len(pace.times)} request(s) are too few to tell", is_good=False)
-    took = max(pace.end - pace.times[0], 0.001)
-    return Finding(
-        "pace",
-        f"at least {len(pace.times) / took:.1f} a second",
-        f"{len(pace.times)} requests, one after another, took {took:.1f} s and none was too many; pages side by side "
-        "were not tried",
-    )
+        return {key: _to_json("", each) for key, each in value.items()}
+    return [_to_json("", each) for each in value] if isinstance(value, tuple | list) else value

@@ -1,4 +1,4 @@
-"""The thin shell: asks what the examination wants to know, gently, and counts."""
+"""The shell of the doctor: sends what the plan asks for, one request at a time, with retries and a progress line."""
 
 from __future__ import annotations
 
@@ -9,94 +9,131 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.api.request import build_query, request_body
-from airflow_provider_kapture.client.days import DayRange
-from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
+from airflow_provider_kapture.client.api.request import build_query, control_body, request_body
+from airflow_provider_kapture.client.base import MAX_CONTROL_BYTES
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError, KaptureTransportError
 from airflow_provider_kapture.client.fetch.throttle import ConcurrencyLimiter
-from airflow_provider_kapture.doctor.findings import Pace, Report, build_report, pace_finding
+from airflow_provider_kapture.client.transport.cookies import PullCookies
+from airflow_provider_kapture.doctor.findings import Report, build_report
+from airflow_provider_kapture.doctor.pace import Pace, pace_finding
 from airflow_provider_kapture.doctor.plan import plan_probes
-from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, to_probe_result
+from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, account_for, to_probe_result
 
-MAX_REQUESTS = 40
+MAX_REQUESTS = 60
 _MAX_TRIES = 3
 _MAX_WAIT = 15.0
+Progress = Callable[[int, str], None]
 
 
-def diagnose(account: Account, day: dt.date | None = None, sleep: Callable[[float], None] = time.sleep) -> Report:
+def diagnose(
+    account: Account,
+    day: dt.date | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    progress: Progress | None = None,
+) -> Report:
     """Find out how the account's API behaves, in at most :data:`MAX_REQUESTS` requests.
 
     :param account: where, who, and the settings to start from
-    :param day: a day of the account that has orders; looked for among the latest where none is given
+    :param day: a day of the account that has orders; looked for where none is given
     :param sleep: how to wait, in seconds
+    :param progress: is told the number of each request, and what it is to find out
     """
     steps = plan_probes(account, dt.datetime.now(account.zone).date(), day)
-    with _Prober(account, sleep) as prober:
+    with _Prober(account, sleep, progress or (lambda *_: None)) as prober:
         probe = next(steps)
         while True:
             result = prober.send(probe)
             try:
                 probe = steps.send(result)
             except StopIteration as finished:
-                return build_report(finished.value, account.dialect, pace_finding(prober.pace()))
+                pace = pace_finding(prober.pace(), account.dialect.requests_per_second)
+                return build_report(finished.value, account.dialect, pace)
 
 
 @dataclass
 class _Prober:
     account: Account
     sleep: Callable[[float], None]
+    progress: Progress
     times: list[float] = field(default_factory=list)
     first_busy: int | None = None
 
     def __post_init__(self) -> None:
         self._limiter = ConcurrencyLimiter(1, self.account.dialect.requests_per_second)
-        self._client = KaptureClient(self.account)
+        self._clients: dict[object, KaptureClient] = {}
+        self._cookies = PullCookies(self.account.origin)
+        self._has_answered = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.close()
+        for each in self._clients.values():
+            each.close()
 
     def pace(self) -> Pace:
+        """Return when requests were made."""
         return Pace(tuple(self.times), time.monotonic(), self.first_busy)
 
     def send(self, probe: Probe) -> ProbeResult:
-        """Ask, and ask again where that may mend it."""
-        dialect = replace(probe.dialect, end_date="inclusive")
-        if dialect != self._client.account.dialect:
-            self._client.close()
-            self._client = KaptureClient(replace(self.account, dialect=dialect))
+        """Make a request, and make it again where that may mend it."""
+        busy = too_fast = None
         for attempt in range(1, _MAX_TRIES + 1):
             result = self._try(probe)
             error = result.error
-            is_retryable = error is not None and error.transient and not result.is_null
-            if not is_retryable or not result.left or attempt == _MAX_TRIES:
+            is_busy = isinstance(error, KaptureBusyError) and error.reduces_concurrency
+            number = len(self.times) - 1
+            busy = number if is_busy and busy is None else busy
+            too_fast = number if result.is_too_fast and too_fast is None else too_fast
+            if error is None or not error.transient or not result.left or attempt == _MAX_TRIES:
+                break
+            if probe.is_tentative and not is_busy and not isinstance(error, KaptureTransportError):
                 break
             self.sleep(_wait(error, attempt))
+        if busy is not None and not is_busy:
+            # A wait has mended it: there were too many requests.
+            self.first_busy = too_fast if self.first_busy is None else self.first_busy
+            self._limiter = ConcurrencyLimiter(1, min(1.0, self.account.dialect.requests_per_second or 1.0))
         return result
 
     def _try(self, probe: Probe) -> ProbeResult:
-        client = self._client
-        days = DayRange(probe.first, probe.last)
-        body = request_body(client.account, build_query("create"), days, probe.offset, probe.limit)
+        # Both dates are sent as the probe has them.
+        account = account_for(self.account, replace(probe.dialect, end_date="inclusive"))
+        self._wait_for_turn()
+        self.times.append(time.monotonic())
+        self.progress(len(self.times), probe.topic)
+        left = MAX_REQUESTS - len(self.times)
+        body, max_bytes = _body(account, probe), None if probe.days else MAX_CONTROL_BYTES
+        try:
+            response = self._client(account).send(body, self._cookies, max_bytes)
+            now = dt.datetime.now(dt.UTC)
+            result = to_probe_result(response, account, now, left, has_answered=self._has_answered)
+        except KaptureError as error:
+            result = ProbeResult(error=error, left=left)
+        self._limiter.release(time.monotonic())
+        self._has_answered = self._has_answered or result.is_answered
+        return result
+
+    def _wait_for_turn(self) -> None:
         now = time.monotonic()
         delay = self._limiter.delay(now)
         if delay:
             self.sleep(delay)
         self._limiter.acquire(now + delay)
-        self.times.append(time.monotonic())
-        left = MAX_REQUESTS - len(self.times)
-        try:
-            result = to_probe_result(client.send(body), client.account, dt.datetime.now(dt.UTC), left)
-        except KaptureError as error:
-            result = ProbeResult(error=error, left=left)
-        self._limiter.release(time.monotonic())
-        if isinstance(result.error, KaptureBusyError) and result.error.reduces_concurrency and self.first_busy is None:
-            self.first_busy = len(self.times) - 1
-            self._limiter = ConcurrencyLimiter(1, min(1.0, self.account.dialect.requests_per_second or 1.0))
-        return result
+
+    def _client(self, account: Account) -> KaptureClient:
+        key = (account.dialect.http_method, account.credentials.token)
+        if key not in self._clients:
+            self._clients[key] = KaptureClient(account)
+        return self._clients[key]
 
 
-def _wait(error: KaptureError | None, attempt: int) -> float:
+def _body(account: Account, probe: Probe) -> bytes:
+    if probe.days is None:
+        return control_body(account, probe.offset)
+    return request_body(account, build_query("create"), probe.days, probe.offset, probe.limit)
+
+
+def _wait(error: KaptureError, attempt: int) -> float:
     requested = error.retry_after if isinstance(error, KaptureBusyError) else None
     return min(requested if requested is not None else 2.0 ** (attempt - 1), _MAX_WAIT)
