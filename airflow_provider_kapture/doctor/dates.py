@@ -118,7 +118,7 @@ class DateReading:
         cut = [each for each, result in self.pages.items() if len(result.keys) >= page > 1]
         fitting = fitting_zones([Day(*each) for each in seen.items()], configured)
         while len(fitting) > 1 and exam.left > _RESERVED_REQUESTS and len(self.pages) < _MAX_DAYS:
-            if cut and has_offset:
+            if cut and has_offset and not self._is_between:
                 date = cut.pop()
                 seen[date] = (*seen.get(date, ()), *(yield from self._far_instants(date)))
             else:
@@ -147,7 +147,7 @@ class DateReading:
         found = list(instants_of(top))
         for _ in range(_MAX_JUMPS):
             is_end = 0 < len(result.keys) < page or high - low <= page
-            if is_end or self.exam.left <= _RESERVED_REQUESTS or self._is_between:
+            if is_end or self.exam.left <= _RESERVED_REQUESTS:
                 break
             offset = (low + high) // 2 if high < _UNBOUNDED else low + _estimated_step(low, page, found)
             result = yield from self.exam.ask_day(date, offset=offset + self.exam.base)

@@ -28,8 +28,8 @@ from airflow_provider_kapture.doctor.format_proof import (
     FORMATS,
     FormatProof,
     check_orders,
-    is_nothing_found,
     is_same_refusal,
+    may_be_nothing_found,
 )
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 from airflow_provider_kapture.doctor.recent_days import RECENT_DAYS, RecentDays
@@ -117,15 +117,14 @@ class DaySearch:
 
     def _ask(self, asked: DayRange, dialect: Dialect) -> Steps[ProbeResult]:
         """Make a request of the search, and compare it with those before it."""
-        is_tentative = self.first is not None
-        result = yield from self.exam.ask(asked, limit=SMALL_LIMIT, dialect=dialect, is_tentative=is_tentative)
+        result = yield from self.exam.ask(asked, limit=SMALL_LIMIT, dialect=dialect, is_tentative=True)
         self.first = self.first or result
         self._check_faults(result)
         is_alike = is_same_refusal(result, self._reference)
         self._is_read_otherwise = self._reference.error is not None and not is_alike
         if dialect.date_format == self.exam.dialect.date_format:
             self._reference = result
-        elif is_alike and not is_nothing_found(result):
+        elif is_alike and not may_be_nothing_found(result):
             # Read no better than the connection's own format: a wider range would not be, either.
             self._unread.add(dialect.date_format)
         return result
@@ -177,8 +176,9 @@ class DaySearch:
 
     def _check_faults(self, result: ProbeResult) -> None:
         """Stop where every request fails alike, whatever it asks for."""
-        is_fault = self.control.status in (500, 501) and result.status == self.control.status
-        is_strange = self.control.problem is Problem.SHAPE and result.problem is Problem.SHAPE
+        is_fault = self.control.problem is Problem.METHOD and is_same_refusal(result, self.control)
+        # A body without content may be how the account says that there are no orders.
+        is_strange = self.control.problem is Problem.SHAPE and result.problem is Problem.SHAPE and bool(result.body)
         self._alike += is_fault or (is_strange and self.control.body == result.body)
         if result.problem is Problem.CREDENTIALS or self._alike >= _MAX_ALIKE:
             raise StoppedError(failure_finding(result))

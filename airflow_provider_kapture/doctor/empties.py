@@ -45,13 +45,14 @@ def find_empty(exam: Examination) -> Steps[None]:
     if answer is not None and not _OF_RANGE.search(_words(answer)):
         _note_answer(exam, answer, f"{LONG_AGO} and {exam.today + _AHEAD}")
         return
-    for one, other in ((past, _ALSO_LONG_AGO), (ahead, exam.today + _FURTHER_AHEAD)):
-        if not _may_be_empty(one):
+    pairs = ((past, ahead, _ALSO_LONG_AGO), (ahead, past, exam.today + _FURTHER_AHEAD))
+    for one, refused, other in pairs:
+        if not _may_be_empty(one, refused):
             continue
         again = yield from _ask(exam, other)
         answer = _answer(exam, one, again)
         if answer is not None:
-            _note_answer(exam, answer, f"two days, {other} the second")
+            _note_answer(exam, answer, f"two days, {other} the second, while others were refused,")
             return
     _note_unknown(exam, past, ahead)
 
@@ -60,10 +61,14 @@ def _ask(exam: Examination, day: dt.date) -> Steps[ProbeResult]:
     return (yield from exam.ask(DayRange(day, day + days(exam.extra_days)), is_tentative=True))
 
 
-def _may_be_empty(result: ProbeResult) -> bool:
-    """Return whether a response has words that say that there is nothing, and none of a range that is refused."""
+def _may_be_empty(result: ProbeResult, refused: ProbeResult) -> bool:
+    """Return whether a response may say that there is nothing, where that to another distant day is unlike it.
+
+    :param refused: the response to the other day, which may say that days so distant are refused
+    """
     words = json.dumps(result.body)
-    return bool(_OF_NOTHING.search(words)) and not _OF_RANGE.search(words)
+    is_other_refused = bool(_OF_RANGE.search(json.dumps(refused.body)))
+    return not _OF_RANGE.search(words) and (is_other_refused or bool(_OF_NOTHING.search(words)))
 
 
 def _words(answer: dict[str, Any]) -> str:
@@ -159,6 +164,7 @@ def _note_known(exam: Examination, result: ProbeResult, *, both: bool) -> None:
 
 def _note_answer(exam: Examination, answer: dict[str, Any], asked: str) -> None:
     answers = (*(dict(each) for each in exam.dialect.empty_answers), answer)
+    exam.dialect = replace(exam.dialect, empty_answers=parse_empty_answers("empty_answers", list(answers)))
     exam.note(
         "empty day",
         "a response",

@@ -95,7 +95,8 @@ class Examination:
         offset = self.base if offset is None else offset
         result = yield Probe(dialect or self.dialect, days, offset, limit, self.topic, is_tentative)
         self.left = result.left
-        if result.problem in (Problem.TRANSPORT, Problem.ELSEWHERE):
+        is_busy = result.problem is Problem.BUSY and not is_tentative
+        if is_busy or result.problem in (Problem.TRANSPORT, Problem.ELSEWHERE):
             raise StoppedError(failure_finding(result), result)
         if result.rows_at is not None:
             self.dialect = replace(self.dialect, rows_at=result.rows_at)

@@ -155,6 +155,6 @@ def is_same_refusal(one: ProbeResult, other: ProbeResult) -> bool:
     return is_refused and (one.status, masked(one.message)) == (other.status, masked(other.message))
 
 
-def is_nothing_found(result: ProbeResult) -> bool:
-    """Return whether a response has words that say that nothing was found."""
-    return bool(_OF_NOTHING.search(result.message))
+def may_be_nothing_found(result: ProbeResult) -> bool:
+    """Return whether a response may say that nothing was found: in words, or without any."""
+    return not result.message or bool(_OF_NOTHING.search(result.message))

@@ -51,18 +51,20 @@ class Handshake:
         """
         exam = self.exam
         self.result = yield from exam.ask(None, limit=CONTROL_LIMIT)
+        refused = {self.result.message} if self.result.message else set()
         tried = {_key(exam.dialect), *self._same_tokens(exam.dialect)}
         while (candidate := next((each for each in self._candidates() if _key(each) not in tried), None)) is not None:
             tried |= {_key(candidate), *self._same_tokens(candidate)}
             other = yield from exam.ask(None, limit=CONTROL_LIMIT, dialect=candidate, is_tentative=True)
-            if _is_further(other, self.result):
+            if _is_further(other, self.result) and (other.is_answered or other.message not in refused):
+                refused.add(other.message)
                 exam.dialect = replace(candidate, rows_at=exam.dialect.rows_at)
                 self.result = other
         self._note()
-        if self.result.problem in (Problem.CREDENTIALS, Problem.DOOR, Problem.BUSY, Problem.METHOD):
-            is_fault = self.result.status in (500, 501)
-            if not is_fault:
-                raise StoppedError(failure_finding(self.result))
+        is_shut_out = self.result.problem in (Problem.CREDENTIALS, Problem.DOOR, Problem.BUSY, Problem.METHOD)
+        # Some may be about the missing dates.
+        if is_shut_out and self.result.status not in (404, 500, 501):
+            raise StoppedError(failure_finding(self.result))
         return self.result
 
     def _candidates(self) -> Iterator[Dialect]:
@@ -97,7 +99,7 @@ class Handshake:
         if body.get("viewId", "2") is not None and ("view" in words or "unknown" in words or not words):
             yield replace(dialect, default_body=MappingProxyType({**body, "viewId": None}))
         missing = {name: value for name, value in body.items() if value is not None}
-        if len(missing) < len(body) and "view" not in words:
+        if len(missing) < len(body) and body == self.exam.account.dialect.default_body:
             yield replace(dialect, default_body=MappingProxyType(missing))
 
     def _token(self, dialect: Dialect) -> str:
@@ -168,5 +170,5 @@ def _is_further(other: ProbeResult, result: ProbeResult) -> bool:
         return other.problem is None
     if _REACHED[other.problem] != _REACHED[result.problem]:
         return _REACHED[other.problem] > _REACHED[result.problem]
-    is_refused = other.problem is Problem.REFUSED and result.problem is Problem.REFUSED
-    return is_refused and masked(other.message) != masked(result.message)
+    is_refused = result.problem is Problem.REFUSED
+    return is_refused and (other.problem is Problem.SHAPE or masked(other.message) != masked(result.message))

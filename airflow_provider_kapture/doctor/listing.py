@@ -18,7 +18,7 @@ from airflow_provider_kapture.client.pagination.unpaged import may_be_cap
 from airflow_provider_kapture.doctor.examination import SMALL_LIMIT, Examination, Steps, days, instants_of
 from airflow_provider_kapture.doctor.format_proof import check_orders
 from airflow_provider_kapture.doctor.paging_kinds import MIN_ROWS, REQUESTS, Kind, fitting_kinds
-from airflow_provider_kapture.doctor.probe import ProbeResult
+from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 
 _SMALLER_LIMITS = (100, 50, 20, 10)
 _PAST_THE_END = 10_000
@@ -103,7 +103,8 @@ class Listing:
         again: list[ProbeResult] = []
         while len(again) < count:
             again += [(yield from exam.ask(self.asked))]
-        is_still = all(each.keys == self.first.keys for each in again)
+        again = [each for each in again if each.is_answered]
+        is_still = bool(again) and all(each.keys == self.first.keys for each in again)
         kinds = fitting_kinds(self.first.keys, pages) if pages and is_still else []
         settings = {_SETTINGS.get(kind) for kind in kinds}
         self.kind = kinds[0] if len(settings) == 1 else None
@@ -221,6 +222,8 @@ class Listing:
                 "stable order with `sortParam` in `default_body`",
                 is_good=False,
             )
+        elif not again:
+            exam.note("order", "not known", "the request could not be repeated", is_good=False)
         elif count < 2:
             exam.note("order", "not told", "the listing has one order; a pull proves it. `--day` names a busier day")
         else:
@@ -237,6 +240,7 @@ class Listing:
         exam = self.exam
         exam.topic = "past the end"
         if self.kind in (Kind.UNPAGED, Kind.OFFSET_IGNORED):
+            exam.note("past the end", "not asked", "`offset` is ignored")
             return
         result = yield from exam.ask(self.asked, offset=_PAST_THE_END, limit=2, is_tentative=True)
         if result.keys:
@@ -244,6 +248,9 @@ class Listing:
             exam.note("past the end", answer, f"{len(result.keys)} order(s) came at offset {_PAST_THE_END}")
         elif result.is_answered:
             exam.note("past the end", "no orders", f"offset {_PAST_THE_END} was answered without orders")
+        elif result.problem is Problem.SHAPE:
+            evidence = f"offset {_PAST_THE_END} was answered in a way that a pull does not know: {result.error}"
+            exam.note("past the end", "not known", evidence, is_good=False)
         else:
             exam.note("past the end", "refused", f"offset {_PAST_THE_END} was refused (HTTP {result.status})")
 

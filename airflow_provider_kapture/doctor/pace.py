@@ -20,6 +20,14 @@ class Pace:
     end: float
     first_busy: int | None
 
+    @property
+    def stood(self) -> int:
+        """Return how many requests were made in the second before the first that was too many, at least one."""
+        if self.first_busy is None:
+            return 1
+        refused = self.times[self.first_busy]
+        return max(sum(refused - 1 < each < refused for each in self.times), 1)
+
 
 _MIN_REQUESTS = 5
 
@@ -30,10 +38,7 @@ def pace_finding(pace: Pace, configured: float | None = None) -> Finding:
     :param configured: the connection's ``requests_per_second``
     """
     if pace.first_busy is not None:
-        refused = pace.times[pace.first_busy]
-        stood: float = max(sum(refused - 1 < each < refused for each in pace.times), 1)
-        if configured is not None:
-            stood = min(stood, configured)
+        stood: float = pace.stood if configured is None else min(pace.stood, configured)
         return Finding(
             "pace",
             f"{stood:g} a second",

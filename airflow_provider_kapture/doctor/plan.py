@@ -67,8 +67,7 @@ def _examine(exam: Examination, day: dt.date | None) -> Steps[None]:
     yield from find_empty(exam)
     yield from dates.find_time_zone(len(page.keys), has_offset=listing.kind is Kind.ROWS)
     yield from find_control_day(exam, dates.pages, listing.kind, control)
-    if exam.left:
-        yield from listing.look_past_the_end()
+    yield from listing.look_past_the_end()
     if exam.left >= _RANGE_REQUESTS:
         yield from dates.find_widest_range(subject)
 

@@ -138,7 +138,7 @@ class ProbeResult:
             return Problem.ELSEWHERE if self.is_elsewhere else Problem.DOOR
         if status == 200 and isinstance(self.body, str) and self.body.lstrip().startswith("<"):
             return Problem.DOOR
-        if status in (404, 405, 411) or (status == 400 and self._is_about_method()):
+        if status in (405, 411) or (status in (400, 404) and self._is_about_method()):
             return Problem.METHOD
         return Problem.REFUSED
 

@@ -96,7 +96,7 @@ class RecentDays:
             if last <= exam.today - days(RECENT_DAYS) or exam.left <= _RESERVED_REQUESTS:
                 break
             asked = DayRange(last - days(width - 1), last)
-            result = yield from exam.ask(asked, limit=SMALL_LIMIT, dialect=dialect)
+            result = yield from exam.ask(asked, limit=SMALL_LIMIT, dialect=dialect, is_tentative=True)
             if (yield from self.proof.takes(dialect, asked, result)):
                 return self.day_of(result), asked
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -77,24 +78,26 @@ class _Prober:
 
     def send(self, probe: Probe) -> ProbeResult:
         """Make a request, and make it again where that may mend it."""
-        busy = too_fast = None
+        too_fast = None
+        answered: ProbeResult | None = None  # a response, where a later try brings none
         for attempt in range(1, _MAX_TRIES + 1):
             result = self._try(probe)
             error = result.error
+            if error is None or not isinstance(error, KaptureTransportError):
+                answered = result
             is_busy = isinstance(error, KaptureBusyError) and error.reduces_concurrency
             number = len(self.times) - 1
-            busy = number if is_busy and busy is None else busy
             too_fast = number if result.is_too_fast and too_fast is None else too_fast
             if error is None or not error.transient or not result.left or attempt == _MAX_TRIES:
                 break
             if probe.is_tentative and not is_busy and not isinstance(error, KaptureTransportError):
                 break
             self.sleep(_wait(error, attempt))
-        if busy is not None and not is_busy:
+        if too_fast is not None and not is_busy:
             # A wait has mended it: there were too many requests.
             self.first_busy = too_fast if self.first_busy is None else self.first_busy
-            self._limiter = ConcurrencyLimiter(1, min(1.0, self.account.dialect.requests_per_second or 1.0))
-        return result
+            self._limiter = ConcurrencyLimiter(1, self._slower())
+        return result if answered is None else replace(answered, left=result.left)
 
     def _try(self, probe: Probe) -> ProbeResult:
         # Both dates are sent as the probe has them.
@@ -113,6 +116,11 @@ class _Prober:
         self._limiter.release(time.monotonic())
         self._has_answered = self._has_answered or result.is_answered
         return result
+
+    def _slower(self) -> float:
+        """Return half of the requests a second that were answered, and at least one."""
+        stood = self.pace().stood
+        return min(max(stood / 2, 1.0), self.account.dialect.requests_per_second or math.inf)
 
     def _wait_for_turn(self) -> None:
         now = time.monotonic()

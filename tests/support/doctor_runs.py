@@ -10,7 +10,6 @@ import datetime as dt
 import json
 import logging
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +22,9 @@ from account_readings import READINGS, Reading
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.async_client import AsyncKaptureClient
-from airflow_provider_kapture.client.errors import KaptureError
+from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 from airflow_provider_kapture.client.fetch import retry
+from airflow_provider_kapture.doctor import run
 from airflow_provider_kapture.doctor.findings import Report
 from airflow_provider_kapture.doctor.run import diagnose
 from airflow_provider_kapture.emulator import Emulator, Switches
@@ -32,7 +32,6 @@ from airflow_provider_kapture.emulator import Emulator, Switches
 # What is waited for in earnest takes minutes.
 QUICK = {"retry_budget": 0.4, "connect_timeout": 2, "read_timeout": 5}
 PASSWORD = "p4ssword"
-_MAX_SLEEP = 0.06
 
 Kind = Literal["right", "error", "SILENT"]
 
@@ -99,11 +98,11 @@ def examined(reading: Reading, extra: Mapping[str, Any] | None = None) -> Iterat
         if reading.is_wrong_key:
             connection["password"] = "someone-elses"
         account = account_of(connection)
-        report = diagnose(account, sleep=scaled_sleep)
+        report = diagnose(account)
         asks = any("--day" in each.evidence for each in report.findings if not each.is_good)
         if asks:
             kapture.reset()
-            report = diagnose(account, reading.first_day, sleep=scaled_sleep)
+            report = diagnose(account, reading.first_day)
         requests = kapture.stats()["requests"]
         yield Examined(kapture, reading, connection, report, requests, asks)
 
@@ -113,18 +112,18 @@ def account_of(connection: Mapping[str, Any]) -> Account:
     return Account.from_connection(*(connection[name] for name in ("host", "login", "password", "extra")))
 
 
-def scaled_sleep(seconds: float) -> None:
-    """Wait a little, instead of what is waited for in earnest."""
-    time.sleep(min(seconds, _MAX_SLEEP))
-
-
 def retry_soon(patch: Any) -> None:
-    """Have pulls retry after a moment.
+    """Have pulls and the doctor retry after a moment; too many requests within a second take most of a second.
 
     :param patch: sets an attribute, as ``monkeypatch.setattr`` does
     """
     patch(retry, "_backoff", tenacity.wait_fixed(0.01))
     patch(retry, "_jitter", tenacity.wait_none())
+    patch(run, "_wait", lambda error, _: 0.55 if _is_too_many(error) else 0.01)
+
+
+def _is_too_many(error: KaptureError) -> bool:
+    return isinstance(error, KaptureBusyError) and (error.status == 429 or "Many" in error.excerpt)
 
 
 def pull(kapture: Emulator, reading: Reading, connection: Mapping[str, Any], *, is_async: bool = False) -> Pulled:
