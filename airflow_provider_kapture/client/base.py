@@ -17,7 +17,7 @@ from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import PullSteps
 
 # A few orders; more is an account that ignores `limit`.
-_MAX_CONTROL_BYTES = 1 << 20
+MAX_CONTROL_BYTES = 1 << 20
 
 
 class BaseClient:
@@ -60,7 +60,7 @@ class BaseClient:
 
     def _max_bytes(self, days: DayRange | None) -> int | None:
         """Return the most that a response may unpack to, where it is less than for any other."""
-        return min(_MAX_CONTROL_BYTES, self.account.dialect.max_response_bytes) if days is None else None
+        return min(MAX_CONTROL_BYTES, self.account.dialect.max_response_bytes) if days is None else None
 
     def _page(self, query: OrderQuery, response: Response) -> Page:
         account = with_redactions(self.account, query)

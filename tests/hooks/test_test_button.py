@@ -140,7 +140,7 @@ def test_an_account_that_can_be_reached_says_so_and_names_the_doctor(kapture, pr
     worked, message = press(extra={"cm_id": kapture.cm_id, "timezone": "Asia/Kolkata", **extra})
     assert worked, message
     assert expected in message
-    assert "kapture doctor kapture_default" in message
+    assert "kapture doctor CONN_ID" in message
     assert kapture.stats()["requests"] == requests
 
 
