@@ -59,6 +59,24 @@ def weight(row: int) -> int:
     return 30 if row % 7 == 3 else row % 5 + 1
 
 
+def shows_two_pages_by_turns(rows: int) -> SimulatedListing:
+    """From row 30 on, responses show the same two pages by turns."""
+    listing = listing_of(rows, 10)
+    page = listing._page
+    listing._page = lambda rows, offset, limit: page(  # type: ignore[method-assign]
+        rows, offset if offset < 30 else 20 + 3 * (listing.requests % 2), limit
+    )
+    return listing
+
+
+def insert_near_the_end(rows: list[int]) -> None:
+    rows[-5:-5] = range(100_000, 100_100)
+
+
+def shrinks_to_one(rows: list[int]) -> None:
+    del rows[1:]
+
+
 SITUATIONS: list[tuple[str, Callable[[int], SimulatedListing], str]] = [
     (
         "an order above the end leaves with each response",
@@ -111,6 +129,17 @@ SITUATIONS: list[tuple[str, Callable[[int], SimulatedListing], str]] = [
         lambda seed: listing_of(400, 50, change=now_and_then(random.Random(seed), arrive(1))),
         "complete",
     ),
+    ("two known pages by turns, for ever", lambda _: shows_two_pages_by_turns(500), "error"),
+    (
+        "a listing of some orders shrinks to one",
+        lambda seed: listing_of(3, 40, change=once(random.Random(seed), shrinks_to_one, 2)),
+        "complete",
+    ),
+    (
+        "many orders are inserted before the last page while the end is looked for",
+        lambda seed: listing_of(400, 12, change=once(random.Random(seed), insert_near_the_end, 30)),
+        "complete",
+    ),
     ("exactly as many rows as a search engine gives", lambda _: listing_of(10_000, 1_000), "error"),
 ]
 
@@ -137,6 +166,21 @@ def test_a_listing_that_grows_as_it_is_read_takes_few_requests_more_than_a_still
 )
 def test_a_still_listing_takes_as_few_requests_as_prove_it(rows: int, requests: int) -> None:
     assert outcome_of(listing_of(rows, 500), 500, 1).requests == requests
+
+
+def test_known_pages_that_come_again_for_ever_are_a_bounded_error() -> None:
+    outcome = outcome_of(shows_two_pages_by_turns(500), flight=1)
+    assert "held only orders that had been read before" in (outcome.error or "")
+    assert outcome.requests <= 100
+
+
+def test_a_listing_without_an_end_is_a_bounded_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_kapture.client.pagination.paginator.MAX_RESPONSES", 200)
+    listing = listing_of(0, 40)
+    listing._page = lambda rows, offset, limit: list(range(offset, offset + 40))  # type: ignore[method-assign]
+    outcome = outcome_of(listing)
+    assert "did not end within 200 requests" in (outcome.error or "")
+    assert outcome.requests <= 210
 
 
 def test_what_a_listing_says_of_its_end_is_said_by_name() -> None:
