@@ -31,8 +31,8 @@ KEPT_CHANGING = (
     "`sortParam` in `default_body`"
 )
 KEPT_REPEATING = (
-    "{:,} pages in a row held only orders that had been read before; request a stable sort with `sortParam` in "
-    "`default_body`, or narrow the window or the filters until the result fits one page"
+    "Kapture returned only orders that had been read before in {:,} pages in a row; request a stable sort with "
+    "`sortParam` in `default_body`, or narrow the window or the filters until the result fits one page"
 )
 NO_END = "it did not end within {:,} requests: narrow with `filters`"
 KEPT_GROWING = "the listing grew at its end as fast as it was read; pull a window that has ended"
