@@ -12,7 +12,7 @@ from airflow_provider_kapture.client.pagination.page import LocatedPage
 from airflow_provider_kapture.client.pagination.phases import Phase
 from airflow_provider_kapture.client.pagination.state import ListingState
 
-# Pages of at most so many rows, after which the end is looked for: a listing of so many pages may grow as it is read.
+# The length of pages, and after how many of them the end is looked for: so long a listing may grow as it is read.
 _SEARCH_AFTER = ((16, 32), (128, 64), (10_000, 2_048))
 # Short pages in a row that each bring orders, after which the end is looked for; the latter where page lengths vary.
 _SHORT_PAGES, _SHORT_PAGES_IRREGULAR = 4, 12
@@ -66,12 +66,14 @@ def _keeps_growing(state: ListingState) -> bool:
 
 def _is_search_due(state: ListingState) -> bool:
     growth, sizes = state.growth, state.current.sizes
-    after = next((pages for longest, pages in _SEARCH_AFTER if sizes.longest <= longest), 0)
-    if growth.search is None and 0 < after <= state.current.pages:
-        return True
+    if growth.search is None and state.current.pages >= _SEARCH_AFTER[0][1]:
+        after = next((pages for longest, pages in _SEARCH_AFTER if sizes.longest <= longest), 0)
+        if 0 < after <= state.current.pages:
+            return True
+    if not growth.short_pages or (growth.search is not None and growth.search.tail is not None):
+        return False
     short_pages = _SHORT_PAGES_IRREGULAR if sizes.is_irregular else _SHORT_PAGES
-    is_open = growth.search is None or growth.search.tail is None
-    return is_open and growth.short_pages >= short_pages << growth.searches
+    return growth.short_pages >= short_pages << growth.searches
 
 
 def _look_ahead(state: ListingState, search: EndSearch) -> None:

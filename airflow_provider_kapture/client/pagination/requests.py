@@ -74,5 +74,6 @@ class RequestQueue:
 
     def clear(self) -> None:
         """Drop all requests."""
-        self.overshoot += sum(each.number <= self._sent for each in self._waiting)
-        self._waiting.clear()
+        if self._waiting:
+            self.overshoot += sum(each.number <= self._sent for each in self._waiting)
+            self._waiting.clear()

@@ -71,14 +71,11 @@ class SeenOrders:
 
     def append(self, anchor_rank: int, keys: Sequence[OrderKey]) -> bool:
         """Add a page that starts on the last order of its run, if all of its others are new; whether it was added."""
-        page = set(keys)
-        if len(page) != len(keys) or anchor_rank != self._ends[run_of(anchor_rank)]:
+        last = anchor_rank + 2 * (len(keys) - 1)
+        is_end = anchor_rank == self._ends[run_of(anchor_rank)]
+        if not is_end or not self._store.add_new(keys[1:], range(anchor_rank + 2, last + 2, 2)):
             return False
-        page.remove(keys[0])
-        ranks = range(anchor_rank, anchor_rank + 2 * len(keys), 2)
-        if not self._store.add_new(page, zip(keys, ranks, strict=True)):
-            return False
-        self._end_at(keys[-1], ranks[-1])
+        self._end_at(keys[-1], last)
         return True
 
     def ranks(self, rows: Sequence[OrderKey], longest: int, may_move: int = 0) -> dict[OrderKey, int]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 
 from airflow_provider_kapture.client.api.keys import OrderKey
 
@@ -29,20 +28,28 @@ class RankStore:
         self._lowest: int | float = float("inf")
         self._highest: int | float = float("-inf")
 
-    def add_new(self, keys: AbstractSet[OrderKey], ranks: Iterable[tuple[OrderKey, int]]) -> bool:
-        """Store the ranks of a page if none of its keys is stored; whether they were.
-
-        :param keys: the keys to look for
-        :param ranks: the keys to store, each with its rank
-        """
-        if not (self._recent.keys().isdisjoint(keys) and self._before.keys().isdisjoint(keys)):
+    def add_new(self, keys: Sequence[OrderKey], ranks: Sequence[int]) -> bool:
+        """Store the ranks of a page if none of its keys is stored or repeated; return whether they were stored."""
+        if not (self._recent.keys().isdisjoint(keys) and (not self._before or self._before.keys().isdisjoint(keys))):
             return False
-        if self._older is not None and self._find_older(list(keys)):
+        if self._older is not None and self._overlaps_older(keys) and self._find_older(keys):
             return False
-        self._recent.update(ranks)
-        if len(self._recent) > self._limit:
+        expected = len(self._recent) + len(keys)
+        self._recent.update(zip(keys, ranks, strict=True))
+        if len(self._recent) < expected:
+            for key in set(keys):
+                del self._recent[key]
+            return False
+        if expected > self._limit:
             self._spill()
         return True
+
+    def _overlaps_older(self, keys: Sequence[OrderKey]) -> bool:
+        """Return whether some of these keys may be on disk, at the cost of two comparisons for each."""
+        try:
+            return min(keys) <= self._highest and max(keys) >= self._lowest  # type: ignore[operator]
+        except TypeError:  # there is text among them
+            return True
 
     def ranks(self, keys: Sequence[OrderKey]) -> dict[OrderKey, int]:
         """Return the rank of each of these keys that is stored."""
