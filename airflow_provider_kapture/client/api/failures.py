@@ -47,6 +47,10 @@ _EASE_STATUSES = frozenset({409, 423, 429, 503})
 _OTHER_REFUSALS = frozenset({*range(300, 400), 405})
 _BUSY_HINT = "reduce `max_concurrency` and `requests_per_second`, or raise `retry_budget`"
 _DOWN_HINT = "a fault of its own; the request is retried within `retry_budget`, and by the task's retries"
+_FILTER_HINT = (
+    "the account does not take a window alone as a filter; put one that it takes in `default_body`, such as "
+    '{"notAssignToIdsStr": "-1"}, or see `kapture doctor CONN_ID`'
+)
 _FIRST_FAULT_HINT = f"{_DOWN_HINT}; if every request fails so, check `date_format`, `default_body` and `http_method`"
 
 
@@ -69,17 +73,12 @@ def error_for_status(
         return auth_error(status, message, account)
     is_busy = is_busy or meaning in (Meaning.BUSY, Meaning.FAULT)
     if status == 403 and not has_answered and not is_busy:
-        return KaptureForbiddenError(
-            f"Kapture answered 403 Forbidden{quoted}: check login and password, `http_method`, and whether the "
-            f"account's administrator permits this user to pull orders of cm_id {account.dialect.cm_id}",
-            status=status,
-            path=orders.PATH,
-            excerpt=excerpt,
-        )
+        return _forbidden_error(quoted, excerpt, meaning, account)
     if is_busy or status in _RETRY_LATER_STATUSES or status >= 500 or status == 403:
         # A fault under its own status is no sign of too many requests.
         eases = status in (*_EASE_STATUSES, 403) or (is_busy and not (status >= 500 and meaning is Meaning.FAULT))
         down = _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
+        down = _FILTER_HINT if meaning is Meaning.FILTER else down
         return KaptureBusyError(
             f"Kapture answered {status}{quoted}: {_BUSY_HINT if eases else down}",
             status=status,
@@ -100,6 +99,19 @@ def error_for_status(
         error.transient, error.permanent = False, True
         return error
     return refused_error(status, message, account)
+
+
+def _forbidden_error(quoted: str, excerpt: str, meaning: Meaning | None, account: Account) -> KaptureForbiddenError:
+    hint = (
+        "check login and password, `http_method`, and whether the account's administrator permits this user to pull "
+        f"orders of cm_id {account.dialect.cm_id}"
+    )
+    return KaptureForbiddenError(
+        f"Kapture answered 403 Forbidden{quoted}: {_FILTER_HINT if meaning is Meaning.FILTER else hint}",
+        status=403,
+        path=orders.PATH,
+        excerpt=excerpt,
+    )
 
 
 def failure_error(message: str, account: Account, headers: Mapping[str, str], now: dt.datetime) -> KaptureAnswerError:
@@ -148,10 +160,7 @@ def refused_error(status: int, message: str, account: Account) -> KaptureRefused
     words = f'"{excerpt}"' if excerpt else "without a message"
     prefix = f"Kapture refused the request with {status}" if status != OK else "Kapture failed the request"
     if meaning_of(message) is Meaning.FILTER:
-        hint = (
-            "the account does not take a window alone as a filter; put one that it takes in `default_body`, such as "
-            '{"notAssignToIdsStr": "-1"}, or see `kapture doctor CONN_ID`'
-        )
+        hint = _FILTER_HINT
     else:
         hint = _refused_hint(status, account)
         # "Not Found" under 404 says no more than the status: a wrong subdomain gives it, too.
