@@ -54,10 +54,10 @@ ANSWERS = {
     "forbidden": ({"status_every": 1, "status": 403}, "403 Forbidden"),
     "not found": ({"status_every": 1, "status": 404}, "404"),
     "method not allowed": ({"method": "GET"}, "405"),
-    "busy": ({"status_every": 1, "status": 503}, "answered 503"),
+    "busy": ({"status_every": 1, "status": 503}, "returned 503"),
     "redirected": ({"redirect": "https://elsewhere.example/login"}, "a redirect to elsewhere.example"),
     "a page for people": ({"verbatim": "<html>Sign in</html>"}, "HTML"),
-    "another JSON": ({"verbatim": '{"orders": []}'}, "claims no success"),
+    "another JSON": ({"verbatim": '{"orders": []}'}, "reports no success"),
     "refused as such": ({"status_every": 1, "status": 400}, "refused the request with 400"),
     "too slow": ({"latency": 30}, "did not respond in time"),
 }

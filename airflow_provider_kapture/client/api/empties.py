@@ -1,4 +1,7 @@
-"""Which responses mean "no orders" in this account's words: connection extras ``empty_messages``, ``empty_answers``."""
+"""Recognise responses that mean "no orders" by connection extras ``empty_messages`` and ``empty_answers``. No I/O.
+
+The settings are checked in `config/empty_answers.py`. Whether a window is empty is proven in `pull/empty_proof.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,15 @@ from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.words import is_listed
 
 _MESSAGE_STATUSES = frozenset({200, 400, 404})
-# A response without orders is small.
+# A response without orders is small; a larger one is not searched.
 _MAX_BYTES = 1 << 20
 
 
 def is_known_empty(dialect: Dialect, status: int, body: bytes) -> bool:
-    """Return whether a response means that there are no orders, as the connection's settings say.
+    """Return whether a response means "no orders" according to the connection's settings.
 
-    :param body: in UTF-8, without a byte order mark
+    :param status: HTTP status
+    :param body: body in UTF-8, without a byte order mark
     """
     if not (dialect.empty_messages or dialect.empty_answers) or len(body) > _MAX_BYTES:
         return False
@@ -30,7 +34,7 @@ def is_known_empty(dialect: Dialect, status: int, body: bytes) -> bool:
 
 def _is_empty(dialect: Dialect, status: int, body: bytes) -> bool:
     parsed = _parsed(body)
-    if has_order(parsed) or has_failure_words(parsed) or not _is_nothing(parsed, dialect):
+    if has_order(parsed) or has_failure_words(parsed) or not _has_no_rows(parsed, dialect):
         return False
     message = failure_message(body, dialect.rows_at)
     if is_listed(message, dialect.busy_messages):
@@ -40,8 +44,8 @@ def _is_empty(dialect: Dialect, status: int, body: bytes) -> bool:
     return any(is_match(each, status, parsed) for each in dialect.empty_answers)
 
 
-def _is_nothing(parsed: Any, dialect: Dialect) -> bool:
-    """Return whether nothing, or a text, stands in the place of the orders."""
+def _has_no_rows(parsed: Any, dialect: Dialect) -> bool:
+    """Return whether the place of the orders holds nothing, or a text."""
     for name in dialect.rows_at.split(".") if dialect.rows_at else ():
         parsed = parsed.get(name) if isinstance(parsed, dict) else None
     return not parsed or isinstance(parsed, str) or not dialect.rows_at

@@ -1,4 +1,7 @@
-"""The JSON around a page's orders: its keys, its message and its claims of success. Pure."""
+"""Parse the JSON object around the orders: its message, and whether it reports success. No I/O.
+
+The orders themselves are decoded in `rows.py`; what the message means is in `../words.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 from airflow_provider_kapture.client.words import meaning_of
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# An envelope's keys and values, whichever come twice.
+# Keys and values of an envelope, duplicates included.
 Pairs = list[tuple[str, Any]]
 
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
@@ -27,9 +30,9 @@ _FAILED_STATUS = re.compile(r"[45]\d\d")
 def to_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
     """Return a body in UTF-8 without a byte order mark, decoded by the charset that its Content-Type declares.
 
-    Servers declare their default charset and send UTF-8: what is UTF-8 stays as it is.
+    A body that is valid UTF-8 stays unchanged, because servers declare their default charset and send UTF-8.
 
-    :raises UnicodeDecodeError: it is neither
+    :raises UnicodeDecodeError: the body is neither UTF-8 nor in the declared charset
     """
     content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
     declared = _CHARSET.search(content_type)
@@ -44,7 +47,7 @@ def to_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 
 def _is_utf8(body: bytes) -> bool:
-    # JSON in UTF-16 has a NUL beside each bracket.
+    # In UTF-16, JSON starts with a NUL beside its first bracket.
     if b"\0" in body[:4]:
         return False
     try:
@@ -55,9 +58,9 @@ def _is_utf8(body: bytes) -> bool:
 
 
 def parse_envelope(body: bytes) -> Pairs:
-    """Return the keys and values of a JSON object, numbers as their text.
+    """Return the keys and values of a JSON object; numbers as text, nested objects as lists of pairs.
 
-    :raises json.JSONDecodeError: it is none
+    :raises json.JSONDecodeError: the body is not a JSON object
     """
     if body.lstrip()[:1] != b"{":
         raise json.JSONDecodeError("No object", "", 0)
@@ -70,14 +73,14 @@ def _parse(body: bytes) -> Any:
 
 
 def values_of(envelope: Pairs, name: str) -> list[Any]:
-    """Return what an envelope says under a name, in capitals or not."""
+    """Return the values of a key, compared without regard to case."""
     return [value for key, value in envelope if key.lower() == name.lower()]
 
 
 def message_of(envelope: Pairs, rows_at: str = "") -> str:
-    """Return the vendor's message in an envelope, or nothing.
+    """Return the vendor's message in an envelope, or an empty text.
 
-    :param rows_at: the path of the orders, where some APIs put a text instead
+    :param rows_at: path of the orders, where some accounts put a text instead
     """
     named = [each for name in _MESSAGE_KEYS for each in values_of(envelope, name)]
     for each in (*named, *_values_at(envelope, rows_at)):
@@ -136,7 +139,7 @@ def failure_message_of(envelope: Pairs, rows_at: str) -> str:
 
 
 def claims_of(envelope: Pairs) -> list[bool]:
-    """Return what an envelope claims under `success`, `status` and `code`: success or failure; nothing if neither."""
+    """Return what `success`, `status` and `code` report: true for success, false for failure, one value per key."""
     claims = [_normalized(each) in _SUCCESSES for each in values_of(envelope, "success") if each is not None]
     for each in (*values_of(envelope, "status"), *values_of(envelope, "code")):
         text = _normalized(each)

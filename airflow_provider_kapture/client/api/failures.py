@@ -1,4 +1,7 @@
-"""What a response that is no page means: which error, which setting, and how much of the vendor's words. Pure."""
+"""Choose the error for a response without orders, and the settings that its message names. No I/O.
+
+Pages are parsed in `response.py`. Errors without a complete response are in `../transport/network_errors.py`.
+"""
 
 from __future__ import annotations
 
@@ -35,32 +38,32 @@ class Response:
 
 OK = 200
 _CREDENTIALS_HINT = (
-    "check the connection's login and password; where Kapture issued a token or key, leave `login` empty and put it "
-    "in `password`; the account may also want more `headers`"
+    "check `login` and `password`. If Kapture issued a key or token, leave `login` empty and put it in `password`; "
+    "some accounts also require `headers`"
 )
 _DOCTOR = "`kapture doctor CONN_ID` finds out which"
 _REQUEST_SETTINGS = "`date_format`, `http_method`, `default_body` or `max_days_per_request`"
 _RETRY_LATER_STATUSES = frozenset({408, 409, 423, 425, 429})
-# Statuses that ask for fewer requests, not only for later ones.
+# Statuses that fewer concurrent requests may avoid.
 _EASE_STATUSES = frozenset({409, 423, 429, 503})
-# Refusals of the way a request is sent, whatever it asks for.
+# Statuses that refuse the way in which a request is sent, whatever it queries.
 _OTHER_REFUSALS = frozenset({*range(300, 400), 405})
-_BUSY_HINT = "reduce `max_concurrency` and `requests_per_second`, or raise `retry_budget`"
-_DOWN_HINT = "a fault of its own; the request is retried within `retry_budget`, and by the task's retries"
+_BUSY_HINT = "reduce the load (`max_concurrency`, `requests_per_second`) or retry for longer (`retry_budget`)"
+_DOWN_HINT = "server error; retried until `retry_budget` is used up, then by the task's retries"
 _FILTER_HINT = (
-    "the account does not take a window alone as a filter; put one that it takes in `default_body`, such as "
-    '{"notAssignToIdsStr": "-1"}, or see `kapture doctor CONN_ID`'
+    "this account requires another filter besides the dates; add one to `default_body`, such as "
+    '{"notAssignToIdsStr": "-1"}, or run `kapture doctor CONN_ID`'
 )
-_FIRST_FAULT_HINT = f"{_DOWN_HINT}; if every request fails so, check `date_format`, `default_body` and `http_method`"
+_FIRST_FAULT_HINT = f"{_DOWN_HINT}. If every request fails, check `date_format`, `default_body` and `http_method`"
 
 
 def error_for_status(
     response: Response, account: Account, now: dt.datetime, *, has_answered: bool
 ) -> KaptureAnswerError:
-    """Return the error that a response under any status but 200 is.
+    """Return the error for a response with a status other than 200.
 
-    :param now: what a Retry-After that is a date is compared with
-    :param has_answered: whether Kapture has answered this client with orders, or a known empty, before
+    :param now: current time, to evaluate a Retry-After that is a date
+    :param has_answered: whether this client has received orders, or a known empty response, before
     """
     status = response.status
     message = failure_message(response.body, account.dialect.rows_at)
@@ -80,7 +83,7 @@ def error_for_status(
         down = _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
         down = _FILTER_HINT if meaning is Meaning.FILTER else down
         return KaptureBusyError(
-            f"Kapture answered {status}{quoted}: {_BUSY_HINT if eases else down}",
+            f"Kapture returned {status}{quoted}: {_BUSY_HINT if eases else down}",
             status=status,
             path=orders.PATH,
             excerpt=excerpt,
@@ -91,8 +94,8 @@ def error_for_status(
         return _redirect_error(response, account)
     if 200 <= status < 300:
         error = KaptureShapeError(
-            f"Kapture answered {status}, where only 200 carries orders; where this is how the account says that there "
-            f'are none, put {{"status": {status}}} in `empty_answers`',
+            f"Kapture returned {status}, but only 200 carries orders; if this account returns it when there are no "
+            f'orders, add {{"status": {status}}} to `empty_answers`',
             status=status,
             path=orders.PATH,
         )
@@ -103,11 +106,11 @@ def error_for_status(
 
 def _forbidden_error(quoted: str, excerpt: str, meaning: Meaning | None, account: Account) -> KaptureForbiddenError:
     hint = (
-        "check login and password, `http_method`, and whether the account's administrator permits this user to pull "
-        f"orders of cm_id {account.dialect.cm_id}"
+        "check `login`, `password` and `http_method`, and ask the account's administrator for access to the orders of "
+        f"cm_id {account.dialect.cm_id}"
     )
     return KaptureForbiddenError(
-        f"Kapture answered 403 Forbidden{quoted}: {_FILTER_HINT if meaning is Meaning.FILTER else hint}",
+        f"Kapture returned 403 Forbidden{quoted}; {_FILTER_HINT if meaning is Meaning.FILTER else hint}",
         status=403,
         path=orders.PATH,
         excerpt=excerpt,
@@ -115,9 +118,9 @@ def _forbidden_error(quoted: str, excerpt: str, meaning: Meaning | None, account
 
 
 def failure_error(message: str, account: Account, headers: Mapping[str, str], now: dt.datetime) -> KaptureAnswerError:
-    """Return the error of a response under 200 that claims a failure, or has the words of one.
+    """Return the error for a response with status 200 that reports a failure, or whose message is that of one.
 
-    :param now: what a Retry-After that is a date is compared with
+    :param now: current time, to evaluate a Retry-After that is a date
     """
     meaning = meaning_of(message)
     if meaning is Meaning.CREDENTIALS:
@@ -126,7 +129,7 @@ def failure_error(message: str, account: Account, headers: Mapping[str, str], no
         excerpt = redact(message, account)
         hint = _DOWN_HINT if meaning is Meaning.FAULT else _BUSY_HINT
         return KaptureBusyError(
-            f'Kapture failed the request ("{excerpt}"): {hint}',
+            f'Kapture reported a failure ("{excerpt}"): {hint}',
             path=orders.PATH,
             excerpt=excerpt,
             retry_after=retry_after(headers, now),
@@ -140,48 +143,52 @@ def _redirect_error(response: Response, account: Account) -> KaptureRefusedError
     try:
         target = urlsplit(location).netloc.rpartition("@")[2] or account.host
     except ValueError:
-        target = "an unreadable address"
+        target = "an invalid address"
     hint = (
-        "such as to a login page: check login and password, and `http_method`"
+        "it may lead to a login page: check `login`, `password` and `http_method`"
         if target == account.host
-        else "set the connection's host to the account's own"
+        else "set the connection's `host` to the account's own host"
     )
     return KaptureRefusedError(
-        f"Kapture answered {response.status}, a redirect to {shorten(without_secrets(target, account))}, which is not "
-        f"followed, as credentials go to {account.host} alone; {hint}",
+        f"Kapture returned {response.status}, a redirect to {shorten(without_secrets(target, account))}, which is not "
+        f"followed because credentials are sent to {account.host} only; {hint}",
         status=response.status,
         path=orders.PATH,
     )
 
 
 def refused_error(status: int, message: str, account: Account) -> KaptureRefusedError:
-    """Return the error of a request that Kapture refused, with the settings that may be wrong, the likeliest first."""
+    """Return the error for a request that Kapture refused, with the settings that may be wrong, most likely first."""
     excerpt = redact(message, account)
     words = f'"{excerpt}"' if excerpt else "without a message"
-    prefix = f"Kapture refused the request with {status}" if status != OK else "Kapture failed the request"
+    prefix = f"Kapture refused the request with {status}" if status != OK else "Kapture reported a failure"
     if meaning_of(message) is Meaning.FILTER:
         hint = _FILTER_HINT
     else:
         hint = _refused_hint(status, account)
-        # "Not Found" under 404 says no more than the status: a wrong subdomain gives it, too.
+        # "Not Found" under 404 says no more than the status: a wrong subdomain returns it, too.
         is_phrase = message.casefold() in {"failed", http.client.responses.get(status, "").casefold()}
         if excerpt and status in (OK, 400, 404) and not is_phrase:
-            hint += ". Where this message means that there are no orders, put it in `empty_messages`"
+            hint += ". If the message means that there are no orders, add it to `empty_messages`"
     return KaptureRefusedError(f"{prefix} ({words}): {hint}", status=status, path=orders.PATH, excerpt=excerpt)
 
 
 def _refused_hint(status: int, account: Account) -> str:
     if status == 404:
-        return f"check the connection's host (the subdomain) and `http_method`; {_DOCTOR}"
+        return f"check the connection's `host` (the subdomain) and `http_method`; {_DOCTOR}"
     if status == 405:
-        return "the account wants another `http_method`"
-    # Asked with a large limit, that is the likeliest.
+        return "this account requires the other `http_method`"
+    # With a large limit, that is the most likely cause.
     page_size = "a smaller `page_size`, or another " if account.dialect.page_size > 100 else "another "
-    return f"the account may want {page_size}{_REQUEST_SETTINGS}; {_DOCTOR}"
+    return f"this account may require {page_size}{_REQUEST_SETTINGS}; {_DOCTOR}"
 
 
 def auth_error(status: int, message: str, account: Account) -> KaptureAuthError:
-    """Return the error of credentials that are not accepted."""
+    """Return the error for credentials that Kapture does not accept.
+
+    :param status: HTTP status of the response
+    :param message: the vendor's message, or an empty text
+    """
     excerpt = redact(message, account)
     words = f', "{excerpt}"' if excerpt else ""
     return KaptureAuthError(
@@ -193,10 +200,10 @@ def auth_error(status: int, message: str, account: Account) -> KaptureAuthError:
 
 
 def login_page_error() -> KaptureRefusedError:
-    """Return the error of an HTML page in the place of the first orders."""
+    """Return the error for an HTML page in the first response."""
     error = KaptureRefusedError(
-        "Kapture answered 200 with an HTML or XML page, such as a login page: check login and password, the "
-        "connection's host and `http_method`",
+        "Kapture returned 200 with an HTML or XML page, such as a login page; check `login`, `password`, the "
+        "connection's `host` and `http_method`",
         path=orders.PATH,
     )
     error.is_login_page = True
@@ -204,7 +211,7 @@ def login_page_error() -> KaptureRefusedError:
 
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
-    """Seconds that an answer asks to wait; none where it does not say so in a way that can be followed."""
+    """Return the seconds of a Retry-After header; None if there is none, or none that can be evaluated."""
     value = next((each for name, each in headers.items() if name.lower() == "retry-after"), "").strip()
     try:
         seconds = float(value)
@@ -218,7 +225,7 @@ def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
 
 
 def is_unsupported_query(error: BaseException | None) -> bool:
-    """Return whether Kapture may not take the query: it answers, is not busy, and accepts the credentials."""
+    """Return whether an error means that the account does not support the query, and not that it is busy."""
     if isinstance(error, KaptureBusyError):
         return not error.reduces_concurrency
     if isinstance(error, KaptureRefusedError) and (error.is_login_page or error.status in _OTHER_REFUSALS):

@@ -1,7 +1,7 @@
-"""Filter values as the API takes them: text, lists joined with commas. No I/O.
+"""Convert filter values to the API's format: text, with lists joined by commas. No I/O.
 
-A value that would match nobody or everybody, or that the API would read as another value, is an error. Which filters
-exist is in ``orders``; the request is built in ``protocol``.
+A value that would match every order or none, or that the API would read as another value, is an error. Which filters
+exist is in `../orders.py`; the request is built in `request.py`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _NOT_IN_AN_ID = re.compile(r"[\s\[\](){}'\";]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WHOLE = re.compile(r"(-?\d+)\.0+")
 _NOT_WHOLE = re.compile(r"[+-]?(\d+\.?\d*[eE][+-]?\d+|\d*\.\d+)")
-# From here on a float no longer tells neighbouring integers apart.
+# From here on, a float cannot represent every integer.
 _FLOAT_LIMIT = 2**53
 
 
 def filter_value(name: str, value: Any) -> str:
-    """Return a filter's value as the API takes it.
+    """Return a filter's value in the API's format.
 
-    :raises KaptureSettingsError: names the filter; shows no value that may be a customer's
+    :param name: filter name, such as `customerIds`
+    :raises KaptureSettingsError: the value is invalid; the message contains no value that may identify a customer
     """
     return ",".join(_items(name, value, in_list=False))
 
@@ -49,9 +50,11 @@ def _items(name: str, value: Any, *, in_list: bool) -> list[str]:
 
 def _texts(name: str, text: str, *, in_list: bool) -> list[str]:
     if in_list and "," in text:
-        raise _error(name, "holds a list item with a comma, which the API would read as two values", "split the item")
+        raise _error(
+            name, "contains a list item with a comma, which the API would read as two values", "split the item"
+        )
     if "{{" in text or "{%" in text:
-        raise _error(name, "holds a template that was not rendered", "pass it through a templated argument")
+        raise _error(name, "contains a template that was not rendered", "pass it through a templated argument")
     bare = text.strip()
     if bare[:1] + bare[-1:] in {"[]", "{}"}:
         raise _error(
@@ -64,21 +67,24 @@ def _texts(name: str, text: str, *, in_list: bool) -> list[str]:
 
 
 def _checked(name: str, part: str) -> str:
-    """Return one value of a text, without the white space around it."""
+    """Return one value of a text, stripped.
+
+    :raises KaptureSettingsError: the value is blank, missing or malformed
+    """
     bare = part.strip()
     if not bare or bare in _MISSING or (name in orders.ID_FILTERS and bare.lower() in _NO_ID_WORDS):
         seen = "blank" if not bare else repr(bare)
-        raise _error(name, f"is {seen}, or a value in it is", "give a value, or leave the filter out (`filters={}`)")
+        raise _error(name, f"is {seen}, or a value in it is", "give a value, or omit the filter (`filters={}`)")
     if _CONTROL.search(bare if _takes_numbers(name) else part):
-        raise _error(name, "holds a line break or another control character", "remove it")
+        raise _error(name, "contains a line break or another control character", "remove it")
     return _id(name, bare) if name in orders.ID_FILTERS else bare
 
 
 def _id(name: str, text: str) -> str:
     if _NOT_IN_AN_ID.search(text):
-        raise _error(name, "holds an id with white space, quotes or brackets", "give ids separated by commas")
+        raise _error(name, "contains an id with white space, quotes or brackets", "separate ids by commas")
     if _NOT_WHOLE.fullmatch(text) and not _WHOLE.fullmatch(text):
-        raise _error(name, "holds a number that is not whole", "give the id as an integer or as its text")
+        raise _error(name, "contains a number that is not whole", "give the id as an integer or as its text")
     whole = _WHOLE.fullmatch(text)
     if whole is None:
         return text
@@ -88,17 +94,17 @@ def _id(name: str, text: str) -> str:
 
 def _number(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, Integral | float | Decimal):
-        raise _error(name, f"holds a {type(value).__name__}", "it must be a string, a number or a list of them")
+        raise _error(name, f"contains a {type(value).__name__}", "it must be a string, a number or a list of them")
     if not _takes_numbers(name):
         raise _error(
             name,
-            "holds a number, where leading zeros and '+' are lost",
+            "contains a number, where leading zeros and '+' are lost",
             "quote it, or switch `render_template_as_native_obj` off",
         )
     if isinstance(value, Integral):
         return str(int(value))
     if (isinstance(value, Decimal) and not value.is_finite()) or not math.isfinite(value) or value != int(value):
-        raise _error(name, "holds a number that is not whole", "give the id as an integer or as its text")
+        raise _error(name, "contains a number that is not whole", "give the id as an integer or as its text")
     if isinstance(value, float):
         _check_exact(name, int(value))
     return str(int(value))
@@ -106,7 +112,7 @@ def _number(name: str, value: Any) -> str:
 
 def _check_exact(name: str, number: int) -> None:
     if abs(number) >= _FLOAT_LIMIT:
-        raise _error(name, "holds a float from 2**53 up, whose last digits are lost", "give the id as its text")
+        raise _error(name, "contains a float from 2**53 up, whose last digits are lost", "give the id as its text")
 
 
 def _takes_numbers(name: str) -> bool:

@@ -1,6 +1,6 @@
-"""Where and why a body is not JSON, for an error that names the byte and the order. Pure, without recursion.
+"""Find where and why a body is malformed JSON, for an error that names the byte and the order. No I/O, no recursion.
 
-As lenient as ``json_repair``: control characters in strings, NaN and lone surrogates are no faults.
+As in `json_repair.py`, which repairs them, control characters in strings, NaN and lone surrogates are not faults.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 _START_OF_STRING = re.compile(_GOOD_STRING)
 _START_OF_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 _START_OF_SCALAR = re.compile(rb"[-+0-9.eE]++\Z|[a-zA-Z-]++\Z")
-# What may follow: s a string, v another scalar; the others stand for themselves.
+# Tokens that may follow: s is a string, v another scalar; the others are the characters themselves.
 _VALUE = b"sv[{"
 _EXPECTED = {
     _VALUE: "a value",
@@ -32,21 +32,21 @@ _EXPECTED = {
     b"": "the end",
 }
 _AFTER = {b"": b"", b"{": b",}", b"[": b",]"}
-# Deeper nesting is a fault: each level takes time, and no order needs it.
+# Deeper nesting is a fault: each level takes time, and no order needs that many.
 _MAX_DEPTH = 100_000
-# How deep an order lies: in the envelope, in its list.
+# Nesting depth of an order: envelope, list, order.
 _ORDER_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a text.
+    """A fault of a JSON text.
 
-    :ivar place: the byte, counted from 0
-    :ivar reason: what is wrong there, without a word of the text
-    :ivar is_truncated: whether the text only lacks its end
-    :ivar number: which order of the list it is in, counted from 1; 0 outside of the orders
-    :ivar order_id: the token of that order's ``id``, where it was read before the fault
+    :ivar place: position in bytes, from 0
+    :ivar reason: what is wrong, without any of the text
+    :ivar is_truncated: whether only the end of the text is missing
+    :ivar number: position of the order in the list, from 1; 0 outside of the orders
+    :ivar order_id: JSON token of that order's ``id``, if it was read before the fault
     """
 
     place: int
@@ -57,7 +57,7 @@ class Fault:
 
 
 class _Reader:
-    """Where in a text the reading stands."""
+    """State of the reader: open containers, expected tokens, current order."""
 
     def __init__(self) -> None:
         self.stack: list[bytes] = []
@@ -67,7 +67,7 @@ class _Reader:
         self._name = b""
 
     def take(self, kind: str, token: bytes) -> bool:
-        """Go on past a token; whether it may stand here."""
+        """Advance past a token; return False if it is not allowed here."""
         code = {"string": b"s", "scalar": b"v"}.get(kind, token)
         if code not in self.expected:
             return False
@@ -105,7 +105,7 @@ class _Reader:
 
 
 def find_fault(text: bytes) -> Fault | None:
-    """Return the first fault of a text that should be one JSON value; none where it is one."""
+    """Return the first fault of a text, or None if the text is one JSON value."""
     reader = _Reader()
     try:
         text.decode()
@@ -127,7 +127,7 @@ def find_fault(text: bytes) -> Fault | None:
         if len(reader.stack) > _MAX_DEPTH:
             return reader.fault(at, f"more than {_MAX_DEPTH} levels of nesting")
     if limit < len(text):
-        # UTF-8 that breaks off at the end lacks its end only.
+        # An incomplete UTF-8 character at the end is a truncation.
         is_cut = limit >= len(text) - 3 and _is_start_of_character(text[limit:])
         return reader.fault(limit, "a byte that is not UTF-8", is_truncated=is_cut)
     if at >= limit:
@@ -150,7 +150,7 @@ def _is_start_of_character(rest: bytes) -> bool:
 
 
 def _fault_of_token(reader: _Reader, text: bytes, at: int) -> Fault:
-    """Return the fault of what is no token."""
+    """Return the fault at a position where no token starts."""
     started = _START_OF_STRING.match(text, at)
     if started is not None and b"s" in reader.expected:
         end = started.end()

@@ -1,7 +1,7 @@
-"""JSON that strict decoders reject, with values that are still clear: control characters, NaN, lone surrogates.
+"""Repair JSON that strict decoders reject although its values are clear: control characters, NaN, lone surrogates.
 
-Used only once a strict decoder has failed. Pure, on bytes, and without recursion, so that no nesting is too deep for
-it. What a page and an order are is the matter of ``response``.
+Used only after a strict decoder has failed. No I/O, on bytes, and without recursion, so that deep nesting is no
+problem. JSON beyond repair is described by `json_fault.py`; pages are parsed in `response.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
-# Text that needs no repair, as long as possible; else a string, or one of the constants that Python's and JavaScript's
-# encoders write and JSON does not have.
+# The longest text that needs no repair; else a string, or a constant that the encoders of Python and JavaScript write
+# although JSON does not define it.
 _FIXABLE = re.compile(
     rb'(?s:(?P<clean>(?:"(?:[^"\\\x00-\x1f]++|\\.)*+"|[^"NI-])++)|' + _STRING + rb")|(?P<constant>-?Infinity|NaN)"
 )
@@ -21,7 +21,7 @@ _LINE_BREAK = re.compile(rb"[\r\n]")
 _LONE_SURROGATE = re.compile(
     rb"(?:\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
-# A string, a container without another in it, which most orders are, or a character that structures the text.
+# A string, a container without nested containers (as most orders are), or a structural character.
 _STRUCTURE = re.compile(
     rb"(?s:" + _STRING + rb"|[\[{](?:[^\[\]{}\"]++|" + _STRING + rb")*+[\]}]|[\[\]{},:\"])",
 )
@@ -31,12 +31,11 @@ _CONSTANTS = frozenset({b"NaN", b"Infinity", b"-Infinity"})
 
 
 def strict(text: bytes, constant: bytes | None = None) -> bytes:
-    r"""Return JSON with the same values that strict decoders read.
+    r"""Return JSON with the same values that strict decoders accept.
 
-    Control characters in strings become ``\u00XX``, half of a surrogate pair (such as an emoji that was cut leaves)
-    U+FFFD.
+    Control characters in strings become ``\u00XX``, and lone surrogates (such as of an emoji that was cut) U+FFFD.
 
-    :param constant: what NaN and the infinities become; by default, strings
+    :param constant: replacement for NaN and the infinities; by default, strings
     """
 
     def repaired(found: re.Match[bytes]) -> bytes:
@@ -51,7 +50,7 @@ def strict(text: bytes, constant: bytes | None = None) -> bytes:
 
 
 def replace_lone_surrogates(text: bytes) -> bytes:
-    """Return JSON with U+FFFD for each half of a surrogate pair: half of a pair is no character."""
+    """Return JSON with U+FFFD for each lone surrogate, which is not a character."""
     return _LONE_SURROGATE.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 
 
@@ -76,10 +75,10 @@ def compact(text: bytes) -> bytes:
 
 
 def scalar(token: bytes) -> Any:
-    """Return the value of a JSON token; None for NaN, the infinities and what is no scalar.
+    """Return the value of a JSON token; None for NaN, the infinities and containers.
 
-    A number of more digits than Python reads is returned as text. A string keeps its lone surrogates, so that no two
-    of them become one.
+    A number with more digits than Python parses is returned as text. A string keeps its lone surrogates, so that
+    different strings stay different.
     """
     if token[:1] in (b"[", b"{") or token in _CONSTANTS:
         return None
@@ -90,17 +89,17 @@ def scalar(token: bytes) -> Any:
 
 
 def elements(text: bytes) -> list[bytes]:
-    """Return the elements of a JSON array, each as it is written.
+    """Return the elements of a JSON array, each as in the text.
 
-    :raises ValueError: the text is no array, or its brackets and quotes do not pair
+    :raises ValueError: the text is not an array, or its brackets and quotes are not balanced
     """
     return [text[start:end] for start, end in _cut(text, b"[")]
 
 
 def members(text: bytes) -> list[tuple[Any, bytes]]:
-    """Return the names of a JSON object, decoded, each with its value as it is written.
+    """Return the names of a JSON object, decoded, each with its value as in the text.
 
-    :raises ValueError: the text is no object, or its brackets and quotes do not pair
+    :raises ValueError: the text is not an object, or its brackets and quotes are not balanced
     """
     found = []
     for start, end in _cut(text, b"{"):
@@ -115,7 +114,7 @@ def members(text: bytes) -> list[tuple[Any, bytes]]:
 
 
 def _cut(text: bytes, opening: bytes) -> list[tuple[int, int]]:
-    """Return where the parts of a container start and end, without the white space around them."""
+    """Return start and end of each part of a container, without surrounding white space."""
     begin = len(text) - len(text.lstrip(_SPACE))
     if text[begin : begin + 1] != opening:
         raise ValueError("another kind of value")

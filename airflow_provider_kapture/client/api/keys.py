@@ -1,4 +1,7 @@
-"""An order's ``id`` and ``createDate`` as values, whichever way they are written. Pure."""
+"""Read an order's ``id`` and ``createDate`` in every spelling that accounts use. No I/O.
+
+The decoders of well-formed responses are in `rows.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,31 +22,33 @@ from airflow_provider_kapture.client.errors import KaptureShapeError
 OrderKey = int | str
 
 _ROW_DECODER = msgspec.json.Decoder(AnyKeys)
-# How a whole number is written where it is a number: "007" is a text of its own.
+# A whole number. "007" is not one: as an id it differs from 7.
 _NUMERAL = re.compile(r"0|-?[1-9][0-9]{0,3999}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# The whole numbers that a float holds exactly: beyond, two ids could become one.
+# Beyond, a float cannot represent every integer, and two ids could become one.
 _MAX_EXACT_FLOAT = 2**53
-# Years 1 to 9999 in epoch milliseconds, less a day or two for any zone.
+# Years 1 to 9999 in epoch milliseconds, with a margin of a day or two for time zones.
 _INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
 
 
 def order_key(value: Any) -> OrderKey:
-    """Return an order's ``id`` as one value, whether it came as a number or as a string.
+    """Return an order's ``id``; a number and its text give the same value.
 
-    :raises KaptureShapeError: there is none
+    :raises KaptureShapeError: the value is not usable as an id
     """
     if type(value) is int:
         return value
     if isinstance(value, str) and value.strip() and "\0" not in value:
         if _SURROGATE.search(value):
-            # No database takes such a text. Another id cannot be the same: none contains NUL.
+            # No database accepts such a text. The result cannot equal another id, because ids with NUL are refused.
             return "\0" + json.dumps(value)
         return int(value) if _NUMERAL.fullmatch(value) else value
     if isinstance(value, float) and value.is_integer() and -_MAX_EXACT_FLOAT < value < _MAX_EXACT_FLOAT:
         return int(value)
     raise KaptureShapeError(
-        "Kapture answered 200 with an order that has no `id` that tells it from others", path=orders.PATH
+        "Kapture returned an order without a usable `id` (a whole number or text), so it cannot be told from others; "
+        "ask Kapture's support",
+        path=orders.PATH,
     )
 
 
@@ -57,9 +62,9 @@ def _to_instant(value: Any) -> int | None:
 
 
 def key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:
-    """Return an order's ``id`` and ``createDate``, from JSON that may not be strict.
+    """Return an order's ``id`` and ``createDate`` (epoch milliseconds) from JSON that may not be strict.
 
-    :raises ValueError: it is malformed
+    :raises ValueError: the JSON is malformed
     """
     strict = json_repair.strict(raw, constant=b"{}")
     # With U+FFFD for each lone surrogate, two ids could become one.
@@ -77,7 +82,7 @@ def key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:
 
 
 def keys_and_instants(body: bytes, decoders: RowDecoders) -> tuple[list[OrderKey], list[int | None]]:
-    """Return the ``id`` and the ``createDate`` of each order of a response; none for what is no instant."""
+    """Return the ``id`` and the ``createDate`` of each order of a response; None for an invalid ``createDate``."""
     with suppress(msgspec.ValidationError):
         common = decoders.common_keys(body)
         instants = [each.createDate for each in common]

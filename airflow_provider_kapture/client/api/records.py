@@ -1,4 +1,4 @@
-"""Orders as dicts, for those who want no file."""
+"""Decode orders to dicts, for callers that do not write files. Files are written from the JSON, in `storage/`."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ORDER = msgspec.json.Decoder(dict[str, Any])
 
 
 def to_dict(raw: msgspec.Raw) -> dict[str, Any]:
-    """An order as a dict.
+    """Return an order as a dict.
 
-    :raises KaptureShapeError: Python can't hold what it says; a file can
+    :raises KaptureShapeError: Python cannot represent the order; a file can
     """
     order = _decode(raw)
     if order is None:
         order_id = dict(members(bytes(raw))).get("id", b"null").decode()
         error = KaptureShapeError(
-            "Kapture sent an order that a dict cannot hold, with a number of thousands of digits or nested too deeply: "
-            f"`id` {shorten(order_id)}. Write the orders to a file instead",
+            "Kapture sent an order that a Python dict cannot represent (a number of thousands of digits, or too deep "
+            f"nesting): `id` {shorten(order_id)}. Write the orders to a file instead",
             path=orders.PATH,
         )
         error.permanent = True
@@ -40,7 +40,7 @@ def _decode(raw: msgspec.Raw) -> dict[str, Any] | None:
         return _ORDER.decode(raw)
     except (msgspec.DecodeError, RecursionError):
         pass
-    try:  # a number beyond what a float holds, NaN, a control character in a string, half of a surrogate pair
+    try:  # a number beyond the range of floats, NaN, a control character in a string, a lone surrogate
         order = json.loads(replace_lone_surrogates(bytes(raw)), parse_float=_number, strict=False)
     except (ValueError, ArithmeticError, RecursionError):
         return None

@@ -1,4 +1,4 @@
-"""Remove secrets and customer data from a vendor's messages."""
+"""Remove secrets and customer data from the vendor's messages before they are shown."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.config.account import Account
 
 _EXCERPT_LENGTH = 120
-# Characters of a message that are looked at: more than are shown, and few, as the search takes their square in time.
+# Characters of a message that are searched: more than are shown, but few, because the search takes quadratic time.
 _MAX_SCANNED = 1_000
 _PERSONAL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+|\+?\d[\d\s().-]{5,}\d")
 
 
 def redact(text: str, account: Account) -> str:
-    """A vendor's words as a message may show them: short, on one line, no credentials, no addresses, no numbers.
+    """Return a vendor's message for display: short, on one line, without credentials, addresses and long numbers.
 
-    Nor what the request itself said of a customer.
+    Personal values of the query are removed too.
     """
     words = " ".join(without_secrets(text, account).split())
     if len(words) > _MAX_SCANNED:
-        # Not half a word: without its other half, an address may not look like one.
+        # Cut between words: half of an e-mail address would not be recognised.
         words = words[:_MAX_SCANNED].rpartition(" ")[0] or words[:_MAX_SCANNED]
     return shorten(_PERSONAL.sub("***", words))
 
@@ -43,9 +43,9 @@ def shorten(text: str) -> str:
 
 
 def with_redactions(account: Account, query: OrderQuery) -> Account:
-    """The account, with the words in a request that tell who a customer is unsaid."""
+    """Return the account with the query's personal values added to its redaction list."""
     sent = {**account.dialect.default_body, **query.body}
     values = [sent[name] for name in orders.PERSONAL_FILTERS if name in sent]
-    # Of a list, each item too; a single letter tells of nobody.
+    # Each item of a list too. A single letter identifies nobody.
     words = {word for value in values for word in (str(value), *str(value).split(",")) if len(word.strip()) > 1}
     return replace(account, redacted_terms=tuple(sorted(words, key=len, reverse=True))) if words else account

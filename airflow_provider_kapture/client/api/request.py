@@ -1,6 +1,7 @@
-"""Pure: a question to HTTP request, an HTTP answer to a page or to the error that it is.
+"""Build queries, HTTP headers and request bodies. No I/O.
 
-Both transports go through here, so that they can't differ in what they ask or in what they make of an answer.
+Filter values are converted in `filters.py`; responses are parsed in `response.py`. Both transports use this module, so
+that they send the same requests.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
-# The orders of any date that show what an account holds.
+# Orders of any date to request for the control query.
 CONTROL_LIMIT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class OrderQuery:
-    """What a pull asks for, but for the days and the page.
+    """The filters of a pull, without days and page.
 
-    :param date_field: which time of an order the days are about
-    :param body: filters and the account's own keys, as they are sent; they may name customers, so ``repr`` leaves
-        them out
+    :param date_field: date that the window applies to, a key of ``orders.DATE_FIELDS``
+    :param body: filters and the account's own keys, as they are sent; not in ``repr``, because they may identify
+        customers
     """
 
     date_field: str = "create"
@@ -40,22 +41,25 @@ class OrderQuery:
 
     @property
     def dates(self) -> orders.DateField:
-        """The body keys and the answer's field of the date field."""
+        """Body keys and response field of the date field."""
         return orders.DATE_FIELDS[self.date_field]
 
 
 def build_query(
     date_field: str, filters: Mapping[str, Any] | None = None, extra_body: Mapping[str, Any] | None = None
 ) -> OrderQuery:
-    """Check what is asked for, and write it as the API wants it: strings, and lists with commas.
+    """Return the query for a date field, filters and body keys, checked and converted to the API's format.
 
-    :raises KaptureSettingsError: an unknown date field or filter (names the nearest), a filter that the pull sets
-        itself, a value that the API would not read as what it is
+    :param date_field: a key of ``orders.DATE_FIELDS``
+    :param filters: filter names of the vendor's page to values
+    :param extra_body: the account's own body keys
+    :raises KaptureSettingsError: an unknown date field or filter (suggests the nearest known one), a key that the pull
+        sets itself, or an invalid value
     """
     if date_field not in orders.DATE_FIELDS:
         known = tuple(orders.DATE_FIELDS)
         hint = did_you_mean(str(date_field), known) or f"; it must be one of {', '.join(known)}"
-        raise KaptureSettingsError(f"date_field is {date_field!r}{hint}")
+        raise KaptureSettingsError(f"`date_field` is {date_field!r}{hint}")
     dates = orders.DATE_FIELDS[date_field]
     body: dict[str, Any] = {}
     filters, extra_body = ({} if given is None else given for given in (filters, extra_body))
@@ -65,10 +69,10 @@ def build_query(
                 f"`{what}` is a {type(given).__name__}: it must be a mapping of names to values. A template renders "
                 "to one only with `render_template_as_native_obj=True` on the DAG"
             )
-        check_body_keys(what, given)
+        check_body_keys(f"`{what}`", given)
         for name in given:
             if name in (dates.start_key, dates.end_key):
-                raise KaptureSettingsError(f"{what} holds {name!r}, which the window sets: leave it out")
+                raise KaptureSettingsError(f"`{what}` contains {name!r}, which the window sets; remove it")
     for name, value in filters.items():
         if name not in orders.FILTERS:
             raise KaptureSettingsError(f"Unknown filter {name!r}{did_you_mean(str(name), orders.FILTERS)}")
@@ -77,12 +81,15 @@ def build_query(
     try:
         msgspec.json.encode(body)
     except (TypeError, ValueError, RecursionError):
-        raise KaptureSettingsError("filters or extra_body hold a value that can't be written as JSON") from None
+        raise KaptureSettingsError(
+            "`filters` or `extra_body` contains a value that cannot be written as JSON; use text, numbers, "
+            "lists and objects"
+        ) from None
     return OrderQuery(date_field, body)
 
 
 def request_headers(account: Account) -> dict[str, str]:
-    """Return the headers of every request: ours, and those of connection extra ``headers`` over them."""
+    """Return the headers of every request, with those of connection extra ``headers`` merged over them."""
     ours = {
         "Authorization": f"Basic {account.credentials.token}",
         "Content-Type": "application/json",
@@ -95,7 +102,13 @@ def request_headers(account: Account) -> dict[str, str]:
 
 
 def request_body(account: Account, query: OrderQuery, days: DayRange, offset: int, limit: int | None = None) -> bytes:
-    """Return the JSON body of the request for one page of the listing of ``days``."""
+    """Return the JSON body of the request for one page of ``days``.
+
+    Source: Pull Order API, "Request Body".
+
+    :param offset: what the account's ``paging`` counts
+    :param limit: rows; ``page_size`` if None
+    """
     dialect = account.dialect
     last = days.last if dialect.end_date == "inclusive" else days.last + dt.timedelta(days=1)
     dates = {
@@ -106,7 +119,7 @@ def request_body(account: Account, query: OrderQuery, days: DayRange, offset: in
 
 
 def control_body(account: Account, offset: int) -> bytes:
-    """Return the body of a request for a few orders of any date: no dates, and no filter but a neutral one."""
+    """Return the body of the control query: a few orders of any date, with a neutral filter only."""
     body = default_body(account.dialect)
     create = orders.DATE_FIELDS["create"]
     body |= {name: "" for name in (create.start_key, create.end_key) if name in body}
@@ -117,7 +130,10 @@ def control_body(account: Account, offset: int) -> bytes:
 
 
 def default_body(dialect: Dialect) -> dict[str, Any]:
-    """Return the page's example body with connection extra ``default_body`` merged over it; null leaves a key out."""
+    """Return the vendor's example body with connection extra ``default_body`` merged over it; null removes a key.
+
+    Source: Pull Order API, "Request Body".
+    """
     merged = {**orders.EXAMPLE_BODY, **dialect.default_body}
     return {name: value for name, value in merged.items() if value is not None}
 

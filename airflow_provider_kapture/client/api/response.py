@@ -1,6 +1,7 @@
-"""What a response holds: a page of orders, or the error that it is instead. Pure.
+"""Parse a response into a page of orders, or raise the error that it means. No I/O.
 
-A decoder of bytes that anybody may have sent: what it raises is a :class:`KaptureError` and nothing else.
+The bytes are untrusted: only :class:`KaptureError` is raised, whatever they are. Errors are chosen in `failures.py`,
+orders are cut out in `rows.py`, and malformed JSON is handled in `json_repair.py` and `json_fault.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Page:
 
     :ivar raws: each order's JSON as Kapture sent it
     :ivar keys: each order's ``id``
-    :ivar instants: each order's ``createDate`` in epoch milliseconds; none where it has no usable one
+    :ivar instants: each order's ``createDate`` in epoch milliseconds; None if it has no usable one
     :ivar repaired: the indices of the orders whose JSON had line breaks inside strings, which are escaped
     """
 
@@ -59,23 +60,23 @@ class Page:
     repaired: frozenset[int] = frozenset()
 
 
-# A response's text is checked in pieces: as one, a response with an emoji in it takes four times its size. They are
-# small: large ones leave gaps in the heap of each thread that add up to many responses.
+# A response is checked in pieces: decoded as a whole, a response with an emoji takes four times its size. The pieces
+# are small: large ones leave gaps in the heap of each thread that add up to many responses.
 _CHUNK_SIZE = 1 << 11
-# Orders that are put together at once, for much the same reason: what is as large as a response is taken from the
-# system and given back each time, which costs more than all that is done with it.
+# Orders that are joined at once. For the same reason: a block as large as a response would be allocated from the
+# system and returned each time, which takes longer than the work on it.
 _BATCH_ROWS = 32
-# What decoders of foreign bytes raise.
+# Errors that decoding untrusted bytes may raise.
 _DECODE_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 _LINE_BREAK = re.compile(rb"[\r\n]")
 
 
 def parse_response(response: Response, account: Account, now: dt.datetime, *, has_answered: bool = False) -> Page:
-    """Return the page that a response is.
+    """Return the page in a response.
 
-    :param now: what a Retry-After that is a date is compared with
-    :param has_answered: whether Kapture has answered this client with orders, or a known empty, before
-    :raises KaptureAnswerError: the error that it is instead
+    :param now: current time, to evaluate a Retry-After that is a date
+    :param has_answered: whether this client has received orders, or a known empty response, before
+    :raises KaptureAnswerError: the response is not a page
     """
     try:
         body = to_utf8(response.body, response.headers)
@@ -83,7 +84,7 @@ def parse_response(response: Response, account: Account, now: dt.datetime, *, ha
         body = None
     if body is None:
         raise KaptureShapeError(
-            f"{_UNEXPECTED} a body that is not in the charset that it declares",
+            f"{_UNEXPECTED} a body that is not in its declared charset",
             status=response.status,
             path=orders.PATH,
         )
@@ -98,7 +99,7 @@ def parse_response(response: Response, account: Account, now: dt.datetime, *, ha
 def _parse_ok(response: Response, account: Account, now: dt.datetime, *, has_answered: bool) -> Page:
     parsers = (_parse_page, _parse_repaired)
     page = next((page for parse in parsers if (page := _parse_or_none(parse, response, account, now))), None)
-    # Raised out here: an exception in its chain would carry the response along.
+    # Raised outside of the handlers: an exception in the chain would expose the response.
     if page is not None:
         return page
     body = response.body
@@ -115,13 +116,13 @@ def _parse_ok(response: Response, account: Account, now: dt.datetime, *, has_ans
         raise KaptureShapeError(f"{_UNEXPECTED} {_describe(body, account)}", path=orders.PATH)
     raise KaptureMalformedError(
         f"Kapture sent malformed JSON: {fault.reason}, at byte {fault.place}{_order_of(fault)}. "
-        "Report it to Kapture's support; until it is mended, pull other days, or leave the order out with `filters`",
+        "Report it to Kapture's support; until it is fixed, pull other days or exclude the order with `filters`",
         path=orders.PATH,
     )
 
 
 def _order_of(fault: Fault) -> str:
-    """Return which order a fault is in."""
+    """Return the part of a message that says which order has the fault."""
     if not fault.number:
         return " of the response"
     name = f"the order with `id` {shorten(fault.order_id.decode())}, " if fault.order_id else ""
@@ -132,7 +133,7 @@ _Parser = Callable[[Response, Account, dt.datetime], Page]
 
 
 def _parse_or_none(parse: _Parser, response: Response, account: Account, now: dt.datetime) -> Page | None:
-    """Return the page in a body; none where it is no JSON of that shape."""
+    """Return the page in a body, or None if the parser does not accept its JSON."""
     try:
         _check_text(response.body)
         return parse(response, account, now)
@@ -141,7 +142,7 @@ def _parse_or_none(parse: _Parser, response: Response, account: Account, now: dt
 
 
 def _check_text(body: bytes) -> None:
-    """See that a body is UTF-8: msgspec does not look into strings that it passes by."""
+    """Raise UnicodeDecodeError unless a body is UTF-8, which msgspec does not check in strings that it skips."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for at in range(0, len(body), _CHUNK_SIZE):
         decoder.decode(body[at : at + _CHUNK_SIZE])
@@ -158,9 +159,9 @@ def _parse_page(response: Response, account: Account, now: dt.datetime) -> Page:
 
 
 def _parse_repaired(response: Response, account: Account, now: dt.datetime) -> Page:
-    """Return the page in a body that a strict decoder rejects, as long as its values can be told.
+    """Return the page in a body that a strict decoder rejects, if its values are clear.
 
-    :raises ValueError: it is malformed
+    :raises ValueError: the body is malformed
     """
     envelope, raws = _repaired_rows(response.body, decoders_for(account.dialect.rows_at).path)
     _check_envelope(response, envelope, raws, account, now)
@@ -172,9 +173,9 @@ def _parse_repaired(response: Response, account: Account, now: dt.datetime) -> P
 
 
 def _repaired_rows(body: bytes, path: Sequence[str]) -> tuple[Pairs, Sequence[bytes] | None]:
-    """Return the envelope and the orders of a body; none where no list of them stands at the path.
+    """Return the envelope and the orders of a body; None for the orders if there is no list at the path.
 
-    :raises ValueError: it is malformed
+    :raises ValueError: the body is malformed
     """
     if not path:
         return [], json_repair.elements(body)
@@ -184,7 +185,7 @@ def _repaired_rows(body: bytes, path: Sequence[str]) -> tuple[Pairs, Sequence[by
         members = json_repair.members(rows) if rows.lstrip().startswith(b"{") else []
         rows = next((value for key, value in reversed(members) if key == name), b"")
     raws = json_repair.elements(rows) if rows.startswith(b"[") else None
-    # What leads to the orders is left out of the envelope.
+    # The envelope is parsed without the key that leads to the orders.
     fields = ((name, b"[]" if raws is not None and name == path[0] else value) for name, value in values)
     rest = b",".join(b"%b:%b" % (json.dumps(name).encode(), json_repair.strict(value)) for name, value in fields)
     return parse_envelope(b"{%b}" % rest), raws
@@ -193,15 +194,15 @@ def _repaired_rows(body: bytes, path: Sequence[str]) -> tuple[Pairs, Sequence[by
 def _check_envelope(
     response: Response, envelope: Pairs, raws: Sequence[object] | None, account: Account, now: dt.datetime
 ) -> None:
-    """Raise unless an envelope is that of a page.
+    """Raise an error unless the envelope is that of a page.
 
-    :param raws: the orders in it; none where it has no list of them
-    :raises KaptureAnswerError: the error that the response is
+    :param raws: orders of the response; None if it has no list of orders
+    :raises KaptureAnswerError: the response is not a page
     """
     body, path = response.body, decoders_for(account.dialect.rows_at).path
     if len(envelope) != len({name for name, _ in envelope}):
-        # A decoder keeps the last: the orders under the other would be lost in silence.
-        raise KaptureShapeError(f"{_UNEXPECTED} a JSON object that has one of its keys twice", path=orders.PATH)
+        # A decoder keeps the last value: orders under the other key would be lost without an error.
+        raise KaptureShapeError(f"{_UNEXPECTED} a JSON object with a duplicate key", path=orders.PATH)
     claims = claims_of(envelope)
     message = (message_of if claims and all(claims) else failure_message_of)(envelope, account.dialect.rows_at)
     is_failure = not all(claims)
@@ -223,7 +224,7 @@ def _check_envelope(
 
 
 def _is_null(envelope: Pairs, path: Sequence[str]) -> bool:
-    """Return whether null stands in the place of the orders."""
+    """Return whether null is in the place of the orders."""
     found: Any = envelope
     for name in path:
         if not isinstance(found, list) or not any(isinstance(each, tuple) and each[0] == name for each in found):
@@ -233,21 +234,21 @@ def _is_null(envelope: Pairs, path: Sequence[str]) -> bool:
 
 
 def _without_rows(body: bytes, raws: Sequence[msgspec.Raw], decoders: RowDecoders) -> bytes:
-    """Return the response with an empty list in place of its orders: what is left is small."""
+    """Return the response with an empty list in place of its orders, to parse only the small rest."""
     if not raws:
         return body
     start = body.find(bytes(raws[0]))
     end = _end_of_rows(raws, body, start)
     if end is not None and body[start - 1 : start] == b"[" and body.startswith(b"]", end):
         return body[:start] + body[end:]
-    # There is space between the orders, or the first stands elsewhere, too.
+    # There is white space between the orders, or the text of the first one also occurs elsewhere.
     rows = decoders.span(body)
     start = body.find(rows)
     return body[:start] + b"[]" + body[start + len(rows) :]
 
 
 def _end_of_rows(raws: Sequence[msgspec.Raw], body: bytes, start: int) -> int | None:
-    """Return where orders end that stand one behind another from ``start`` on; none where they do not."""
+    """Return the end of orders that follow each other from ``start`` on without white space; None if they do not."""
     end = start + len(raws[0])
     for at in range(1, len(raws), _BATCH_ROWS):
         few = b",".join((b"", *raws[at : at + _BATCH_ROWS]))
@@ -257,14 +258,14 @@ def _end_of_rows(raws: Sequence[msgspec.Raw], body: bytes, start: int) -> int | 
     return end
 
 
-_UNEXPECTED = "Kapture answered 200, but not with the success that its API promises:"
+_UNEXPECTED = "Kapture returned 200, but not a success response of its API:"
 
 
 def _no_claim_error(body: bytes, message: str, account: Account) -> KaptureAnswerError:
     excerpt = redact(message, account)
-    shown = f' and says "{excerpt}"' if message else ""
+    shown = f', with the message "{excerpt}"' if message else ""
     where = _where_orders_are(body, account)
-    message = f"{_UNEXPECTED} a JSON object that claims no success{shown}{where}"
+    message = f"{_UNEXPECTED} a JSON object that reports no success{shown}{where}"
     return _permanent(message, excerpt) if where else KaptureShapeError(message, path=orders.PATH, excerpt=excerpt)
 
 
@@ -277,45 +278,42 @@ def _missing_list_error(body: bytes, envelope: Pairs, message: str, account: Acc
     excerpt = redact(message, account)
     hint = _where_orders_are(body, account)
     if not hint and message:
-        hint = (
-            f'. The message is "{excerpt}": where that is how this account says that there are no orders, put it in '
-            "`empty_messages`"
-        )
+        hint = f'. If its message, "{excerpt}", means that there are no orders, add it to `empty_messages`'
     elif not hint:
-        hint = "; where that is how this account says that there are no orders, `kapture doctor CONN_ID` finds it out"
+        hint = "; if this account returns that when there are no orders, `kapture doctor CONN_ID` finds the setting"
     return _permanent(f"{_UNEXPECTED} {found}{hint}", excerpt)
 
 
 def _where_orders_are(body: bytes, account: Account) -> str:
-    """Return a hint at connection extra ``rows_at``, where orders stand elsewhere."""
+    """Return a hint to connection extra ``rows_at`` if the orders are elsewhere in the response."""
     try:
         paths = paths_of_orders(json.loads(body))
     except (ValueError, RecursionError):
         return ""
     paths = [each for each in paths if each != account.dialect.rows_at]
-    return f"; orders stand at {paths[0]!r}: set `rows_at` to it" if len(paths) == 1 else ""
+    return f"; orders are at {paths[0]!r}: set `rows_at` to that" if len(paths) == 1 else ""
 
 
 def _permanent(message: str, excerpt: str = "") -> KaptureShapeError:
-    """Return an error that another response to the same request would be again."""
+    """Return an error that a repeated request would not avoid."""
     error = KaptureShapeError(message, path=orders.PATH, excerpt=excerpt)
     error.transient, error.permanent = False, True
     return error
 
 
 def _describe(body: bytes, account: Account) -> str:
-    """Return what a strange body is, without a word of it: it may hold anything."""
+    """Describe an unexpected body, without any of its text, which may be confidential."""
     start = body.lstrip()[:1]
     if not start:
         return "an empty body"
     if start == b"<":
-        return "an HTML or XML page, such as a proxy, a login page or a maintenance page sends"
+        return "an HTML or XML page, such as a login, maintenance or proxy page"
     if start == b'"':
-        return "a text that may hold JSON, and not the JSON itself"
+        return "a JSON string instead of an object"
     if start == b"[":
-        return f"a list, and not an object{_where_orders_are(body, account)}"
+        return f"a list instead of an object{_where_orders_are(body, account)}"
     try:
         body.decode()
     except UnicodeDecodeError:
-        return "a body that is not UTF-8, and declares no other charset in its Content-Type"
-    return "a body that is not a whole JSON object, or holds what is no order"
+        return "a body that is not UTF-8 and declares no other charset in its Content-Type"
+    return "an incomplete JSON object, or a list with entries that are not orders"

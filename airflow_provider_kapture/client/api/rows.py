@@ -1,4 +1,7 @@
-"""Where the orders stand in a response, and how they are cut out of it: connection extra ``rows_at``. Pure."""
+"""Decode the list of orders of a response, at the path of connection extra ``rows_at``. No I/O.
+
+The rest of the response is parsed in `envelope.py`; spellings of ids and dates are handled in `keys.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ import msgspec
 
 
 class CommonKeys(msgspec.Struct, gc=False):
-    """The few fields of an order that a pull looks at, as they usually are."""
+    """The fields of an order that a pull needs, with their usual types."""
 
     id: int
     createDate: int  # noqa: N815 - the vendor's name
 
 
 class AnyKeys(msgspec.Struct, gc=False):
-    """The same, whatever they are."""
+    """The same fields, of any type."""
 
     id: Any = None
     createDate: Any = None  # noqa: N815 - the vendor's name
@@ -28,7 +31,7 @@ class AnyKeys(msgspec.Struct, gc=False):
 class RowDecoders:
     """Decoders of the list of orders at one path.
 
-    :param path: the keys that lead to the list; none where the response is the list
+    :param path: keys that lead to the list; empty if the response is the list
     """
 
     path: tuple[str, ...]
@@ -37,9 +40,9 @@ class RowDecoders:
     _any_keys: msgspec.json.Decoder[Any]
 
     def raws(self, body: bytes) -> list[msgspec.Raw] | None:
-        """Return each order's JSON as it was sent; none where no list stands at the path.
+        """Return each order's JSON as it was sent; None if there is no list at the path.
 
-        :raises msgspec.DecodeError: the body is no JSON
+        :raises msgspec.DecodeError: the body is not JSON
         """
         try:
             found: list[msgspec.Raw] = self._list(self._raws.decode(body))
@@ -50,13 +53,13 @@ class RowDecoders:
     def common_keys(self, body: bytes) -> list[CommonKeys]:
         """Return the orders' keys.
 
-        :raises msgspec.ValidationError: they are not of the usual types
+        :raises msgspec.ValidationError: they do not have the usual types
         """
         found: list[CommonKeys] = self._list(self._common_keys.decode(body))
         return found
 
     def any_keys(self, body: bytes) -> list[AnyKeys]:
-        """Return the orders' keys, of whatever type."""
+        """Return the orders' keys, of any type."""
         found: list[AnyKeys] = self._list(self._any_keys.decode(body))
         return found
 

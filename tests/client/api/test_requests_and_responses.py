@@ -110,7 +110,7 @@ def test_an_instant_is_one_that_a_calendar_has(value: str, instant: int | None) 
         ("https://user:pass@elsewhere.example/", "elsewhere.example"),
         ("/login", "acme.kapturecrm.com"),
         ("", "acme.kapturecrm.com"),
-        ("https://[::1", "an unreadable address"),
+        ("https://[::1", "an invalid address"),
         ("https://hush-hush.example/", "***.example"),
     ],
 )
