@@ -1,4 +1,4 @@
-"""An account of Kapture: its origin, its credentials and its dialect of the API."""
+"""The account of a connection: origin, credentials and dialect. Each part is parsed in its own module."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MIN_SECRET = 4
 
 @dataclass(frozen=True)
 class Account:
-    """Where, who, and the dialect. Frozen; the credentials stay out of ``repr``.
+    """An account of Kapture: origin, credentials and dialect. Frozen; credentials are not in ``repr``.
 
     :param origin: scheme, host and port, such as ``https://acme.kapturecrm.com``
-    :param credentials: what requests authenticate with
-    :param dialect: the settings of the connection's extra
+    :param credentials: credentials of every request
+    :param dialect: settings of the connection's extra
     :param headers: connection extra ``headers``, with their placeholders replaced
-    :param redacted_terms: what no message may repeat, although Kapture does
+    :param redacted_terms: personal values of the query, removed from Kapture's messages
     """
 
     origin: str
@@ -37,23 +37,23 @@ class Account:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every text that no message or log may repeat: credentials and header values."""
-        # A value such as "1" is no secret, and would be cut out of every number.
+        """Texts that are removed from messages and logs: credentials and header values."""
+        # A value such as "1" is not a secret, and would be removed from every number.
         return (*self.credentials.secrets, *(each for each in self.headers.values() if len(each) >= _MIN_SECRET))
 
     @cached_property
     def zone(self) -> ZoneInfo:
-        """The account's time zone: what a date means to Kapture."""
+        """Time zone of the account's dates."""
         return ZoneInfo(self.dialect.timezone)
 
     @property
     def host(self) -> str:
-        """Host name, with the port where it is not the scheme's own."""
+        """Host name, with the port if it is not the default of the scheme."""
         return urlsplit(self.origin).netloc
 
     @classmethod
     def of(cls, *args: Any, **kwargs: Any) -> Account:
-        """Return :meth:`from_connection`. Deprecated name of it; the next release removes it."""
+        """Return :meth:`from_connection`. Deprecated name; the next release removes it."""
         warnings.warn("Account.of is now Account.from_connection", DeprecationWarning, stacklevel=2)
         return cls.from_connection(*args, **kwargs)
 
@@ -66,9 +66,14 @@ class Account:
         extra: Mapping[str, Any],
         port: int | None = None,
     ) -> Account:
-        """Check every field of a connection; nothing is sent.
+        """Return the account of a connection's fields, checked. Sends nothing.
 
-        :raises KaptureSettingsError: names the field, the value seen (never a credential) and what would do
+        :param host: subdomain, host name or origin
+        :param login: login; empty for a key or token
+        :param password: password, key or token
+        :param extra: the connection's extra, parsed
+        :param port: port, if it is not in ``host`` and not the default
+        :raises KaptureSettingsError: a field is missing or invalid; the message never contains a credential
         """
         dialect = dialect_from_extra(extra)
         credentials = make_credentials(login, password, dialect.auth)

@@ -1,4 +1,7 @@
-"""The credentials of an account: which of three forms a connection holds, and the token behind ``Basic``."""
+"""Credentials in their three forms (login and password, key, token), and the token of the Authorization header.
+
+More headers are in `headers.py`; redaction of secrets is in `../api/redaction.py`.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What an account authenticates with.
+    """Credentials of an account.
 
     :ivar auth: ``basic``, ``token`` or ``key``
-    :ivar token: what stands behind ``Basic`` in the Authorization header
+    :ivar token: text after ``Basic`` in the Authorization header
     :ivar login: the connection's field as entered
     :ivar password: the connection's field as entered
-    :ivar secrets: every text that no message or log may repeat, the token among them
-    :ivar user: the name that a login or a token has; no secret, but vendors' messages are quoted without it
+    :ivar secrets: texts to remove from messages and logs, including the token
+    :ivar user: name in the login or token; not secret, but removed from quoted messages of the vendor
     """
 
     auth: str
@@ -35,15 +38,15 @@ class Credentials:
 
 
 def make_credentials(login: str | None, password: str | None, auth: str | None) -> Credentials:
-    """Return the credentials that the connection's fields mean.
+    """Return the credentials of a connection's fields.
 
-    :param auth: connection extra ``auth``; none to derive it: with both fields ``basic``, with one of them ``token``
-        where it is base64 of printable ASCII, else ``key``
-    :raises KaptureSettingsError: names the field that is missing or wrong; never shows a value
+    :param auth: connection extra ``auth``. None derives it: ``basic`` if both fields are set; else ``token`` if the
+        secret is base64 of printable ASCII; else ``key``
+    :raises KaptureSettingsError: a field is missing or invalid; the message never contains a value
     """
     if not login and not password:
         raise KaptureSettingsError(
-            "Connection fields `login` and `password` are both empty: enter the login and password of the Pull Order "
+            "Connection fields `login` and `password` are both empty; enter the login and password of the Pull Order "
             "API, or leave `login` empty and put the key or token that Kapture issued in `password`"
         )
     if auth == "basic" or (auth is None and login and password):
@@ -56,11 +59,13 @@ def make_credentials(login: str | None, password: str | None, auth: str | None) 
     # A login and password in one field may have a space.
     if (is_token or ":" not in bare) and any(each.isspace() or not each.isprintable() for each in bare):
         raise KaptureSettingsError(
-            f"{field_name} holds white space within an issued key or token: paste it again, without line breaks"
+            f"{field_name} contains white space inside a key or token; paste it again without line breaks"
         )
     if is_token:
         if not bare.isascii():
-            raise KaptureSettingsError(f"{field_name} is no token: one is printable ASCII, such as base64")
+            raise KaptureSettingsError(
+                f"{field_name} is not a token, which is printable ASCII; correct it, or set `auth` to 'key'"
+            )
         user, *parts = _parts(_decoded(bare).decode()) if _is_token(bare) else ("",)
         return Credentials("token", bare, login or "", password or "", _secrets(bare, secret, *parts), user)
     user, *parts = _parts(bare)
@@ -72,19 +77,21 @@ def _basic(login: str | None, password: str | None) -> Credentials:
     for name, value in (("login", login), ("password", password)):
         if not value:
             raise KaptureSettingsError(
-                f"Connection field `{name}` is empty, and `auth` is 'basic': enter it, or set `auth` to 'token' or "
-                "'key' where Kapture issued one"
+                f"Connection field `{name}` is empty, but `auth` is 'basic'; enter it, or set `auth` to 'token' or "
+                "'key' if Kapture issued one"
             )
         _check_secret(f"Connection field `{name}`", value)
     assert login is not None and password is not None
     if ":" in login:
-        raise KaptureSettingsError("Connection field `login` holds a colon, which Basic credentials can't carry")
+        raise KaptureSettingsError(
+            "Connection field `login` contains a colon, which Basic credentials cannot; ask for another login"
+        )
     token = base64.b64encode(f"{login}:{password}".encode()).decode()
     return Credentials("basic", token, login, password, _secrets(token, password), login)
 
 
 def _secrets(*texts: str) -> tuple[str, ...]:
-    """Each text once, the longest first, so that none is left in part."""
+    """Return each text once, longest first, so that redaction leaves no part of one."""
     return tuple(sorted({each for each in texts if each}, key=len, reverse=True))
 
 
@@ -109,21 +116,24 @@ def _parts(text: str) -> tuple[str, ...]:
 
 
 def _check_secret(what: str, value: str) -> None:
-    """Refuse a secret with what pasting or mounting it has added.
+    """Raise an error for a secret that was changed when it was pasted, mounted or masked.
 
-    :raises KaptureSettingsError: names the field; never shows the value
+    :param what: name of the field, for the message
+    :raises KaptureSettingsError: names the field; the message never contains the value
     """
     if value == "***":
-        raise KaptureSettingsError(f"{what} is '***', which is Airflow's mask: enter the secret itself")
-    # A byte order mark is no white space to Python, and files begin with it.
+        raise KaptureSettingsError(f"{what} is '***', which is Airflow's mask; enter the secret itself")
+    # Python does not count a byte order mark, with which files may begin, as white space.
     if value.strip() != value or value.strip("\ufeff") != value:
         raise KaptureSettingsError(
-            f"{what} starts or ends with white space, such as the line break that `echo` adds to a mounted secret: "
-            "remove it (`printf %s` or `echo -n` add none)"
+            f"{what} starts or ends with white space, such as the line break that `echo` adds to a mounted secret; "
+            "remove it (use `printf %s` or `echo -n`)"
         )
     if any(unicodedata.category(each) == "Cc" for each in value):
-        raise KaptureSettingsError(f"{what} contains a control character, such as a line break or a tab: remove it")
+        raise KaptureSettingsError(f"{what} contains a control character, such as a line break or a tab; remove it")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise KaptureSettingsError(f"{what} contains characters that cannot be encoded as UTF-8") from None
+        raise KaptureSettingsError(
+            f"{what} contains characters that cannot be encoded as UTF-8; enter it again"
+        ) from None

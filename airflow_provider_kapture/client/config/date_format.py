@@ -1,4 +1,4 @@
-"""Dates as a request has them, written the same on every machine: strftime asks the C library and its locale."""
+"""Format dates for requests, alike on every machine: strftime depends on the C library and its locale."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ _WRITTEN: Mapping[str, Callable[[dt.date], str]] = MappingProxyType(
 
 
 def written_date(day: dt.date, date_format: str) -> str:
-    """A day in a strftime format, with English names; a time of day is midnight.
+    """Return a day in a strftime format, with English names; times of day are midnight.
 
-    :raises ValueError: the format has a directive whose result depends on the machine, or that there is not
+    :raises ValueError: an unknown directive, or one whose result depends on the machine
     """
 
     def written(found: re.Match[str]) -> str:
@@ -57,7 +57,7 @@ def written_date(day: dt.date, date_format: str) -> str:
         if directive in _MIDNIGHT:
             return _MIDNIGHT[directive]
         if directive not in _WRITTEN:
-            raise ValueError(f"%{directive} is not allowed, because what it gives depends on the machine")
+            raise ValueError(f"%{directive} is not allowed, because its result depends on the machine")
         return _WRITTEN[directive](day)
 
     return _DIRECTIVE.sub(written, date_format)

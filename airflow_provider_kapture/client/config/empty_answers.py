@@ -1,4 +1,7 @@
-"""Connection extra ``empty_answers``: which objects may stand there, and which responses they match. Pure."""
+"""Connection extra ``empty_answers``: which objects are allowed, and which responses they match. No I/O.
+
+Responses are compared with all settings of empty responses in `../api/empties.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,16 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.words import masked, meaning_of
 
 _REFUSED_STATUSES = frozenset({401, 403, 405, 407, 409, 423, 429})
-# Statuses under which orders and failures come too.
+# Statuses that orders or failures have too.
 _AMBIGUOUS_STATUSES = frozenset({200, 400, 404})
-# What null stands for, besides a key that is missing.
-_NOTHING: tuple[Any, ...] = (None, "", [], {})
+# Values that null matches, besides a missing key.
+_EMPTY_VALUES: tuple[Any, ...] = (None, "", [], {})
 
 
 def parse_empty_answers(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
     """Return the objects, checked.
 
+    :param key: name of the setting, for messages
     :raises KaptureSettingsError: an object that could match a failure
     """
     if isinstance(value, Mapping):
@@ -30,7 +34,7 @@ def parse_empty_answers(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
         )
     for each in value:
         if problem := _problem(each):
-            raise KaptureSettingsError(f"Connection extra `{key}` holds {dict(each)!r:.80}: {problem}")
+            raise KaptureSettingsError(f"Connection extra `{key}` contains {dict(each)!r:.80}: {problem}")
     return tuple(MappingProxyType(dict(each)) for each in value)
 
 
@@ -40,60 +44,60 @@ def _problem(answer: Mapping[str, Any]) -> str | None:
     others = {name: value for name, value in answer.items() if status is None or name != "status"}
     body = answer.get("body")
     if "body" in answer and (body is None or body == {} or (isinstance(body, str) and not body.strip())):
-        return 'a `body` of {} or "" proves nothing; an empty body needs {"status": 204}'
+        return 'a `body` of {} or "" would match other responses too; for an empty body use {"status": 204}'
     if status is not None:
         is_refused = status in _REFUSED_STATUSES or not 200 <= status < 500 or 300 <= status < 400
         if is_refused:
-            return f"a response under {status} is a failure, and cannot mean that there are no orders"
+            return f"status {status} is a failure and cannot mean that there are no orders"
         if status in _AMBIGUOUS_STATUSES and not others:
-            return f"{status} alone would match other responses too; add its message"
+            return f"status {status} alone would match other responses too; add the message"
     if (others or status is None) and all(value is None for value in others.values()):
-        return "it holds nothing but nulls, and would match other responses too"
+        return "it contains only nulls and would match other responses too"
     for text in _texts(others):
         if meaning := meaning_of(text):
-            return f"it has the words of {meaning.value}, and cannot mean that there are no orders"
+            return f"its text means {meaning.value} and cannot mean that there are no orders"
     return None
 
 
 def is_match(answer: Mapping[str, Any], status: int, body: Any) -> bool:
-    """Return whether a response is what one of the objects describes.
+    """Return whether a response matches an object.
 
     :param answer: an object of ``empty_answers``
-    :param status: the HTTP status
-    :param body: the parsed JSON; a text where it is none
+    :param status: HTTP status
+    :param body: parsed JSON; the text if it is not JSON
     """
     keys = {str(key).lower(): value for key, value in body.items()} if isinstance(body, Mapping) else {}
-    for name, wanted in answer.items():
-        if name == "status" and isinstance(wanted, int) and not isinstance(wanted, bool):
-            if wanted != status:
+    for name, expected in answer.items():
+        if name == "status" and isinstance(expected, int) and not isinstance(expected, bool):
+            if expected != status:
                 return False
-        elif not _is_equal(wanted, body if name == "body" else keys.get(name.lower())):
+        elif not _is_equal(expected, body if name == "body" else keys.get(name.lower())):
             return False
     return True
 
 
-def _is_equal(wanted: Any, found: Any) -> bool:
-    if wanted is None:
-        return found in _NOTHING and found is not False and found != 0
-    if isinstance(wanted, str):
-        return isinstance(found, str) and masked(wanted) == masked(found)
-    if isinstance(wanted, Mapping):
+def _is_equal(expected: Any, found: Any) -> bool:
+    if expected is None:
+        return found in _EMPTY_VALUES and found is not False and found != 0
+    if isinstance(expected, str):
+        return isinstance(found, str) and masked(expected) == masked(found)
+    if isinstance(expected, Mapping):
         return (
             isinstance(found, Mapping)
-            and wanted.keys() == found.keys()
-            and all(_is_equal(value, found[name]) for name, value in wanted.items())
+            and expected.keys() == found.keys()
+            and all(_is_equal(value, found[name]) for name, value in expected.items())
         )
-    if isinstance(wanted, list):
+    if isinstance(expected, list):
         return (
             isinstance(found, list)
-            and len(wanted) == len(found)
-            and all(_is_equal(*each) for each in zip(wanted, found, strict=True))
+            and len(expected) == len(found)
+            and all(_is_equal(*each) for each in zip(expected, found, strict=True))
         )
-    return type(wanted) is type(found) and wanted == found
+    return type(expected) is type(found) and expected == found
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
+    """Yield every text in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -105,14 +109,14 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def has_failure_words(body: Any) -> bool:
-    """Return whether a text of a response has words of a wrong key, a missing filter, a fault or a busy server."""
+    """Return whether a text in a response means a wrong key, a missing filter, a fault or a busy server."""
     return any(meaning_of(each) is not None for each in _texts(body))
 
 
 def has_order(body: Any) -> bool:
-    """Return whether an order stands anywhere in a response.
+    """Return whether there is an order anywhere in a response.
 
-    :param body: the parsed JSON; a text where it is none, which may be malformed JSON with orders
+    :param body: parsed JSON; the text if it is not JSON, such as malformed JSON with orders
     """
     if isinstance(body, str):
         return '"createDate"' in body

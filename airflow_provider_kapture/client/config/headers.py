@@ -1,4 +1,7 @@
-"""Connection extra ``headers``: more headers for every request, and what they may not be."""
+"""Connection extra ``headers``: more headers for every request, and which are refused.
+
+The headers that the client sets itself are in `../api/request.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-# What the transport sets, or would send a response elsewhere or in pieces.
+# Headers that the client sets, or that would change where and how the request is sent.
 _REFUSED = frozenset(
     {
         "authorization",
@@ -28,9 +31,9 @@ _REFUSED_PREFIXES = ("content-", "proxy-")
 
 
 def parse_headers(key: str, value: Any) -> Mapping[str, str]:
-    """Return the headers, checked; their values may hold ``{token}`` and ``{password}``.
+    """Return the headers, checked. Values may contain ``{token}`` and ``{password}``.
 
-    :raises KaptureSettingsError: names the header; never shows a value
+    :raises KaptureSettingsError: names the header; the message never contains a value
     """
     if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in (*value, *value.values())):
         raise KaptureSettingsError(
@@ -40,12 +43,16 @@ def parse_headers(key: str, value: Any) -> Mapping[str, str]:
     for name, text in value.items():
         lower = name.lower()
         if not _NAME.fullmatch(name) or lower in folded:
-            raise KaptureSettingsError(f"Connection extra `{key}` holds {name!r:.40}: no header's name, or there twice")
+            raise KaptureSettingsError(
+                f"Connection extra `{key}` contains {name!r:.40}, which is not a valid header name, or is there twice"
+            )
         if lower in _REFUSED or lower.startswith(_REFUSED_PREFIXES):
-            raise KaptureSettingsError(f"Connection extra `{key}` holds {name!r}, which the client sets: leave it out")
+            raise KaptureSettingsError(
+                f"Connection extra `{key}` contains {name!r}, which the client sets itself; remove it"
+            )
         if text == "***":
             raise KaptureSettingsError(
-                f"Connection extra `{key}` holds '***' for {name!r}, which is Airflow's mask: enter the value itself"
+                f"Connection extra `{key}` contains '***' for {name!r}, which is Airflow's mask; enter the value itself"
             )
         _check_text(key, name, text)
         folded.add(lower)
@@ -55,9 +62,9 @@ def parse_headers(key: str, value: Any) -> Mapping[str, str]:
 def render_headers(headers: Mapping[str, str], token: str, password: str) -> dict[str, str]:
     """Return the headers with ``{token}`` and ``{password}`` replaced.
 
-    :param token: what stands behind ``Basic``
+    :param token: text after ``Basic`` in the Authorization header
     :param password: the secret as entered
-    :raises KaptureSettingsError: a value that a header can't carry
+    :raises KaptureSettingsError: a value that a header cannot contain
     """
     values = {"{token}": token, "{password}": password}
     rendered = {
@@ -71,6 +78,6 @@ def render_headers(headers: Mapping[str, str], token: str, password: str) -> dic
 def _check_text(key: str, name: str, text: str) -> None:
     if not (text.isascii() and text.isprintable()) or text.strip() != text:
         raise KaptureSettingsError(
-            f"Connection extra `{key}` has a value for {name!r} that a header can't carry: printable ASCII without "
-            "line breaks, or white space around it"
+            f"Connection extra `{key}` has a value for {name!r} that a header cannot contain; use printable ASCII "
+            "without line breaks or surrounding white space"
         )

@@ -1,4 +1,4 @@
-"""The origin of an account: scheme, host and port, parsed from a connection's host."""
+"""Parse a connection's host into an origin: scheme, host name and port."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 
 
 def parse_origin(host: str | None, port: int | None = None) -> str:
-    """The origin that a connection's ``host`` means: a subdomain, a host name or an origin.
+    """Return the origin of a connection's ``host``, such as ``https://acme.kapturecrm.com``.
 
-    :raises KaptureSettingsError: a path, user info, ``#``, spaces, ``..``; plain ``http://`` but to a loopback address
+    :param host: a subdomain, a host name or an origin
+    :param port: the connection's port
+    :raises KaptureSettingsError: a path, user info, ``#``, spaces or ``..``; plain ``http://`` to another host than a
+        loopback address
     """
     invalid = f"Connection field `host` is {_masked_host(host)}: "
     expected = (
-        "give the subdomain (`acme`), a host name (`acme.kapturecrm.com`) or an origin (`https://kapture.acme.in`)"
+        "enter the subdomain (`acme`), a host name (`acme.kapturecrm.com`) or an origin (`https://kapture.acme.in`)"
     )
     text = (host or "").strip(" ")
     if not text:
@@ -28,7 +31,7 @@ def parse_origin(host: str | None, port: int | None = None) -> str:
     if scheme not in {"http", "https"}:
         raise KaptureSettingsError(f"{invalid}the scheme must be https; {expected}")
     if _is_ipv6(rest):
-        rest = f"[{rest}]"  # how Airflow takes apart a connection URI
+        rest = f"[{rest}]"  # Airflow removes the brackets when it parses a connection URI
     try:
         parts = urlsplit(f"{scheme}://{rest}")
         name, own_port = parts.hostname or "", parts.port
@@ -38,9 +41,9 @@ def parse_origin(host: str | None, port: int | None = None) -> str:
     if not bare or "@" in rest or rest.endswith(":") or not _is_host_name(name):
         raise KaptureSettingsError(invalid + expected)
     if scheme == "http" and not _is_loopback(name):
-        raise KaptureSettingsError(f"{invalid}plain http:// would send the password in the clear; use https://")
+        raise KaptureSettingsError(f"{invalid}plain http:// would send the password unencrypted; use https://")
     if own_port and port and own_port != port:
-        raise KaptureSettingsError(f"{invalid}it and the field `port` ({port}) name different ports")
+        raise KaptureSettingsError(f"{invalid}its port differs from the field `port` ({port}); remove one of the two")
     if not separator and "." not in name and ":" not in name and name != "localhost":
         name = f"{name}.kapturecrm.com"
     name = f"[{name}]" if ":" in name else name
@@ -50,7 +53,7 @@ def parse_origin(host: str | None, port: int | None = None) -> str:
 
 
 def _masked_host(host: str | None) -> str:
-    """The host as a message may show it: what stands before an ``@`` may be a password."""
+    """Return the host for a message, without what precedes an ``@``, which may be a password."""
     return "empty" if not host else repr(host if "@" not in host else "...@" + host.rpartition("@")[2])
 
 

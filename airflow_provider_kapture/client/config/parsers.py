@@ -1,4 +1,7 @@
-"""Reading the values of a connection's extra, as JSON or as the connection form stores them (strings)."""
+"""Parse the values of a connection's extra: JSON values, or strings as the connection form stores them.
+
+Names, types and defaults are in `settings.py`; help texts are in `table.py`.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ def _invalid(key: str, value: object, expected: str) -> KaptureSettingsError:
 
 
 def time_zone(name: Any) -> ZoneInfo:
-    """The time zone of an IANA name.
+    """Return the time zone of an IANA name.
 
-    :raises ValueError: there is none; says what there must be, and the nearest
+    :raises ValueError: the zone is unknown; the message suggests the nearest known one
     """
     try:
         return ZoneInfo(name)
@@ -90,7 +93,7 @@ def _auth(key: str, value: Any) -> str:
 
 
 def _date_format(key: str, value: Any) -> str:
-    expected = "a strftime format that tells the year, the month and the day, such as '%Y-%m-%d'"
+    expected = "a strftime format with year, month and day, such as '%Y-%m-%d'"
     if not isinstance(value, str):
         raise _invalid(key, value, expected)
     try:
@@ -102,7 +105,7 @@ def _date_format(key: str, value: Any) -> str:
     return value
 
 
-# No two of these may be written alike by a format that tells year, month and day.
+# A format with year, month and day gives each of these another text.
 _UNLIKE_DAYS = (dt.date(2024, 3, 5), dt.date(2025, 3, 5), dt.date(2024, 4, 5), dt.date(2024, 3, 6))
 
 
@@ -112,15 +115,15 @@ def _verify(key: str, value: Any) -> bool | str:
     parsed = {"true": True, "false": False}.get(str(value).casefold())
     if parsed is not None:
         return parsed
-    if not isinstance(value, str) or not _is_there(value):
+    if not isinstance(value, str) or not _exists(value):
         raise _invalid(key, value, "true, false or the path of a CA bundle that exists on this machine")
     return value
 
 
-def _is_there(path: str) -> bool:
+def _exists(path: str) -> bool:
     try:
         return Path(path).exists()
-    except (OSError, ValueError):  # too long, or with a NUL in it
+    except (OSError, ValueError):  # too long, or containing NUL
         return False
 
 
@@ -136,7 +139,7 @@ def _parse_json(value: Any) -> Any:
 def _body(key: str, value: Any) -> Mapping[str, Any]:
     body = _parse_json(value)
     if not isinstance(body, dict):
-        # Not shown: a body may hold customers' names and numbers.
+        # The value is not shown, because a body may contain names and numbers of customers.
         raise KaptureSettingsError(f'Connection extra `{key}` must be a JSON object, such as {{"viewId": "2"}}')
     check_body_keys(f"Connection extra `{key}`", body)
     return MappingProxyType(body)
@@ -148,7 +151,7 @@ def _messages(key: str, value: Any) -> tuple[str, ...]:
         messages = [messages]
     if not isinstance(messages, list | tuple) or not all(isinstance(each, str) for each in messages):
         raise _invalid(key, value, 'a list of the vendor\'s messages, such as ["No orders found"]')
-    # An empty line of a text field is no message.
+    # Empty lines of a text field are not messages.
     return tuple(each.strip() for each in messages if each.strip())
 
 
@@ -156,7 +159,7 @@ def _empty_messages(key: str, value: Any) -> tuple[str, ...]:
     messages = _messages(key, value)
     for each in messages:
         if meaning := meaning_of(each):
-            raise _invalid(key, each, f"a message that means no orders, and this one is of {meaning.value}")
+            raise _invalid(key, each, f"a message for no orders, but this one means {meaning.value}")
     return messages
 
 
@@ -178,7 +181,9 @@ def _control_day(key: str, value: Any) -> dt.date:
 
 def _rows_at(key: str, value: Any) -> str:
     if not isinstance(value, str) or (value and not all(value.split("."))):
-        raise _invalid(key, value, "the path of the list of orders, such as 'response.orders', or '' for a bare list")
+        raise _invalid(
+            key, value, "the path of the list of orders, such as 'response.orders', or '' if the response is the list"
+        )
     return value
 
 

@@ -1,4 +1,4 @@
-"""The settings in a connection's extra: names, types, defaults. Their values: parsers.py."""
+"""The settings in a connection's extra: names, types and defaults. Values are parsed in `parsers.py`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """The keys of the connection's extra: how this account's API behaves, and how hard it may be asked.
+    """The settings of an account: how its API behaves, and the limits of pace and patience.
 
-    Each meaning and default is the contract of the connection form. Values are checked by :func:`dialect_from_extra`.
+    Field names are the keys of the connection's extra; docs/connection.md gives their meaning. Times are in seconds.
+    Use :func:`dialect_from_extra`, which checks the values.
     """
 
     cm_id: int
     auth: str | None = None
-    # Values are secret, and so out of ``repr``.
+    # Not in ``repr``: values are secret.
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     timezone: str = "Asia/Kolkata"
     http_method: str = "POST"
@@ -42,7 +43,7 @@ class Dialect:
     retry_budget: float = 600.0
     max_response_bytes: int = 64 * _MIB
     verify: bool | str = True
-    # Out of ``repr``: it may name customers.
+    # Not in ``repr``: it may identify customers.
     default_body: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"viewId": "2"}), repr=False)
     body_format: str = "object"
     rows_at: str = "order_details"
@@ -55,15 +56,15 @@ EXTRA_KEYS: tuple[str, ...] = tuple(each.name for each in fields(Dialect))
 
 
 def dialect_from_extra(extra: Mapping[str, Any]) -> Dialect:
-    """The settings in a connection's extra; ``None`` and empty strings (fields untouched in the form) mean the default.
+    """Return the settings in a connection's extra. None and empty strings (untouched form fields) mean the default.
 
-    :raises KaptureSettingsError: an unknown key (names the nearest known one), or a value that will not do
+    :raises KaptureSettingsError: an unknown key (suggests the nearest known one), or an invalid value
     """
     for key in extra:
         if key not in EXTRA_KEYS:
             hint = did_you_mean(str(key), EXTRA_KEYS) or f"; the known keys are {', '.join(EXTRA_KEYS)}"
             raise KaptureSettingsError(f"Connection extra has an unknown key {str(key)!r}{hint}")
-    # An empty path is a value: the response is the list.
+    # An empty ``rows_at`` is a value: the response is the list.
     given = {key: value for key, value in extra.items() if value is not None and (value != "" or key == "rows_at")}
     if "cm_id" not in given:
         raise KaptureSettingsError("Connection extra `cm_id` is missing: set it to the account's id (cmId), above 0")
@@ -71,7 +72,7 @@ def dialect_from_extra(extra: Mapping[str, Any]) -> Dialect:
     today = dt.datetime.now(ZoneInfo(dialect.timezone)).date()
     if dialect.control_day is not None and dialect.control_day >= today:
         raise KaptureSettingsError(
-            f"Connection extra `control_day` is {dialect.control_day}, and today is {today} in {dialect.timezone}: it "
-            "must be a past day that has orders"
+            f"Connection extra `control_day` is {dialect.control_day}, but today is {today} in {dialect.timezone}; "
+            "set it to a past day that has orders"
         )
     return dialect
