@@ -50,7 +50,7 @@ def test_planned_windows_are_as_long_as_asked_whatever_the_kind_of_datetime(
 
 @pytest.mark.parametrize(("start", "name"), [("soon", "start"), ("2026-01-02", "start")])
 def test_what_is_wrong_with_planned_windows_is_said_by_the_name_of_their_arguments(start: str, name: str) -> None:
-    with pytest.raises(KaptureSettingsError, match=rf"^{name} "):
+    with pytest.raises(KaptureSettingsError, match=rf"^`{name}` "):
         plan_windows(start, "2026-01-02", "day")
 
 
@@ -432,7 +432,7 @@ def test_a_run_does_not_start_before_it_is_due_whatever_a_schedulers_clock_says(
         ({"window_start": "2026-01-01"}, "`window_end` is None"),
         ({"window_start": "2026-01-01", "window_end": ""}, "`window_end` rendered to ''"),
         ({"window_start": "None", "window_end": "None"}, "`window_start` rendered to 'None'"),
-        ({"window_start": "{{ ds }}", "window_end": "2026-01-01"}, "window_start is '{{ ds }}'"),
+        ({"window_start": "{{ ds }}", "window_end": "2026-01-01"}, "`window_start` is '{{ ds }}'"),
         ({"window": "dya"}, "`window` is 'dya'.*'day'"),
         ({"window": 3}, "`window` is 3"),
         ({"window": dt.timedelta()}, "above 0"),

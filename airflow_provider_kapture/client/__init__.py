@@ -1,4 +1,4 @@
-"""Kapture over HTTP. Knows nothing of Airflow.
+"""Kapture over HTTP, without Airflow: usable in any program. Files are written in `storage/`.
 
 The names are loaded on first use: Airflow's provider discovery reads `config.table` in every component, and needs
 nothing else of this package.

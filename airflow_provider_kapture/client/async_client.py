@@ -1,4 +1,7 @@
-"""AsyncKaptureClient: moves bytes with aiohttp, several pages at a time; decides nothing."""
+"""AsyncKaptureClient, for event loops: carries out the steps of pulls with tasks and aiohttp.
+
+What to request and what a response means is decided in `pull/` and `api/`, for both clients alike.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,10 @@ from airflow_provider_kapture.client.transport.cookies import PullCookies
 
 
 class AsyncKaptureClient(BaseClient):
-    """Pulls of orders from one account, on an event loop. An asynchronous context manager.
-
-    The connections are pooled for as long as it is open.
+    """Client of one account, for event loops. An asynchronous context manager with one pool of connections.
 
     :param account: origin, credentials and dialect of the account
-    :param min_retry_wait: seconds from a failed request to the next one, at least
+    :param min_retry_wait: minimum seconds between a failed request and the next one
     """
 
     def __init__(self, account: Account, *, min_retry_wait: float = 0.0) -> None:
@@ -52,7 +53,7 @@ class AsyncKaptureClient(BaseClient):
         await self.close()
 
     async def close(self) -> None:
-        """End what pulls there are, and give the connections back."""
+        """Cancel all pulls and close the connections."""
         for workers in tuple(self._open_workers):
             await workers.close()
         transport, self._transport = self._transport, None
@@ -67,8 +68,12 @@ class AsyncKaptureClient(BaseClient):
         date_field: str = "create",
         filters: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Orders of the half-open window, each once, as dicts, in a stable order; a few pages are held at a time.
+        """Yield the orders of the half-open window as dicts, each once, in a stable order and in bounded memory.
 
+        :param window_start: aware datetime, ISO 8601 text or date; without an offset in the account's time zone
+        :param window_end: likewise; exclusive
+        :param date_field: date that the window applies to, such as ``create`` or ``booking``
+        :param filters: filter names of the vendor's page to values
         :raises KaptureError: the pull is not complete
         """
         query, windows = self._window_query(window_start, window_end, date_field, filters)
@@ -87,8 +92,13 @@ class AsyncKaptureClient(BaseClient):
         at_least: int | None = None,
         proves_empty: bool = True,
     ) -> int:
-        """Return how many orders the window has; reading stops once ``at_least`` are seen.
+        """Return the number of orders in the window.
 
+        :param window_start: aware datetime, ISO 8601 text or date; without an offset in the account's time zone
+        :param window_end: likewise; exclusive
+        :param date_field: date that the window applies to, such as ``create`` or ``booking``
+        :param filters: filter names of the vendor's page to values
+        :param at_least: number of orders at which reading stops; None to count all
         :param proves_empty: whether to prove a count of 0, with up to three more requests
         :raises KaptureError: the pull is not complete
         """
@@ -109,12 +119,14 @@ class AsyncKaptureClient(BaseClient):
         *,
         proves_empty: bool = True,
     ) -> AsyncGenerator[OrderBatch, None]:
-        """The orders of windows, one window after another, as Kapture sent them, batch by batch.
+        """Yield the orders of windows in batches, window by window, each as JSON as Kapture sent it.
 
-        :param stats: counts what is done while it is done
-        :param at_least: how many orders the caller will take: few pages are read beyond them
-        :param proves_empty: whether to prove windows without orders before they end, with up to three more requests
-        :raises KaptureError: the pull is not complete; what came before is not all there is
+        :param query: date field, filters and body keys
+        :param windows: adjacent or separate windows, in ascending order
+        :param stats: counters to update during the pull
+        :param at_least: number of orders that the caller needs, which limits the pages read ahead; None for all
+        :param proves_empty: whether to prove windows without orders, with up to three more requests
+        :raises KaptureError: the pull is not complete; the batches before the error are not all orders
         """
         stats = PullStats() if stats is None else stats
         fetch = partial(self.fetch, query, cookies=PullCookies(self.account.origin))
@@ -145,10 +157,12 @@ class AsyncKaptureClient(BaseClient):
     ) -> Page:
         """Fetch one page, without retries.
 
-        :param days: none for a few orders of any date, of at most 1 MiB
-        :param is_control: whether the query's filters and body keys are left out
-        :param cookies: those of the pull that the page belongs to
-        :raises KaptureError: the error that the answer is instead
+        :param days: days to request; None for the control query: a few orders of any date, of at most 1 MiB
+        :param offset: what the account's ``paging`` counts
+        :param limit: rows; ``page_size`` if None
+        :param is_control: whether to leave out the query's filters and body keys
+        :param cookies: cookies of the pull
+        :raises KaptureError: the response is not a page, or there was none
         """
         query = OrderQuery() if is_control else query
         body, max_bytes = self._body(query, days, offset, limit), self._max_bytes(days)
@@ -162,13 +176,14 @@ class AsyncKaptureClient(BaseClient):
             raise
 
     async def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:
-        """Send one request, without retries; return the complete response, whatever it says.
+        """Send one request, without retries, and return the complete response, whatever its status.
 
-        :param cookies: those of the pull that the request belongs to
-        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
-        :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
-        :raises KaptureTransportError: no whole answer came
-        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        :param body: request body
+        :param cookies: cookies of the pull
+        :param max_bytes: largest decompressed response; ``max_response_bytes`` if None
+        :raises KaptureSettingsError: the environment names an unusable proxy or CA bundle
+        :raises KaptureTransportError: there was no complete response
+        :raises KaptureShapeError: the response has another encoding than requested, or is too large
         """
         async with self._opening:
             if self._transport is None:

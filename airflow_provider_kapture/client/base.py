@@ -1,4 +1,4 @@
-"""What the two clients share: everything but moving bytes and waiting for them."""
+"""The common base of the sync and the async client: everything except I/O and waiting."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from airflow_provider_kapture.client.pull.pull import Pull
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import PullSteps
 
-# A few orders; more is an account that ignores `limit`.
+# Enough for a few orders. An account that exceeds it ignores `limit`.
 MAX_CONTROL_BYTES = 1 << 20
 
 
 class BaseClient:
-    """One account, and what is decided about its requests and responses.
+    """Base of both clients: builds queries, requests and pages.
 
     :param account: origin, credentials and dialect of the account
     """
@@ -33,7 +33,9 @@ class BaseClient:
     def window(self, window_start: WindowEdge, window_end: WindowEdge) -> Window:
         """Return the half-open window between two edges, in the account's time zone.
 
-        :raises KaptureSettingsError: an edge that cannot be read, or a start that is not before the end
+        :param window_start: aware datetime, ISO 8601 text or date; without an offset in the account's time zone
+        :param window_end: likewise; exclusive
+        :raises KaptureSettingsError: an invalid edge, or a start that is not before the end
         """
         return make_window(window_start, window_end, self.account.zone)
 

@@ -1,4 +1,7 @@
-"""KaptureClient: moves bytes with requests, several pages at a time; decides nothing."""
+"""KaptureClient, the sync client: carries out the steps of pulls with threads and requests.
+
+What to request and what a response means is decided in `pull/` and `api/`, for both clients alike.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,14 @@ from airflow_provider_kapture.client.transport.cookies import PullCookies
 if TYPE_CHECKING:
     from airflow_provider_kapture.client.transport.requests_transport import RequestsTransport
 
-# Seconds that closing waits for threads whose connection was broken off; one that resolves a name can't be.
+# Seconds that closing waits for threads. A thread that is resolving a name cannot be interrupted.
 _CLOSE_TIMEOUT = 1.0
 
 
 class KaptureClient(BaseClient):
-    """Pulls of orders from one account. A context manager; the connections are pooled for as long as it is open.
+    """Client of one account. A context manager with one pool of connections.
 
-    :param account: where, who and the account's dialect
+    :param account: origin, credentials and dialect of the account
     """
 
     def __init__(self, account: Account) -> None:
@@ -52,7 +55,7 @@ class KaptureClient(BaseClient):
         self.close()
 
     def close(self) -> None:
-        """End what pulls there are, and give the connections back."""
+        """Cancel all pulls and close the connections."""
         workers = tuple(self._open_workers)
         for each in workers:
             each.close()
@@ -73,8 +76,12 @@ class KaptureClient(BaseClient):
         date_field: str = "create",
         filters: Mapping[str, Any] | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Orders of the half-open window, each once, as dicts, in a stable order; a few pages are held at a time.
+        """Yield the orders of the half-open window as dicts, each once, in a stable order and in bounded memory.
 
+        :param window_start: aware datetime, ISO 8601 text or date; without an offset in the account's time zone
+        :param window_end: likewise; exclusive
+        :param date_field: date that the window applies to, such as ``create`` or ``booking``
+        :param filters: filter names of the vendor's page to values
         :raises KaptureError: the pull is not complete
         """
         query, windows = self._window_query(window_start, window_end, date_field, filters)
@@ -90,8 +97,13 @@ class KaptureClient(BaseClient):
         at_least: int | None = None,
         proves_empty: bool = True,
     ) -> int:
-        """Return how many orders the window has; reading stops once ``at_least`` are seen.
+        """Return the number of orders in the window.
 
+        :param window_start: aware datetime, ISO 8601 text or date; without an offset in the account's time zone
+        :param window_end: likewise; exclusive
+        :param date_field: date that the window applies to, such as ``create`` or ``booking``
+        :param filters: filter names of the vendor's page to values
+        :param at_least: number of orders at which reading stops; None to count all
         :param proves_empty: whether to prove a count of 0, with up to three more requests
         :raises KaptureError: the pull is not complete
         """
@@ -115,12 +127,14 @@ class KaptureClient(BaseClient):
         *,
         proves_empty: bool = True,
     ) -> Generator[OrderBatch, None, None]:
-        """The orders of windows, one window after another, as Kapture sent them, batch by batch.
+        """Yield the orders of windows in batches, window by window, each as JSON as Kapture sent it.
 
-        :param stats: counts what is done while it is done
-        :param at_least: how many orders the caller will take: few pages are read beyond them
-        :param proves_empty: whether to prove windows without orders before they end, with up to three more requests
-        :raises KaptureError: the pull is not complete; what came before is not all there is
+        :param query: date field, filters and body keys
+        :param windows: adjacent or separate windows, in ascending order
+        :param stats: counters to update during the pull
+        :param at_least: number of orders that the caller needs, which limits the pages read ahead; None for all
+        :param proves_empty: whether to prove windows without orders, with up to three more requests
+        :raises KaptureError: the pull is not complete; the batches before the error are not all orders
         """
         stats = PullStats() if stats is None else stats
         workers = self._open(query, stats)
@@ -156,23 +170,26 @@ class KaptureClient(BaseClient):
     ) -> Page:
         """Fetch one page, without retries.
 
-        :param days: none for a few orders of any date, of at most 1 MiB
-        :param is_control: whether the query's filters and body keys are left out
-        :param cookies: those of the pull that the page belongs to
-        :raises KaptureError: the error that the answer is instead
+        :param days: days to request; None for the control query: a few orders of any date, of at most 1 MiB
+        :param offset: what the account's ``paging`` counts
+        :param limit: rows; ``page_size`` if None
+        :param is_control: whether to leave out the query's filters and body keys
+        :param cookies: cookies of the pull
+        :raises KaptureError: the response is not a page, or there was none
         """
         query = OrderQuery() if is_control else query
         body, max_bytes = self._body(query, days, offset, limit), self._max_bytes(days)
         return self._page(query, self.send(body, cookies, max_bytes))
 
     def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:
-        """Send one request, without retries; return the complete response, whatever it says.
+        """Send one request, without retries, and return the complete response, whatever its status.
 
-        :param cookies: those of the pull that the request belongs to
-        :param max_bytes: the most that the response may unpack to; ``max_response_bytes`` if none
-        :raises KaptureSettingsError: the environment names a proxy or a CA bundle that will not do
-        :raises KaptureTransportError: no whole answer came
-        :raises KaptureShapeError: it is packed in a way that was not asked for, or unpacks to too much
+        :param body: request body
+        :param cookies: cookies of the pull
+        :param max_bytes: largest decompressed response; ``max_response_bytes`` if None
+        :raises KaptureSettingsError: the environment names an unusable proxy or CA bundle
+        :raises KaptureTransportError: there was no complete response
+        :raises KaptureShapeError: the response has another encoding than requested, or is too large
         """
         with self._opening:
             if self._transport is None:

@@ -1,8 +1,8 @@
-"""Half-open windows, the account's days that cover them, and which of a listing's orders are a window's.
+"""Half-open windows, and the days of the account that cover them.
 
-The API is asked by whole days of the account; an instant in the answer (epoch milliseconds) cuts the edges. A day is
-a local date, and not 24 hours: at a change of the clocks it has 23 to 25 of them, and where a zone crossed the date
-line it may have none.
+The API is queried by whole days of the account; `pull/` cuts the edges by `createDate`. A day is a local date, not 24
+hours: when the clocks change it has 23 to 25 hours, and when a zone crossed the date line it had none. Text is parsed
+in `iso8601.py`; which window an Airflow run means is decided in `airflow_provider_kapture/windows.py`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _DAY = dt.timedelta(days=1)
 
 
 def to_ms(instant: dt.datetime) -> int:
-    """Epoch milliseconds of an aware datetime, rounded up, so that half-open windows keep their orders."""
-    # Not by subtraction: Airflow's own datetimes subtract to something that is no plain timedelta.
+    """Return the epoch milliseconds of an aware datetime, rounded up, so that half-open windows keep their orders."""
+    # No subtraction: pendulum's datetimes, which Airflow uses, do not return a plain timedelta.
     return calendar.timegm(instant.utctimetuple()) * 1000 - (-instant.microsecond // 1000)
 
 
 def from_ms(ms: int, zone: dt.tzinfo = dt.UTC) -> dt.datetime:
-    """The aware datetime of epoch milliseconds."""
+    """Return the aware datetime of epoch milliseconds."""
     return (_EPOCH + ms * _MILLISECOND).astimezone(zone)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``[start_ms, end_ms)`` in epoch milliseconds, seen from the account's zone."""
+    """A half-open window ``[start_ms, end_ms)`` in epoch milliseconds, with the account's time zone."""
 
     start_ms: int
     end_ms: int
@@ -48,20 +48,20 @@ class Window:
 
     @property
     def end(self) -> dt.datetime:
-        """The first instant after, in the account's zone."""
+        """The first instant after the window, in the account's zone."""
         return from_ms(self.end_ms, self.zone)
 
     def is_whole_days(self) -> bool:
-        """Whether both edges are first instants of days of the account."""
+        """Return whether both edges are the first instant of a day of the account."""
         return all(day_start(from_ms(ms, self.zone).date(), self.zone) == ms for ms in (self.start_ms, self.end_ms))
 
     def days(self) -> Iterator[tuple[dt.date, Window]]:
-        """The account's days, each with the part of the window that it holds; days without an instant are left out.
+        """Yield the account's days, each with its part of the window; days without an instant are omitted.
 
-        The parts are disjoint, adjacent and make up the window.
+        The parts are adjacent and together equal the window.
         """
         day = from_ms(self.start_ms, self.zone).date()
-        # Where the clocks went back over midnight, the day before begins first.
+        # If the clocks were set back over midnight, the day before starts first.
         while day_start(day, self.zone) > self.start_ms:
             day -= _DAY
         while (first := day_start(day, self.zone)) < self.end_ms:
@@ -72,10 +72,10 @@ class Window:
             day += _DAY
 
     def dates(self) -> list[dt.date]:
-        """Every local date that an instant of the window has, in order.
+        """Return every local date of an instant in the window, in order.
 
-        As a rule the days of :meth:`days`; where the clocks went back over midnight, instants after a day's first
-        instant may be of the day before.
+        These are the days of :meth:`days`, except if the clocks were set back over midnight: then instants after the
+        first instant of a day may belong to the day before.
         """
         day = from_ms(self.start_ms, self.zone).date() - _DAY
         last = from_ms(self.end_ms - 1, self.zone).date() + _DAY
@@ -89,12 +89,12 @@ class Window:
 
 @lru_cache(maxsize=4096)
 def day_start(day: dt.date, zone: ZoneInfo) -> int:
-    """Epoch milliseconds of the first instant whose local date is ``day``, or, where there is none, is later."""
+    """Return the epoch milliseconds of the first instant whose local date is ``day``, or later if that day has none."""
     midnight = dt.datetime.combine(day, dt.time(), zone)
     ms = to_ms(midnight)
     if from_ms(ms, zone).replace(tzinfo=None) == midnight.replace(tzinfo=None):
         return ms
-    # The clocks skipped this midnight. Where the skip began before it, the new date began with the skip.
+    # The clocks skipped this midnight: the date starts at the skip, which may have begun before midnight.
     low, high = to_ms(midnight.replace(fold=1)), ms
     while low < high:
         middle = (low + high) // 2
@@ -107,7 +107,7 @@ def day_start(day: dt.date, zone: ZoneInfo) -> int:
 
 @lru_cache(maxsize=4096)
 def day_end(day: dt.date, zone: ZoneInfo) -> int:
-    """Epoch milliseconds of the first instant after the last one whose local date is ``day``."""
+    """Return the epoch milliseconds of the instant after the last one whose local date is ``day``."""
     following = day + _DAY
     midnight = dt.datetime.combine(following, dt.time(fold=1), zone)
     ms = to_ms(midnight)
@@ -118,22 +118,22 @@ def day_end(day: dt.date, zone: ZoneInfo) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DayRange:
-    """Consecutive local dates that one listing is asked for, both inclusive."""
+    """Consecutive local dates of one listing, both inclusive."""
 
     first: dt.date
     last: dt.date
 
     @property
     def count(self) -> int:
-        """How many dates."""
+        """Number of dates."""
         return (self.last - self.first).days + 1
 
     def span(self, zone: ZoneInfo) -> tuple[int, int]:
-        """First instant of the first date, and the first instant after the last one, in epoch milliseconds."""
+        """Return the first instant of the first date and the instant after the last date, in epoch milliseconds."""
         return day_start(self.first, zone), day_end(self.last, zone)
 
     def contains(self, ms: int, zone: ZoneInfo) -> bool:
-        """Whether the instant's local date is one of these."""
+        """Return whether the local date of an instant (epoch milliseconds) is in the range."""
         return self.first <= from_ms(ms, zone).date() <= self.last
 
 
@@ -148,7 +148,7 @@ def ranges(dates: list[dt.date], widest: int) -> list[DayRange]:
     return found
 
 
-# Those with a day before and a day after in each time zone.
+# Years whose days have a day before and after in every time zone.
 _YEARS = range(2, 9999)
 WindowEdge = dt.datetime | dt.date | str | int
 
@@ -158,24 +158,24 @@ def make_window(
 ) -> Window:
     """Return the window between two edges: datetimes, dates, ISO 8601 text, or dates as integers such as 20260105.
 
-    Datetimes without an offset are in the account's zone; a bare date is that day's first instant there.
+    Datetimes without an offset are in the account's zone; a date means the first instant of that day there.
 
-    :param names: the arguments that the edges come from, for errors
-    :raises KaptureSettingsError: an edge that cannot be read, or a start that is not before the end
+    :param names: names of the two arguments, for messages
+    :raises KaptureSettingsError: an invalid edge, or a start that is not before the end
     """
     window = Window(_edge(names[0], start, zone), _edge(names[1], end, zone), zone)
     if window.start_ms >= window.end_ms:
         raise KaptureSettingsError(
-            f"{names[0]} ({start!s}) must be before {names[1]} ({end!s}): "
+            f"`{names[0]}` ({start!s}) must be before `{names[1]}` ({end!s}): "
             f"a window is half-open, [{names[0]}, {names[1]}), so equal edges contain nothing"
         )
     return window
 
 
 def in_utc(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
-    """Return a plain datetime in UTC, whatever kind of datetime it was; without an offset it is in the zone.
+    """Return a plain datetime in UTC; an instant without an offset is in the zone.
 
-    Airflow hands over pendulum's datetimes. Where their zone is another library's, their arithmetic drops it.
+    Airflow passes pendulum's datetimes, whose arithmetic drops a time zone of another library.
     """
     fields = (instant.year, instant.month, instant.day, instant.hour, instant.minute, instant.second)
     return dt.datetime(*fields, instant.microsecond, instant.tzinfo or zone, fold=instant.fold).astimezone(dt.UTC)
@@ -184,25 +184,25 @@ def in_utc(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
 def _edge(name: str, value: WindowEdge, zone: ZoneInfo) -> int:
     value = _read(name, value)
     if value.year not in _YEARS:
-        raise KaptureSettingsError(f"{name} is {value!s}: its year must be one of {_YEARS[0]} to {_YEARS[-1]}")
+        raise KaptureSettingsError(f"`{name}` is {value!s}: its year must be one of {_YEARS[0]} to {_YEARS[-1]}")
     if isinstance(value, dt.datetime):
         return to_ms(in_utc(value, zone))
     return day_start(dt.date(value.year, value.month, value.day), zone)
 
 
 def _read(name: str, value: WindowEdge) -> dt.date | dt.datetime:
-    if isinstance(value, dt.date) and value == value:  # noqa: PLR0124 - pandas' NaT is a datetime that equals nothing
+    if isinstance(value, dt.date) and value == value:  # noqa: PLR0124 - pandas' NaT is a datetime that does not equal itself
         return value
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         try:
             return iso8601.parse(value)
         except ValueError as error:
             raise KaptureSettingsError(
-                f"{name} is {value!r:.80}, which is not an ISO 8601 date or datetime such as {iso8601.EXAMPLES}"
+                f"`{name}` is {value!r:.80}, which is not an ISO 8601 date or datetime such as {iso8601.EXAMPLES}"
                 + (f": {error}" if str(error) else "")
             ) from error
     hint = f"; {iso8601.hint(value)}" if isinstance(value, float) else ""
     raise KaptureSettingsError(
-        f"{name} is a {type(value).__name__}: it must be a datetime, a date or ISO 8601 text such as {iso8601.EXAMPLES}"
-        + hint
+        f"`{name}` is a {type(value).__name__}: it must be a datetime, a date or ISO 8601 text such as "
+        f"{iso8601.EXAMPLES}{hint}"
     )

@@ -1,24 +1,24 @@
-"""What can go wrong, named after what the caller can do about it.
+"""The errors of the client, one class for each reaction of a caller.
 
 ::
 
     KaptureError
     ├── KaptureSettingsError (also ValueError)   the connection or an argument is wrong
-    ├── KaptureTransportError                    no whole answer came
-    │   ├── KaptureProxyAuthError                the proxy wants other credentials
-    │   └── KaptureUnknownHostError              the host's name does not exist
-    └── KaptureAnswerError                       an answer came, and it is not orders
+    ├── KaptureTransportError                    no complete response; retried
+    │   ├── KaptureProxyAuthError                the proxy rejects its credentials
+    │   └── KaptureUnknownHostError              the host does not exist
+    └── KaptureAnswerError                       a response that is not a page of orders
         ├── KaptureAuthError                     the credentials are wrong
-        ├── KaptureForbiddenError                the account may not do this
-        ├── KaptureRefusedError                  the request, as it is, won't do
-        ├── KaptureBusyError                     come back later
-        ├── KaptureShapeError                    not what the vendor's page promises
-        │   ├── KaptureMalformedError            JSON that is whole and malformed
-        │   └── KaptureOversizeError             a page larger than max_response_bytes
-        ├── KaptureDialectError                  orders of other days than those asked for
+        ├── KaptureForbiddenError                the user has no access
+        ├── KaptureRefusedError                  Kapture rejects the request; a setting may be wrong
+        ├── KaptureBusyError                     busy or failing server; retried
+        ├── KaptureShapeError                    another form than the vendor's page describes
+        │   ├── KaptureMalformedError            complete but malformed JSON
+        │   └── KaptureOversizeError             a response larger than max_response_bytes
+        ├── KaptureDialectError                  a setting does not match the account
         └── KaptureListingError                  the pages do not add up to one listing
 
-Messages never hold a secret nor a customer's data.
+Messages never contain secrets or customer data. They are built where the error is found.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ import warnings
 class KaptureError(Exception):
     """Base of all errors of this package.
 
-    :ivar transient: whether asking for the same page again may mend it; the page is then asked for again
-        within the connection's ``retry_budget``
-    :ivar permanent: whether a later run of the same task must fail the same way, until a person changes something
+    :ivar transient: whether the request may succeed if it is repeated; it is then retried within the connection's
+        ``retry_budget``
+    :ivar permanent: whether every later try must fail in the same way until a person changes something; Airflow then
+        does not retry the task
     """
 
     transient = False
@@ -39,22 +40,22 @@ class KaptureError(Exception):
 
     @property
     def hopeless(self) -> bool:
-        """Return ``permanent``. Deprecated name of it; the next release removes it."""
+        """Return ``permanent``. Deprecated name; the next release removes it."""
         warnings.warn("KaptureError.hopeless is now KaptureError.permanent", DeprecationWarning, stacklevel=2)
         return self.permanent
 
 
 class KaptureSettingsError(KaptureError, ValueError):
-    """The connection or an argument is wrong. The message says which, and the nearest right one."""
+    """The connection or an argument is wrong. The message names it and, for a misspelt name, the nearest known one."""
 
     permanent = True
 
 
 class KaptureTransportError(KaptureError):
-    """No whole answer came: name resolution, connection, TLS, time-out, a body cut short.
+    """There was no complete response: name resolution, connection, TLS, time-out, truncated body.
 
-    :param reason: ``name`` (there is no such name), ``resolver`` (name resolution does not answer), ``refused``,
-        ``proxy``, ``proxy_auth`` (the proxy wants other credentials), ``tls``, ``timeout``, ``broken`` or ``cancelled``
+    :param reason: ``name`` (unknown host name), ``resolver`` (name resolution does not respond), ``refused``,
+        ``proxy``, ``proxy_auth`` (the proxy rejects its credentials), ``tls``, ``timeout``, ``broken`` or ``cancelled``
     """
 
     def __init__(self, message: str, *, reason: str = "broken") -> None:
@@ -63,12 +64,12 @@ class KaptureTransportError(KaptureError):
 
     @property
     def transient(self) -> bool:  # type: ignore[override]
-        """A certificate that is not trusted does not mend within minutes."""
+        """False for TLS errors, which do not disappear within minutes, and for a cancelled pull."""
         return self.reason not in {"tls", "cancelled"}
 
 
 class KaptureProxyAuthError(KaptureTransportError):
-    """The proxy on the way answered 407: it wants other credentials than the environment gives it."""
+    """The proxy responded with 407: it rejects the credentials from the environment."""
 
     transient = False
     permanent = True
@@ -78,7 +79,7 @@ class KaptureProxyAuthError(KaptureTransportError):
 
 
 class KaptureUnknownHostError(KaptureTransportError):
-    """The host's name did not exist, time after time, and no answer came before: the connection's host is wrong."""
+    """Repeated lookups found no such host, and there was no response before: the connection's host is wrong."""
 
     transient = False
     permanent = True
@@ -88,11 +89,11 @@ class KaptureUnknownHostError(KaptureTransportError):
 
 
 class KaptureAnswerError(KaptureError):
-    """Kapture answered, but not with orders.
+    """The response is not a page of orders.
 
-    :param status: the HTTP status
-    :param path: the path that was asked
-    :param excerpt: what the vendor said, short and redacted
+    :param status: HTTP status
+    :param path: path of the request
+    :param excerpt: the vendor's message, short and redacted
     """
 
     def __init__(self, message: str, *, status: int = 200, path: str = "", excerpt: str = "") -> None:
@@ -103,21 +104,21 @@ class KaptureAnswerError(KaptureError):
 
 
 class KaptureAuthError(KaptureAnswerError):
-    """401, or any spelling of a wrong, expired or disabled key under any status."""
+    """Status 401, or a message of a wrong, expired or disabled key under any status."""
 
     permanent = True
 
 
 class KaptureForbiddenError(KaptureAnswerError):
-    """A 403 before Kapture has answered any request of the client."""
+    """Status 403 before the client has received any page."""
 
     permanent = True
 
 
 class KaptureRefusedError(KaptureAnswerError):
-    """400, 404, 405, a redirect, any other "failed": the message names the settings that may be wrong.
+    """Status 400, 404, 405, a redirect, or another failure. The message names the settings that may be wrong.
 
-    :ivar is_login_page: whether a page for people came, which no other offset or date can change
+    :ivar is_login_page: whether it was an HTML page, which no other offset or date can change
     """
 
     permanent = True
@@ -125,10 +126,10 @@ class KaptureRefusedError(KaptureAnswerError):
 
 
 class KaptureBusyError(KaptureAnswerError):
-    """408, 409, 423, 425, 429, 5xx, words of a busy or failing server, and a 403 after requests that were answered.
+    """Status 408, 409, 423, 425, 429, 5xx, a message of a busy or failing server, or 403 after pages were received.
 
-    :param retry_after: seconds that the response asked to wait, where it did
-    :param reduces_concurrency: whether fewer requests at once may help, and not only a later one
+    :param retry_after: seconds of the Retry-After header; None without one
+    :param reduces_concurrency: whether to reduce the number of concurrent requests
     """
 
     transient = True
@@ -149,32 +150,32 @@ class KaptureBusyError(KaptureAnswerError):
 
 
 class KaptureShapeError(KaptureAnswerError):
-    """An answer under 200 that is not what the vendor's page promises: HTML, foreign JSON, half a body."""
+    """A response with another form than the vendor's page describes: HTML, other JSON, a truncated body."""
 
     transient = True
 
 
 class KaptureMalformedError(KaptureShapeError):
-    """A response whose JSON is whole and malformed; the message gives the byte and the order.
+    """A response with complete but malformed JSON. The message names the byte and the order.
 
-    Requested once more, as the value may have been cut on the way; after that a later run would fail the same way.
+    It is requested once more, because it may have been damaged in transit. After that, later tries would fail too.
     """
 
     permanent = True
 
 
 class KaptureOversizeError(KaptureShapeError):
-    """A page that unpacks to more than the connection's ``max_response_bytes``: it would the next time too."""
+    """A response larger than the connection's ``max_response_bytes`` when decompressed. A repeated one would be too."""
 
     transient = False
     permanent = True
 
 
 class KaptureDialectError(KaptureAnswerError):
-    """Orders created outside the days that were asked for: ``timezone`` or ``end_date`` is not the account's."""
+    """Orders outside the requested days, or an empty result that is disproved: a setting does not match the account."""
 
     permanent = True
 
 
 class KaptureListingError(KaptureAnswerError):
-    """The pages do not add up to one listing: ``offset`` is ignored, the order is not stable, it kept moving."""
+    """The pages do not add up to one listing: ``offset`` is ignored, the sort is not stable, or it changes too fast."""

@@ -1,4 +1,4 @@
-"""Dates and instants from text and numbers: ISO 8601 and nothing else. What they mean in a time zone is in `days`."""
+"""Parse dates and datetimes in ISO 8601, and no other format. Their meaning in a time zone is in `days.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ISO = re.compile(
 )
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-# The first pattern that matches the whole text, without regard to case, says what it may have been.
+# Hints for text that is not ISO 8601; the first pattern that matches the whole text applies, without regard to case.
 _HINTS = tuple(
     (re.compile(pattern, re.IGNORECASE), hint)
     for pattern, hint in (
@@ -51,12 +51,12 @@ _HINTS = tuple(
 
 
 def parse(value: str | int) -> dt.date | dt.datetime:
-    """Return the date or datetime that ISO 8601 text means; an integer of eight digits is the date YYYYMMDD.
+    """Return the date or datetime of ISO 8601 text, or of an integer YYYYMMDD.
 
-    Basic and extended format, dates by week and weekday, and a space in place of the `T` as Airflow renders it. A
+    Supports basic and extended format, week dates, and a space instead of the `T`, as Airflow renders datetimes. The
     datetime is aware if the text has an offset.
 
-    :raises ValueError: what it is instead, if that can be guessed
+    :raises ValueError: not ISO 8601; the message is a hint at what the text may be, or empty
     """
     text = str(value).strip()
     found = _ISO.fullmatch(text)
@@ -71,7 +71,7 @@ def parse(value: str | int) -> dt.date | dt.datetime:
 
 
 def hint(value: object) -> str:
-    """Return what the value may have been meant as; empty if there is no guess."""
+    """Return a hint at what the value may be; empty if there is none."""
     text = str(value)
     return next((guess for pattern, guess in _HINTS if pattern.fullmatch(text)), "")
 
@@ -85,7 +85,7 @@ def _date(parts: dict[str, Any]) -> dt.date:
 def _datetime(date: dt.date, parts: dict[str, Any]) -> dt.datetime:
     hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
     microsecond = int((parts["fraction"] or "").ljust(6, "0")[:6])
-    if hour == 24 and minute == second == microsecond == 0:  # ISO 8601's end of a day
+    if hour == 24 and minute == second == microsecond == 0:  # 24:00 is the end of a day in ISO 8601
         date, hour = date + _DAY, 0
     return dt.datetime(date.year, date.month, date.day, hour, minute, second, microsecond, _zone(parts))
 

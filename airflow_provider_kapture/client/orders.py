@@ -1,7 +1,7 @@
-"""The catalogue: what the Pull Order API can be asked, and what an order looks like.
+"""The vocabulary of the Pull Order API: path, body keys, date fields, filters and fields of an order.
 
-Source: Pull Order API, "Request Body" and "Response Body". Names are the vendor's own,
-so that what a user reads there is what they write here.
+Source: Pull Order API, "Request Body" and "Response Body". Names are the vendor's own. Data only: filter values are
+converted in `api/filters.py`, columns are defined in `storage/encoders/schema.py`.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ PATH = "/ms/customer-search/order-search/api/v1/pull-internal"
 
 
 class FieldType(StrEnum):
-    """What the value of an order's field is, once it leaves the vendor's JSON."""
+    """Type of a field of an order."""
 
     INTEGER = "integer"
     INSTANT = "instant"  # epoch milliseconds, UTC
-    AMOUNT = "amount"  # money and measures: exact decimals, never floats
+    AMOUNT = "amount"  # money and measures, as exact decimals
     FLAG = "flag"
     TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class DateField:
-    """A time of an order that a window can be about.
+    """A date of an order that a window can apply to.
 
-    :param start_key: the body key of the first day asked for
-    :param end_key: the body key of the last day asked for
-    :param cut_by: the answer's field to cut to the millisecond by; none where the answer has no such instant
+    :param start_key: body key of the first requested day
+    :param end_key: body key of the last requested day
+    :param cut_by: response field with the instant (epoch milliseconds); None if the response has none
     """
 
     start_key: str
@@ -54,13 +54,13 @@ DATE_FIELDS: Mapping[str, DateField] = MappingProxyType(
     }
 )
 
-# Keys that the pull itself sets: a filter or an account's own key can't have them.
+# Keys that the pull sets itself, which filters and extra bodies must not contain.
 PULL_KEYS = frozenset({"cmId", "limit", "offset"})
 
-# A filter that every order passes, for accounts that want one: "assigned to anybody but user -1".
+# A filter that matches every order ("not assigned to user -1"), for accounts that require a filter.
 NEUTRAL_FILTER = ("notAssignToIdsStr", "-1")
 
-# Those that tell who a customer is. The account's own attributes may hold anything.
+# Filters that may identify a customer. The account's own attributes may contain anything.
 PERSONAL_FILTERS: tuple[str, ...] = (
     "name",
     "phone",
@@ -72,7 +72,7 @@ PERSONAL_FILTERS: tuple[str, ...] = (
     *(f"attr{number}" for number in range(1, 16)),
 )
 
-# Every key of the page's example body, and of its "at least one" note, but those the pull sets.
+# All filters: the keys of the vendor's example body and of its "at least one" note, except those that the pull sets.
 FILTERS: tuple[str, ...] = (
     *PERSONAL_FILTERS,
     "viewId",
@@ -116,7 +116,7 @@ FILTERS: tuple[str, ...] = (
     "pricingStatus",
 )
 
-# Those that take numbers. The other ids are texts of other systems: leading zeros count there.
+# Filters that accept numbers. The other ids are texts of other systems, in which leading zeros matter.
 ID_FILTERS: frozenset[str] = frozenset(
     name
     for name in FILTERS
@@ -127,7 +127,7 @@ STATUS_FILTERS: frozenset[str] = frozenset(
     {"bookingStatus", "bookingSubStatus", "statusStr", "subStatusStr", "leadPriorityStr", "pricingStatus"}
 )
 
-# The page's example body, but for the keys that the pull sets: a key that is not used is "".
+# The vendor's example body without the keys that the pull sets; unused keys are "".
 EXAMPLE_BODY: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(FILTERS[: FILTERS.index("sortParam") + 1], ""),
@@ -135,7 +135,7 @@ EXAMPLE_BODY: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# The fields of an order, in the order of the page's sample.
+# Fields of an order, in the order of the vendor's sample.
 ORDER_FIELDS: Mapping[str, FieldType] = MappingProxyType(
     {
         "id": FieldType.INTEGER,

@@ -1,4 +1,4 @@
-"""What the vendor's messages mean: one table of words, for reading responses and for checking settings."""
+"""Meaning of the vendor's messages: one table of words for responses (`api/`) and for settings (`config/`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 
 class Meaning(StrEnum):
-    """What a message of failure says."""
+    """Meaning of a failure message."""
 
     CREDENTIALS = "a wrong, expired or disabled key"
     FILTER = "a missing filter"
@@ -62,7 +62,7 @@ _DIGITS = re.compile(r"\d+")
 
 
 def meaning_of(message: str) -> Meaning | None:
-    """Return what a message of failure says; none where no word of the table is in it."""
+    """Return the meaning of a failure message, or None if it contains no word of the table."""
     letters = "".join(each for each in message.casefold() if each.isalpha())
     return next(
         (meaning for meaning, words in _WORDS.items() if any(word in letters for word in words)),
@@ -71,7 +71,7 @@ def meaning_of(message: str) -> Meaning | None:
 
 
 def masked(text: str) -> str:
-    """Return a text for comparison with another: trimmed, and any digits alike; a text of digits only stays."""
+    """Return a text for comparison: stripped, with digits masked; a text of digits only is not masked."""
     text = text.strip()
     return text if text.isdecimal() else _DIGITS.sub("#", text)
 

@@ -73,9 +73,9 @@ def test_a_window_that_is_none_is_an_error(start: str, end: str) -> None:
 
 @pytest.mark.parametrize("start", ["0001-01-01", dt.date.min, "0001-12-31T23:59:59+00:00"])
 def test_the_first_and_the_last_year_of_the_calendar_are_none(start: WindowEdge) -> None:
-    with pytest.raises(KaptureSettingsError, match=r"window_start is .*: its year must be one of 2 to 9998"):
+    with pytest.raises(KaptureSettingsError, match=r"`window_start` is .*: its year must be one of 2 to 9998"):
         make_window(start, "2026-01-05", ZoneInfo("Asia/Kolkata"))
-    with pytest.raises(KaptureSettingsError, match="window_end is 9999-12-31: its year"):
+    with pytest.raises(KaptureSettingsError, match="`window_end` is 9999-12-31: its year"):
         make_window("2026-01-05", "9999-12-31", ZoneInfo("Asia/Kolkata"))
 
 

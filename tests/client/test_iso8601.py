@@ -105,5 +105,5 @@ def test_what_python_writes_is_read(instant: dt.datetime) -> None:
 )
 def test_everything_else_is_refused_with_what_it_may_have_been(value: Any, hint: str) -> None:
     for start, end, name in ((value, "2030-01-01", "window_start"), ("2000-01-01", value, "window_end")):
-        with pytest.raises(KaptureSettingsError, match=rf"(?s)^{name} is .*{hint}"):
+        with pytest.raises(KaptureSettingsError, match=rf"(?s)^`{name}` is .*{hint}"):
             make_window(start, end, ZoneInfo("Asia/Kolkata"))
