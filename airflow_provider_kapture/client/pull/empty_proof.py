@@ -1,4 +1,7 @@
-"""The proof that a window without orders is empty, and not misunderstood: which requests show it. Pure."""
+"""Prove that windows without orders are empty, and that the account does not misread the requests. No I/O.
+
+Which responses mean "no orders" is decided in `../api/empties.py`.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,18 @@ from airflow_provider_kapture.client.pull.steps import CheckPage, Fetched, PullS
 
 PROVEN, NOT_PROVEN = "control_day", "none"
 NO_CONTROL_ORDER = (
-    "The window has no orders, and no order of another day was found that shows that Kapture understands the request; "
-    "set `control_day` in the connection's extra to a past day that has orders"
+    "The window has no orders, and no order of another day was found to prove that Kapture understands the request; "
+    "set `control_day` in the connection extra to a past day that has orders"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What the control requests have shown.
+    """The result of the control requests.
 
-    :ivar kind: ``control_day``, or ``none`` where no control order was found
-    :ivar contradicts: whether the window itself holds orders, and so is to be read again
-    :ivar warning: what a person should look at; none if nothing
+    :ivar kind: ``control_day``, or ``none`` if no control order was found
+    :ivar contradicts: whether the window has orders after all and must be read again
+    :ivar warning: a warning that a person should read, or None
     """
 
     kind: str
@@ -48,12 +51,13 @@ class Proof:
 def prove_empty(
     account: Account, query: OrderQuery, windows: Sequence[Window], base: int, *, is_limit_ignored: bool = False
 ) -> Generator[PullStep, Fetched | None, Proof]:
-    """Yield the requests that show whether windows without orders are empty; at most three.
+    """Yield the requests that prove windows without orders, at most three; return the result.
 
-    :param base: the offset of a first page
-    :param is_limit_ignored: whether the pull has seen that: orders of any date would then be all there are
-    :raises KaptureDialectError: a day that has orders shows none when it is requested as the windows were
-    :raises KaptureError: a request failed for good
+    :param base: offset of a first page
+    :param is_limit_ignored: whether the pull has seen that the account ignores ``limit``; the control query, which
+        would return all orders, is then omitted
+    :raises KaptureDialectError: a day that has orders returns none when it is requested like the windows
+    :raises KaptureError: a request failed permanently
     """
     day = account.dialect.control_day
     page = None
@@ -78,33 +82,33 @@ def prove_empty(
 
 
 def contradiction_error(windows: Sequence[Window], day: dt.date) -> KaptureDialectError:
-    """Return the error of windows that cannot be as empty as Kapture says.
+    """Return the error for windows whose emptiness is disproved.
 
-    :param day: one that has orders
+    :param day: a day that has orders
     """
     dates = [each for window in (windows[0], windows[-1]) for each in window.dates()]
     return KaptureDialectError(
-        f"Kapture shows no order of {dates[0]} to {dates[-1]}, and none of {day} although one was created then: "
-        "`date_format`, `end_date`, `timezone` or `default_body` in the connection's extra is not the account's; run "
-        "`kapture doctor CONN_ID`",
+        f"Kapture returned no orders of {dates[0]} to {dates[-1]}, and none of {day} although one was created then: "
+        "`date_format`, `end_date`, `timezone` or `default_body` in the connection extra does not match the account; "
+        "run `kapture doctor CONN_ID`",
         path=orders.PATH,
     )
 
 
 def unsteady_error(windows: Sequence[Window]) -> KaptureDialectError:
-    """Return the error of windows that were empty twice, and are not."""
+    """Return the error for windows that were empty twice although they contain an order."""
     dates = [each for window in (windows[0], windows[-1]) for each in window.dates()]
     return KaptureDialectError(
-        f"Kapture twice shows no order of {dates[0]} to {dates[-1]}, although it shows some of a day among them: run "
-        "`kapture doctor CONN_ID`",
+        f"Kapture twice returned no orders of {dates[0]} to {dates[-1]}, although it returned some of a single day "
+        "among them; run `kapture doctor CONN_ID`, and ask Kapture's support",
         path=orders.PATH,
     )
 
 
 def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, Fetched | None, Page | None]:
-    """Return the page of a day, requested as the pull requests days, but unfiltered; none if the day is refused.
+    """Return the page of a day, requested like the days of the pull but without filters; None if the day is refused.
 
-    An account that gives the latest days alone refuses a day that it did not refuse before.
+    An account that only returns the latest days refuses a day that it returned before.
     """
     days = DayRange(day, day)
     fetched = yield from fetch_step(CheckPage(days, base, is_control=True))
@@ -118,7 +122,7 @@ def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, 
 def _find_control_day(
     account: Account, base: int, *, is_last_request: bool
 ) -> Generator[PullStep, Fetched | None, dt.date | None]:
-    """Return the day of an order of any date; none if none is found."""
+    """Return the day of an order of any date, or None if no order is found."""
     fetched = yield from fetch_step(CheckPage(None, base, CONTROL_LIMIT, is_control=True))
     _raise_if_final(fetched.error)
     if fetched.page is not None and fetched.page.keys:
@@ -133,7 +137,7 @@ def _find_control_day(
 
 
 def control_day_of(page: Page, account: Account) -> dt.date | None:
-    """Return the day of the first order that reads as another day with day and month exchanged, else of the first."""
+    """Return the day of the first order whose day and month differ, so that a swap shows; else of the first order."""
     days = [from_ms(each, account.zone).date() for each in page.instants if each is not None]
     return next((each for each in days if each.day != each.month), days[0] if days else None)
 

@@ -1,4 +1,7 @@
-"""One listing of a pull: its requests, and the answers that are taken before their turn; pure."""
+"""One listing of a pull: its requests, and the pages that are processed ahead of their turn. No I/O.
+
+Which page comes next is decided in `../pagination/`; the listings of a pull are coordinated in `pull.py`.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from airflow_provider_kapture.client.pagination.unpaged import UnpagedListing
 
 @dataclass(frozen=True, slots=True)
 class ListingRequest:
-    """One request of a pull: which days, and which page of them.
+    """One request of a pull: the days and the page.
 
-    :param listing: the how manieth of the pull's listings it belongs to
+    :param listing: index of the listing within the pull
     """
 
     listing: int
@@ -28,14 +31,16 @@ class ListingRequest:
 
 @dataclass(eq=False, slots=True)
 class DayListing:
-    """The reading of some days, within a pull.
+    """The listing of consecutive days within a pull.
 
-    :param number: the index of the listing within the pull
-    :param paginate: makes the paginator, once the first request is due
-    :param is_last: whether it is its window's last
-    :ivar buffered: requests whose pages were handled before their turn, each with the indices of its new orders
-    :ivar is_broken: whether the latest early page is an error
-    :ivar restarts: those that are counted
+    :param number: index of the listing within the pull
+    :param window: window that the days belong to
+    :param days: days of the listing
+    :param paginate: returns the paginator; called when the first request is due
+    :param is_last: whether it is the last listing of its window
+    :ivar buffered: requests whose pages were processed ahead of their turn, each with the indices of its new orders
+    :ivar is_broken: whether the last page that was processed ahead is an error
+    :ivar restarts: restarts that the pull has counted already
     """
 
     number: int
@@ -62,16 +67,16 @@ class DayListing:
 
     @property
     def is_read(self) -> bool:
-        """Whether nothing more is to be asked."""
+        """Whether no more pages have to be requested."""
         return self.is_broken or self.pages.done
 
     @property
     def is_over(self) -> bool:
-        """Whether it is read and taken."""
+        """Whether all pages are read and their orders delivered."""
         return self.is_read and not self.buffered
 
     def requests(self, count: int) -> list[ListingRequest]:
-        """The requests that may be on their way, at most so many."""
+        """Return the requests that may be in flight, at most ``count``."""
         return (
             []
             if self.is_read
@@ -79,7 +84,7 @@ class DayListing:
         )
 
     def process_ahead(self, completed: Mapping[ListingRequest, Page]) -> None:
-        """Take answers that are there before their turn."""
+        """Process completed pages ahead of their turn."""
         while not self.is_read:
             request = ListingRequest(self.number, self.days, self.pages.current_request)
             page = completed.get(request)
@@ -88,19 +93,22 @@ class DayListing:
             try:
                 self.buffered.append((request, self.pages.handle_page(page.keys, page.raws)))
             except KaptureListingError as error:
-                # What comes before it is to come out first.
+                # Orders of earlier pages are delivered before the error is raised.
                 self.buffered.append((request, error))
                 self.is_broken = True
 
     def has_later_orders(self, completed: Mapping[ListingRequest, Page]) -> bool:
-        """Whether there is an answer from farther on than what is next, with orders."""
+        """Return whether a completed page beyond the next one contains orders."""
         row = self.pages.current_request.first_row
         return any(
             each.listing == self.number and each.page.first_row > row and page.keys for each, page in completed.items()
         )
 
     def handle_page(self, page: Page, *, has_later_orders: bool) -> Sequence[int]:
-        """Return the indices of the new orders of the page whose turn it is."""
+        """Return the indices of the new orders in the page whose turn it is.
+
+        :raises KaptureListingError: the page does not fit the listing
+        """
         if not self.buffered:
             return self.pages.handle_page(page.keys, page.raws, has_later_orders=has_later_orders)
         _, fresh = self.buffered.popleft()
@@ -109,8 +117,8 @@ class DayListing:
         return fresh
 
     def refuse(self, refusal: KaptureAnswerError) -> None:
-        """Take a refusal of the page whose turn it is.
+        """Process the refusal of the page whose turn it is.
 
-        :raises KaptureAnswerError: it is not the end of the listing
+        :raises KaptureAnswerError: the refusal is not the end of the listing
         """
         self.pages.handle_refusal(refusal)

@@ -1,4 +1,7 @@
-"""A pull: the listings of its windows' days, read one after another with pages requested ahead. No I/O."""
+"""A pull: the listings of the days of its windows, delivered in order, with pages requested ahead. No I/O.
+
+Steps are carried out by the clients (`../client.py`, `../async_client.py`); one listing is read in `listing.py`.
+"""
 
 from __future__ import annotations
 
@@ -48,14 +51,14 @@ from airflow_provider_kapture.client.pull.steps import (
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-# A request at an offset too deep may be answered with one of these for good.
+# Statuses that some servers return permanently for offsets that are too high.
 _BROKEN = (500, 501)
-# How a request is refused for what it asks for, and not for where it is sent.
+# Statuses of a request that is refused for its body.
 _REFUSED = (200, 400, 404, 416, 422)
 
 
 def _pick(items: Sequence[_T], indices: Sequence[int]) -> Sequence[_T]:
-    """Return the items at these indices, as a slice where they are neighbours."""
+    """Return the items at the indices, as a slice if they are consecutive."""
     if len(indices) == len(items):
         return items
     if isinstance(indices, range):
@@ -64,13 +67,16 @@ def _pick(items: Sequence[_T], indices: Sequence[int]) -> Sequence[_T]:
 
 
 class Pull:
-    """Drive it by :meth:`steps`, each of which the clients carry out in their own way.
+    """The pull of some windows. The clients carry out its :meth:`steps`.
 
-    :param windows: what is pulled, one after another
-    :param at_least: how many orders will do: no more pages are on their way than may be needed for them
-    :param proves_empty: whether to prove windows without orders before they end
-    :ivar end_date_check: whether the end date is what the account says
-    :raises KaptureSettingsError: a date field without an instant in the answer, and a window of parts of days
+    :param account: account of the pull
+    :param query: date field, filters and body keys
+    :param windows: windows to pull, in order
+    :param stats: counters to update
+    :param at_least: number of orders that the caller needs, which limits the requests in flight; None for all
+    :param proves_empty: whether to prove windows without orders
+    :ivar end_date_check: check of connection extra ``end_date``
+    :raises KaptureSettingsError: the date field needs windows of whole days, or ``at_least`` is invalid
     """
 
     def __init__(
@@ -88,20 +94,20 @@ class Pull:
         self._stats = stats
         self._at_least = at_least
         if at_least is not None and (type(at_least) is not int or at_least < 1):
-            raise KaptureSettingsError(f"at_least is {at_least!r}: it must be a whole number of at least 1")
+            raise KaptureSettingsError(f"`at_least` is {at_least!r}: it must be a whole number of at least 1")
         self._knowledge = AccountKnowledge()
         self._windows = windows
         self._listings = deque(self._listings_of(windows))
         self._proves_empty = proves_empty
-        self._has_orders = False  # whether a response held an order, be it outside the windows
-        self._is_limit_ignored = False  # whether a check was answered with more orders than it asked for
+        self._has_orders = False  # whether a response contained an order, also outside the windows
+        self._is_limit_ignored = False  # whether a response to a check had more orders than requested
         self._has_first_page = False
         self._base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0  # the offset of a first page
         self._first_page = FirstPageCheck(account, is_due=proves_empty)
         self._caps = CapCheck(account, self._knowledge)
-        # The ids of the pull, where a date may change while it is read and an order so stand under two days.
+        # Ids of the pull, if the date may change meanwhile, so that an order appears under two days.
         self._ids = None if query.dates.cut_by is not None else RankStore()
-        self._has_later_orders = False  # whether answers that are there show that the first listing is not at its end
+        self._has_later_orders = False  # whether a completed page shows that the first listing has not ended
         self.end_date_check = EndDateCheck(account, query)
 
     def _listings_of(self, windows: Sequence[Window]) -> Iterator[DayListing]:
@@ -121,19 +127,19 @@ class Pull:
     def _check_edges(self, window: Window) -> None:
         if self._query.dates.cut_by is None and not window.is_whole_days():
             raise KaptureSettingsError(
-                f"A window by {self._query.date_field!r} must be whole days of the account "
-                f"({self._account.dialect.timezone}): its orders carry no such instant to cut by; it is "
+                f"A window by {self._query.date_field!r} must consist of whole days of the account "
+                f"({self._account.dialect.timezone}), because orders contain no instant of that date; it is "
                 f"[{window.start.isoformat()}, {window.end.isoformat()})"
             )
 
     @property
     def done(self) -> bool:
-        """Whether every order has been taken."""
+        """Whether all orders were delivered."""
         return not self._listings
 
     def requests(self) -> list[ListingRequest]:
-        """The requests that may be on their way now, the next to be taken first."""
-        # The first request is alone: where it is refused, one request has been made, and not a handful.
+        """Return the requests that may be in flight now; the first is the page that is processed next."""
+        # The first request is sent alone, so that wrong settings cost one request only.
         max_requests = self._account.dialect.max_concurrency if self._has_first_page else 1
         if self._at_least is not None:
             max_requests = min(
@@ -142,7 +148,7 @@ class Pull:
         found: list[ListingRequest] = []
         waiting = 0
         for listing in self._listings:
-            # As many again may have arrived before their turn: that is what bounds the memory.
+            # As many pages again may be buffered; this limits the memory.
             if waiting >= max_requests or len(found) >= 2 * max_requests:
                 break
             requested = listing.requests(1 if found else min(max_requests, 1 + self._read_ahead(listing)))
@@ -151,11 +157,11 @@ class Pull:
         return found
 
     def _read_ahead(self, listing: DayListing) -> int:
-        """How far the first listing reads ahead of itself.
+        """Return the number of pages that the first listing may read ahead.
 
-        What a pull asks for in vain is at most what one listing may. So only pages that are likely to be there are read
-        ahead, three quarters of what the latest listings had, unless this one has more than any of them. That is also
-        why it does not matter how much of it was read before its turn, and a pull is as many requests each time.
+        To limit requests beyond the end of a listing, only pages that probably exist are read ahead: up to three
+        quarters of the pages of the latest listings, or more once this listing is longer than all of them. This depends
+        on pages that were processed, not on when responses arrive, so the number of requests is the same each time.
         """
         taken = listing.pages.pages
         pages = [each * listing.days.count for each in self._stats.pages]
@@ -164,9 +170,9 @@ class Pull:
         return max(likely, spare if taken > max(pages, default=0) else 0, 0)
 
     def process_ahead(self, completed: Mapping[ListingRequest, Page]) -> None:
-        """Have the later listings go on: days are read side by side. What comes of their answers is taken in its turn.
+        """Process completed pages of later listings, so that days are read in parallel and delivered in order.
 
-        :param completed: answers that are there already
+        :param completed: pages that have arrived
         """
         head = self._listings[0]
         self._has_later_orders = not head.is_read and head.has_later_orders(completed)
@@ -174,11 +180,11 @@ class Pull:
             listing.process_ahead(completed)
 
     def handle_page(self, page: Page) -> OrderBatch:
-        """Take the page of the first request.
+        """Return the orders of the page of the first request.
 
         :raises KaptureListingError: the pages do not add up to one listing
-        :raises KaptureDialectError: orders outside the days that were asked for
-        :raises KaptureShapeError: an order without the instant to place it by
+        :raises KaptureDialectError: an order outside the requested days
+        :raises KaptureShapeError: an order without a usable `createDate`
         """
         self._has_first_page = True
         self._has_orders = self._has_orders or bool(page.keys)
@@ -194,7 +200,10 @@ class Pull:
         return OrderBatch(_pick(page.raws, fresh), self._settle(listing, page))
 
     def _settle(self, listing: DayListing, page: Page | None = None) -> Window | None:
-        """Count what the listing did, and drop it once it is over; the window, if it was its last."""
+        """Update the counters from a listing, and remove it if it is complete.
+
+        :return: the window that ends with the listing; None if there is none
+        """
         pages = listing.pages
         self._stats.restarts += pages.restarts - listing.restarts
         listing.restarts = pages.restarts
@@ -214,7 +223,7 @@ class Pull:
         return listing.window if listing.is_last else None
 
     def _not_moved(self, page: Page, fresh: Sequence[int]) -> Sequence[int]:
-        """Return those whose id has not come out for an earlier day: their date changed meanwhile."""
+        """Return the orders that no earlier day of the pull had; the date of the others has changed meanwhile."""
         assert self._ids is not None
         known = self._ids.ranks([page.keys[index] for index in fresh])
         in_window = [index for index in fresh if page.keys[index] not in known]
@@ -223,15 +232,15 @@ class Pull:
         return in_window
 
     def steps(self) -> PullSteps:
-        """Yield what to fetch next, and the orders as they become known.
+        """Yield the requests to carry out, and batches of orders.
 
-        A :class:`FetchPages` and a :class:`CheckPage` are answered with a :class:`Fetched`; a :class:`OrderBatch` is
-        not.
+        Send a :class:`Fetched` for each :class:`FetchPages` and :class:`CheckPage`, and None for an
+        :class:`OrderBatch`.
 
         :raises KaptureError: the pull is not complete
         """
         try:
-            # Ends of windows without orders: they are held back until an order shows up, or their absence is proven.
+            # Ends of windows without orders, held back until there is an order or the windows are proven empty.
             held: deque[OrderBatch] = deque()
             yield from self._read(held)
             if held:
@@ -246,12 +255,12 @@ class Pull:
     def _read(self, held: deque[OrderBatch]) -> PullSteps:
         """Read every listing.
 
-        :param held: takes the ends of windows before the first order
+        :param held: receives the ends of windows before the first order
         """
         while not self.done:
             fetched = yield from fetch_step(FetchPages(self.requests()))
             if fetched.error is not None:
-                yield from self._take_refusal(fetched.error)
+                yield from self._handle_refusal(fetched.error)
                 batch = OrderBatch((), self._settle(self._listings[0]))
             else:
                 self.process_ahead(fetched.completed)
@@ -272,10 +281,10 @@ class Pull:
                 yield batch
 
     def _prove_empty(self, held: deque[OrderBatch]) -> PullSteps:
-        """Prove that windows without orders are empty, or read them again where they are not.
+        """Prove that windows without orders are empty, or read them again if they are not.
 
-        :param held: the ends of the windows
-        :raises KaptureError: Kapture does not understand the requests
+        :param held: ends of the windows
+        :raises KaptureError: the account misreads the requests
         """
         proof = yield from prove_empty(
             self._account, self._query, self._windows, self._base, is_limit_ignored=self._is_limit_ignored
@@ -292,14 +301,14 @@ class Pull:
             if proof.warning is not None:
                 self._warn(proof.warning)
             elif self._query.date_field != "create":
-                log.info("No orders: %r dates have no proof of their own", self._query.date_field)
+                log.info("No orders. An empty result by %r dates cannot be proven", self._query.date_field)
             if self._query.body:
-                log.info("No orders: the filters and `extra_body` themselves are not proven")
+                log.info("No orders. The proof covers requests without filters and `extra_body`, not these themselves")
 
-    def _take_refusal(self, error: KaptureError) -> PullSteps:
-        """Go on after a request that was refused, as one beyond the end may be.
+    def _handle_refusal(self, error: KaptureError) -> PullSteps:
+        """Continue after a refused request, which may be the end of the listing.
 
-        :raises KaptureError: it is none of those
+        :raises KaptureError: the error is not a refusal, or not the end of the listing
         """
         listing = self._listings[0]
         is_broken = isinstance(error, KaptureBusyError) and error.status in _BROKEN
@@ -345,7 +354,7 @@ class Pull:
         for days, wider in self.end_date_check.ranges_to_check(window):
             fetched = yield from self._check(CheckPage(wider, self._base, optional=True))
             if is_unsupported_query(fetched.error):
-                return  # an account that rejects the wider range shows nothing about the end date
+                return  # the account rejects the wider range, which says nothing about the end date
             page = fetched.result()
             if self.end_date_check.has_last_day(days, page):
                 again = yield from self._check(CheckPage(days, self._base))
@@ -392,7 +401,7 @@ class Pull:
         ):
             raise out_of_range_error(self._account, days, page)
         self.end_date_check.record(days, found)
-        # Those at the next midnight stand in their own day's listing too.
+        # Orders at the next midnight are also in the listing of their own day.
         start, end = max(start, low), min(end, high)
         in_window = fresh
         if not start <= first <= last < end:

@@ -1,4 +1,4 @@
-"""Counters of a pull."""
+"""Counters of a pull. The receipt (`storage/receipt.py`) and the progress log are made from them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class PullStats:
-    """What a pull has done so far, over all its windows where it has several.
+    """Counters of a pull so far, over all its windows.
 
-    :ivar days: the account's days that are read
-    :ivar resumed: those of the rows that an earlier try has pulled
-    :ivar resumed_days: those of the days that an earlier try has pulled
+    :ivar rows: orders in the windows
+    :ivar requests: requests sent, retries included
+    :ivar retries: requests that repeated a failed one
+    :ivar restarts: listings that had to start over
+    :ivar trimmed: orders of the requested days outside the windows
+    :ivar days: days of the account that are complete
+    :ivar resumed: rows that an earlier try has pulled
+    :ivar resumed_days: days that an earlier try has pulled
+    :ivar first_ms: creation time of the earliest order, in epoch milliseconds
+    :ivar last_ms: creation time of the latest order, in epoch milliseconds
     :ivar overshoot: requests beyond the end of a listing
-    :ivar pages: how many pages a day the latest listings had
-    :ivar moved: orders that had come out for an earlier day of the pull
-    :ivar empty_proof: how a pull without orders was proven, ``control_day`` or ``none``; none where there are orders
-    :ivar repaired: orders whose JSON had line breaks inside strings, which are escaped
-    :ivar warnings: what a person should look at
+    :ivar pages: pages per day of the latest listings
+    :ivar moved: orders that also appeared under an earlier day of the pull
+    :ivar empty_proof: proof of a pull without orders, ``control_day`` or ``none``; None if there are orders
+    :ivar repaired: orders whose JSON had line breaks inside strings, which are now escaped
+    :ivar warnings: warnings that a person should read
     """
 
     rows: int = 0

@@ -1,4 +1,4 @@
-"""What a pull yields and is sent: the steps that the sync and the async client carry out. Pure."""
+"""The steps that a pull yields, and their results. Both clients carry them out. No I/O."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from airflow_provider_kapture.client.pull.listing import ListingRequest
 
 @dataclass(frozen=True, slots=True)
 class OrderBatch:
-    """Orders of one answer that belong to a window, each of a pull once.
+    """Orders of one response that belong to a window; each order of a pull is in one batch.
 
     :ivar raws: each order's JSON as Kapture sent it
-    :ivar ends: the window, where these are its last orders
+    :ivar ends: the window that ends with this batch; None if it continues
     """
 
     raws: Sequence[msgspec.Raw]
@@ -28,9 +28,9 @@ class OrderBatch:
 
 @dataclass(frozen=True, slots=True)
 class FetchPages:
-    """What a pull needs to go on: the page of the first request. The others are fetched meanwhile.
+    """The pull needs the page of the first request; the others may be fetched at the same time.
 
-    :ivar requests: every request that may be in flight now
+    :ivar requests: all requests that may be in flight now
     """
 
     requests: Sequence[ListingRequest]
@@ -38,11 +38,13 @@ class FetchPages:
 
 @dataclass(frozen=True, slots=True)
 class CheckPage:
-    """One request of a check that a pull makes between its pages.
+    """One request of a check between the pages of a pull.
 
-    :ivar days: none for a few orders of any date, which is requested once, without retries
-    :ivar optional: whether Kapture may reject the query: then it is tried a few times only
-    :ivar is_control: whether the user's filters and body keys are left out
+    :ivar days: days to request; None for the control query (a few orders of any date), which is not retried
+    :ivar offset: what the account's ``paging`` counts
+    :ivar limit: rows; ``page_size`` if None
+    :ivar optional: whether the account may not support the query; it is then tried a few times only
+    :ivar is_control: whether to leave out the user's filters and body keys
     """
 
     days: DayRange | None
@@ -54,11 +56,11 @@ class CheckPage:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a step of a pull is answered with.
+    """The result of a step.
 
-    :ivar page: the page of the first request; none if it failed
-    :ivar error: why it failed
-    :ivar completed: the requests of the step that are complete already
+    :ivar page: page of the first request; None if it failed
+    :ivar error: reason of the failure
+    :ivar completed: pages of the other requests that have arrived
     """
 
     page: Page | None = None
@@ -68,7 +70,7 @@ class Fetched:
     def result(self) -> Page:
         """Return the page.
 
-        :raises KaptureError: there is none
+        :raises KaptureError: the request failed
         """
         if self.error is not None:
             raise self.error
@@ -80,9 +82,9 @@ PullSteps: TypeAlias = Generator[PullStep, Fetched | None, None]
 
 
 def next_step(steps: PullSteps, fetched: Fetched | None) -> PullStep | None:
-    """Return the next step of a pull; None once it is complete.
+    """Return the next step of a pull, or None if the pull is complete.
 
-    :param fetched: what came of the step before; None for the first, and after a batch
+    :param fetched: result of the previous step; None at the start and after a batch
     :raises KaptureError: the pull is not complete
     """
     try:
@@ -92,7 +94,7 @@ def next_step(steps: PullSteps, fetched: Fetched | None) -> PullStep | None:
 
 
 def fetch_step(step: FetchPages | CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
-    """Yield a step; return what came of it."""
+    """Yield a step and return its result."""
     fetched = yield step
     assert fetched is not None
     return fetched

@@ -255,4 +255,4 @@ def test_the_wrong_zone_is_noticed_and_one_that_fits_is_named(theirs):
     server = Server(account, [day + hour * HOUR for hour in range(24)], ZoneInfo(theirs))
     with pytest.raises(KaptureDialectError, match="`timezone`") as caught:
         list(pulled(server, [window]))
-    assert "fits the zone" in str(caught.value)
+    assert "matches the time zone" in str(caught.value)
