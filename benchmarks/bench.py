@@ -1,6 +1,6 @@
-"""Pulls of the same orders by this provider and by what users would take instead: one table, ratios first.
+"""Compare pulls of the same orders by this provider and by alternatives, in one table.
 
-See README.md beside this file for how to read it.
+README.md in this folder explains the table. One pull is measured in `pulls/measure.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 PROGRAMS = Path(sys.executable).parent
 PAGE_SIZE = 1_000
 ORDERS_A_DAY = 100_000
-# Beyond so many orders, what asks for one page after another is pulled once, or not at all where each page is late.
+# Above this number of orders, pulls with one request at a time are measured once, or with latency not at all.
 MANY = 500_000
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
 WARM_UP_DAY = "2024-05-01"
@@ -34,10 +34,11 @@ FIRST_DAY = 8
 
 @dataclass(frozen=True)
 class Pull:
-    """A line of the table.
+    """One line of the table.
 
-    :param script: in the folder ``pulls``
-    :param environment: what stands in the folder ``requirements``; this provider's own where none is given
+    :param script: file in the folder ``pulls``
+    :param environment: name of a file in the folder ``requirements``; None for this provider's environment
+    :param in_flight: concurrent requests
     """
 
     group: str
@@ -50,9 +51,9 @@ class Pull:
 
 @dataclass(frozen=True)
 class Scale:
-    """What all the pulls of a part of the table have in common.
+    """Parameters of all pulls in one part of the table.
 
-    :param latency: seconds until the server begins to answer
+    :param latency: seconds until a response starts
     """
 
     orders: int
@@ -91,7 +92,7 @@ def pulls(only: Sequence[str], formats: Sequence[str], in_flight: Sequence[int])
 
 
 def times(pull: Pull, scale: Scale, repeats: int) -> int:
-    """How often a pull is measured; not at all where that would take hours and tell nothing."""
+    """Return the number of measurements of a pull; 0 for pulls that would take hours without new information."""
     if pull.in_flight > 1 or (pull.group in {"ours", "floor"} and not scale.latency):
         return repeats
     if scale.latency and scale.orders > MANY:
@@ -100,9 +101,9 @@ def times(pull: Pull, scale: Scale, repeats: int) -> int:
 
 
 def environment(name: str | None) -> Path:
-    """The interpreter of an environment, made where it is not there yet.
+    """Return the interpreter of an environment, which is created if necessary.
 
-    :raises RuntimeError: it can't be made
+    :raises RuntimeError: the environment cannot be created
     """
     if name is None:
         return Path(sys.executable)
@@ -134,7 +135,7 @@ def environment(name: str | None) -> Path:
 
 @contextlib.contextmanager
 def emulator(scale: Scale) -> Iterator[str]:
-    """A Kapture in a process of its own; its origin."""
+    """Start an emulator in another process, and yield its origin."""
     with subprocess.Popen(
         [PROGRAMS / "kapture", "emulator", "--orders", str(scale.orders), "--days", str(scale.days)],
         stdout=subprocess.PIPE,
@@ -155,9 +156,9 @@ def _control(origin: str, what: str, body: dict[str, object]) -> None:
 
 
 def measured(pull: Pull, scale: Scale, origin: str, folder: str, repeats: int) -> list[dict[str, float]]:
-    """Every measurement of one pull.
+    """Return the measurements of one pull.
 
-    :raises RuntimeError: it failed
+    :raises RuntimeError: the pull failed
     """
     job = {
         "origin": origin,
@@ -190,7 +191,7 @@ def result(found: Sequence[dict[str, float]]) -> Result:
 
 
 def part(scale: Scale, lines: Sequence[Pull], origin: str, folder: str, repeats: int) -> Iterator[str]:
-    """The lines of the table for one scale."""
+    """Yield the lines of the table for one scale."""
     _control(origin, "switches", {"latency": scale.latency})
     floor = measured(FLOOR, scale, origin, folder, times(FLOOR, scale, repeats))
     results: list[tuple[Pull, Result | str]] = []
@@ -202,11 +203,11 @@ def part(scale: Scale, lines: Sequence[Pull], origin: str, folder: str, repeats:
         except RuntimeError as error:
             results.append((pull, str(error)))
     if not scale.latency:
-        # What else the machine does changes while all this runs: the floor is that of both ends.
+        # The load of the machine may change meanwhile, so the floor is measured before and after.
         floor += measured(FLOOR, scale, origin, folder, repeats)
     base = result(floor)
     yield ""
-    yield f"{scale.orders:,} orders in pages of {PAGE_SIZE:,}, {scale.latency * 1000:.0f} ms until an answer begins"
+    yield f"{scale.orders:,} orders in pages of {PAGE_SIZE:,}, {scale.latency * 1000:.0f} ms until a response starts"
     yield "  x floor   seconds  peak MiB  median of  pull"
     for pull, found in [(FLOOR, base), *results]:
         yield _line(pull, found, base, scale)
@@ -221,7 +222,7 @@ def _line(pull: Pull, found: Result | str, base: Result, scale: Scale) -> str:
 
 
 def _last_line(text: str) -> str:
-    return next((line.strip()[:120] for line in reversed(text.splitlines()) if line.strip()), "without a word")
+    return next((line.strip()[:120] for line in reversed(text.splitlines()) if line.strip()), "no message")
 
 
 def _print(what: str) -> None:
@@ -230,13 +231,17 @@ def _print(what: str) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--orders", default="100000", help="how many, separated by commas (%(default)s)")
-    options.add_argument("--latency", default="0,0.1", help="seconds until an answer begins (%(default)s)")
+    options.add_argument("--orders", default="100000", help="numbers of orders, separated by commas (%(default)s)")
+    options.add_argument("--latency", default="0,0.1", help="seconds until a response starts (%(default)s)")
     options.add_argument("--only", default="", help=f"some of ours,{','.join(each.group for each in PEERS)}; all")
-    options.add_argument("--formats", default=",".join(FORMATS), help="of ours (%(default)s)")
-    options.add_argument("--in-flight", default="1,4,8", help="pages of ours (%(default)s)")
     options.add_argument(
-        "--repeats", type=int, default=3, help="measurements, of which the median counts (%(default)s)"
+        "--formats", default=",".join(FORMATS), help="file formats of this provider's pulls (%(default)s)"
+    )
+    options.add_argument(
+        "--in-flight", default="1,4,8", help="concurrent requests of this provider's pulls (%(default)s)"
+    )
+    options.add_argument(
+        "--repeats", type=int, default=3, help="measurements; the table shows the median (%(default)s)"
     )
     given = options.parse_args()
     only = [each for each in given.only.split(",") if each]

@@ -1,9 +1,9 @@
-"""The month of orders with 1, 2 and 4 worker slots: what more slots bring, and who is busy meanwhile.
+"""Measure throughput and CPU time of a month of orders with 1, 2 and 4 worker slots.
 
     python benchmarks/scaling.py --slots 1 2 4
 
 The cluster and the job are those of `make test-distributed`, without its outages: Airflow on Celery, PostgreSQL, Redis,
-an S3 server and Kapture, all on this machine. The seconds are those from the first pull's start to the last one's end.
+an S3 server and Kapture, all on this machine. Seconds count from the start of the first pull to the end of the last.
 """
 
 from __future__ import annotations
@@ -29,27 +29,38 @@ PARTS = {"Airflow": COMPONENTS, "Kapture": ("kapture",), "S3": ("s3",), "Postgre
 
 
 def main() -> int:
-    """Measure, and print a table."""
+    """Measure and print a table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--slots", type=int, nargs="+", default=[1, 2, 4], help="those of the worker (%(default)s)")
-    arguments.add_argument("--orders", type=int, default=200_000, help="in the whole month (%(default)s)")
+    arguments.add_argument(
+        "--slots", type=int, nargs="+", default=[1, 2, 4], help="worker slots to measure (%(default)s)"
+    )
+    arguments.add_argument("--orders", type=int, default=200_000, help="orders of the whole month (%(default)s)")
     arguments.add_argument("--days", type=int, default=31, help="days of the month (%(default)s)")
-    asked = arguments.parse_args()
-    book = Book(orders=asked.orders, days=asked.days, start=dt.date(2024, 5, 1))
-    columns = ["slots", "seconds", "orders/s", "requests/s", "pages at once", "cores busy", "CPU s: tasks", *PARTS]
+    options = arguments.parse_args()
+    book = Book(orders=options.orders, days=options.days, start=dt.date(2024, 5, 1))
+    columns = [
+        "slots",
+        "seconds",
+        "orders/s",
+        "requests/s",
+        "concurrent requests",
+        "cores busy",
+        "CPU s: tasks",
+        *PARTS,
+    ]
     print("| " + " | ".join(columns) + " |\n|" + " --: |" * len(columns), flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="kapture-scaling-", ignore_cleanup_errors=True) as folder,
         Cluster(Path(folder), book, SWITCHES, slots=POOL_SLOTS, pages=PAGES) as cluster,
     ):
-        for slots in asked.slots:
+        for slots in options.slots:
             print("| " + " | ".join(measure(cluster, book, slots)) + " |", flush=True)
     print(f"\n{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the end", flush=True)
     return 0
 
 
 def measure(cluster: Cluster, book: Book, slots: int) -> list[str]:
-    """One run on a worker of so many slots; a row of the table."""
+    """Run the job on a worker with this many slots, and return a row of the table."""
     worker = f"worker-of-{slots}"
     cluster.kapture("POST", "reset")
     job = Job(cluster, book, f"{slots}/")
@@ -74,16 +85,16 @@ def measure(cluster: Cluster, book: Book, slots: int) -> list[str]:
 
 
 def cpu_seconds(cluster: Cluster, names: tuple[str, ...]) -> float:
-    """The CPU time of some of the cluster's programs."""
+    """Return the CPU time of programs of the cluster, in seconds."""
     return sum(cluster.processes.cpu_seconds(name) for name in names)
 
 
 def moment(name: str):
-    """Seconds since the epoch of a task instance's date."""
+    """Return a function that returns a date of a task instance, in seconds since the epoch."""
     return lambda task: dt.datetime.fromisoformat(task[name]).timestamp()
 
 
 if __name__ == "__main__":
-    # Stopped from outside, it still stops what it has started.
+    # On SIGTERM, exit normally, so that started processes are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())

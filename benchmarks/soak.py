@@ -1,17 +1,16 @@
-"""Hourly runs in one process, one after another: what a run holds on to shows as growth.
+"""Execute hourly runs in one process, and compare its resources after early and late runs, to find leaks.
 
     python benchmarks/soak.py --runs 500
 
-Each run goes through `dag.test()`, in the process that is measured: a sensor, and a pull of the same hour into JSON
-lines and into Parquet. Kapture is a process of its own. Airflow gives each task a process that ends with it, so that
-what a task leaks is gone; here nothing ends, which is harsher. What Airflow itself holds on to is measured by as many
-runs of as many tasks that do nothing, in another process.
+Each run is a `dag.test()` in the measured process: a sensor, and a pull of the same hour into JSON lines and into
+Parquet. The emulator is another process. In production each task has its own process, which ends with the task, so
+this test is stricter. Airflow's own growth is measured with as many runs of tasks that do nothing, in another process.
 
-A late run must leave as many threads, sockets and temporary files as an early one. Open files come and go, without
-Kapture too: Airflow's connections to SQLite. So what is compared is the least of fifty runs in a row, which whatever
-leaks would raise as well. The threads in which `dag.test()` talks to its tasks, one each, are left out: how many of
-the latest ones still run is chance.
-Memory may grow by a tenth more than Airflow's own does: an allocator does not give back every page.
+After a late run there must be no more threads, sockets and temporary files than after an early run. The number of open
+files varies, because of Airflow's connections to SQLite; therefore the minimum of fifty consecutive runs is compared,
+which a leak raises too. The threads in which `dag.test()` communicates with its tasks are not counted: how many of
+the latest ones still run is random. Memory may grow by a tenth more than Airflow's own, because allocators do not
+return every page.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 FIRST_HOUR = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
 ORDERS_AN_HOUR = 100
-# A sample is over so many runs up to it: the median of the memory, and the least of what is counted.
+# Runs per sample: the median of the memory, and the minimum of the counts.
 RUNS_OF_MEMORY, RUNS_OF_COUNTS = 10, 50
 MOST_GROWTH = 1.10
-# In the names of the threads in which `dag.test()` talks to its tasks.
+# Part of the names of the threads in which `dag.test()` communicates with its tasks.
 OF_AIRFLOW = "_handle_socket_comms"
-# How many more than after the early run.
+# Allowed increase compared with the early run.
 MOST_MORE = {"threads": 0, "files": 3, "sockets": 0, "temporary": 0}
 
 
 @dataclass
 class Sample:
-    """What the process holds after a run."""
+    """Resources of the process after a run."""
 
     run: int
     megabytes: float
@@ -57,35 +56,36 @@ class Sample:
 
 
 def main() -> int:
-    """Run both in processes of their own, and compare."""
+    """Run both DAGs in processes of their own, and compare them."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--runs", type=int, default=500, help="how many runs (%(default)s)")
-    arguments.add_argument("--early", type=int, default=50, help="the run that the last is compared with (%(default)s)")
+    arguments.add_argument("--runs", type=int, default=500, help="number of runs (%(default)s)")
+    arguments.add_argument("--early", type=int, default=50, help="run to compare the last one with (%(default)s)")
     arguments.add_argument("--only", choices=("soak", "nothing"), help=argparse.SUPPRESS)
-    asked = arguments.parse_args()
-    if asked.only:
-        print(json.dumps([asdict(sample) for sample in measure(asked.only, asked.runs)]))
+    options = arguments.parse_args()
+    if options.only:
+        print(json.dumps([asdict(sample) for sample in measure(options.only, options.runs)]))
         return 0
     with tempfile.TemporaryDirectory(prefix="kapture-soak-") as folder:
         grown = {}
         for which in ("nothing", "soak"):
             began = time.monotonic()
-            samples = in_process_of_its_own(which, asked.runs, Path(folder) / which)
-            early, late = at(samples, asked.early), at(samples, asked.runs)
+            samples = measure_in_new_process(which, options.runs, Path(folder) / which)
+            early, late = at(samples, options.early), at(samples, options.runs)
             grown[which] = late.megabytes / early.megabytes
-            print(f"\n{which}: {asked.runs} runs, {time.monotonic() - began:.0f} s", flush=True)
-            show([at(samples, run) for run in sorted({asked.early, *range(100, asked.runs, 100), asked.runs})])
+            print(f"\n{which}: {options.runs} runs, {time.monotonic() - began:.0f} s", flush=True)
+            show([at(samples, run) for run in sorted({options.early, *range(100, options.runs, 100), options.runs})])
     more = {name: getattr(late, name) - getattr(early, name) for name in MOST_MORE}
     is_flat = grown["soak"] <= grown["nothing"] * MOST_GROWTH and all(more[name] <= MOST_MORE[name] for name in more)
     print(
-        f"\nmemory of the last run / of run {asked.early}: {grown['soak']:.3f}; of Airflow alone {grown['nothing']:.3f}"
+        f"\nmemory of the last run / of run {options.early}: {grown['soak']:.3f}; "
+        f"of Airflow alone {grown['nothing']:.3f}"
     )
     print("flat" if is_flat else "NOT FLAT")
     return int(not is_flat)
 
 
 def at(samples: list[Sample], run: int) -> Sample:
-    """The runs up to one, as one."""
+    """Return one sample for the runs up to a run."""
     until = samples[:run]
     counted = {name: min(getattr(each, name) for each in until[-RUNS_OF_COUNTS:]) for name in MOST_MORE}
     return Sample(run, statistics.median(each.megabytes for each in until[-RUNS_OF_MEMORY:]), **counted)
@@ -100,8 +100,8 @@ def show(samples: list[Sample]) -> None:
         )
 
 
-def in_process_of_its_own(which: str, runs: int, home: Path) -> list[Sample]:
-    """The samples of a fresh process, with a throw-away Airflow and a Kapture of its own."""
+def measure_in_new_process(which: str, runs: int, home: Path) -> list[Sample]:
+    """Return the samples of a new process with a temporary Airflow and an emulator."""
     for name in ("airflow", "orders", "temporary"):
         (home / name).mkdir(parents=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
@@ -125,21 +125,21 @@ def in_process_of_its_own(which: str, runs: int, home: Path) -> list[Sample]:
             welcome = "".join(iter(kapture.stdout.readline, "Stop with Ctrl-C.\n"))
             environment |= connection(welcome)
             command = [sys.executable, __file__, "--only", which, "--runs", str(runs)]
-            said = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+            output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
         finally:
             kapture.terminate()
-    return [Sample(**each) for each in json.loads(said.splitlines()[-1])]
+    return [Sample(**each) for each in json.loads(output.splitlines()[-1])]
 
 
 def connection(welcome: str) -> dict[str, str]:
-    """The connection's environment variable, out of what the emulator says first."""
+    """Return the environment variable of the connection, from the first output of the emulator."""
     [line] = [line for line in welcome.splitlines() if line.startswith("export ")]
     name, _, value = line.removeprefix("export ").partition("=")
     return {name: value.strip("'")}
 
 
 def measure(which: str, runs: int) -> list[Sample]:
-    """Run the DAG for one hour after another; what there is after each."""
+    """Run the DAG for consecutive hours, and return a sample after each run."""
     sys.path.insert(0, str(HERE / "dags"))
     import kapture_soak
     import psutil
@@ -163,13 +163,13 @@ def measure(which: str, runs: int) -> list[Sample]:
 
 
 def run(dag: Any, hour: dt.datetime) -> None:
-    """One run, which must succeed."""
+    """Execute one run, which must succeed."""
     state = dag.test(logical_date=hour).state
     if state != "success":
         sys.exit(f"The run of {hour} ended as {state}")
 
 
 if __name__ == "__main__":
-    # Stopped from outside, it still stops what it has started.
+    # On SIGTERM, exit normally, so that started processes are stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())

@@ -1,14 +1,13 @@
-"""How a triggerer fares with many sensors that wait: the real runner of Airflow's triggers, Kapture in its own process.
+"""Measure a triggerer with many waiting sensors: Airflow's real trigger runner, and an emulator in another process.
 
     python benchmarks/triggers.py --triggers 1000 --interval 30 --latency 1 --seconds 180
 
-Each trigger waits for more orders than its day has, so that it polls for as long as it runs. A poll is due an interval
-after the one before has ended, the first one when the runner is told of its trigger; it is late by what passes until
-its request is handed to the socket. The event loop's heartbeat is a task that wants to run every 10 ms: by how much it
-is late is how long the loop was blocked, other programs that want the CPU included; what the loop's thread had of a
-CPU meanwhile is shown beside it. Python's garbage collector stops the loop too: most of what it looks at is what
-Airflow has loaded, so that it is shown apart. What stands in for the runner's supervisor answers at once, and keeps
-nothing; it hands out a first trigger and, some seconds later, the others, as in a triggerer that has run before.
+Each trigger waits for more orders than its day has, so it polls until the end. The first poll is due when the runner
+receives the trigger, each further poll an interval after the previous one ended; its lateness is the time from then
+until its request is passed to the socket. A heartbeat task that should run every 10 ms measures how long the event loop
+is blocked, also by other programs; the CPU time of the loop's thread is shown beside it. Pauses by Python's garbage
+collector are shown separately, because most objects it visits are Airflow's. A substitute of the runner's supervisor
+passes one trigger at first and the others some seconds later, as in a triggerer that has been running.
 """
 
 from __future__ import annotations
@@ -40,21 +39,21 @@ WARM_UP = 5.0
 
 @dataclass
 class Poll:
-    """A poll of a trigger, in seconds of the event loop's clock."""
+    """A poll of a trigger; times are seconds of the event loop's clock."""
 
     due: float
     is_first: bool
-    asked: float | None = None
+    sent: float | None = None
 
 
 @dataclass
 class Beat:
-    """A beat of the heart, in seconds.
+    """One heartbeat; all values are seconds.
 
-    :param late: by how much it was late
-    :param worked: what the loop's thread had of a CPU since the one before: other programs can't make it more
-    :param collected: how long Python's garbage collector took since
-    :param collecting: what it had of a CPU
+    :param late: lateness
+    :param worked: CPU time of the loop's thread since the previous heartbeat
+    :param collected: duration of garbage collections since then
+    :param collecting: CPU time of these garbage collections
     """
 
     late: float
@@ -65,7 +64,7 @@ class Beat:
 
 @dataclass
 class Seen:
-    """What the benchmark notes while the triggers run."""
+    """Observations during the benchmark."""
 
     polls: list[Poll] = field(default_factory=list)
     collections: list[tuple[float, float]] = field(default_factory=list)
@@ -76,18 +75,16 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--triggers", type=int, default=1000, metavar="N")
     parser.add_argument("--interval", type=float, default=30.0, metavar="SECONDS", help="between a trigger's polls")
-    parser.add_argument(
-        "--latency", type=float, default=1.0, metavar="SECONDS", help="before each of Kapture's answers"
-    )
+    parser.add_argument("--latency", type=float, default=1.0, metavar="SECONDS", help="of each response")
     parser.add_argument("--seconds", type=float, default=180.0, help="how long the triggers run")
-    parser.add_argument("--orders", type=int, default=20, metavar="N", help="orders of the day that is waited for")
+    parser.add_argument("--orders", type=int, default=20, metavar="N", help="orders of the day")
     return parser.parse_args()
 
 
 class Kapture:
-    """The emulator in a process of its own.
+    """An emulator in another process.
 
-    :ivar environment: the connection to it
+    :ivar environment: environment variable with the connection
     """
 
     def __init__(self, *, orders: int, latency: float) -> None:
@@ -106,18 +103,18 @@ class Kapture:
             text=True,
         )
         assert self._process.stdout is not None
-        said = ""
-        while "export " not in said:
+        output = ""
+        while "export " not in output:
             line = self._process.stdout.readline()
             assert line, "the emulator did not start"
-            said += line
-        name, _, value = shlex.split(said.partition("export ")[2])[0].partition("=")
+            output += line
+        name, _, value = shlex.split(output.partition("export ")[2])[0].partition("=")
         self.environment = {name: value}
-        self._stats = said.partition("control   ")[2].split()[0]
+        self._stats = output.partition("control   ")[2].split()[0]
 
     def stats(self) -> dict[str, Any]:
-        with urllib.request.urlopen(self._stats) as answer:
-            found: dict[str, Any] = json.load(answer)
+        with urllib.request.urlopen(self._stats) as response:
+            found: dict[str, Any] = json.load(response)
         return found
 
     def stop(self) -> None:
@@ -126,7 +123,7 @@ class Kapture:
 
 
 def watch_polls(seen: Seen, interval: float) -> None:
-    """Note when polls are due and when their requests leave."""
+    """Record when polls are due and when their requests are sent."""
     from airflow_provider_kapture.client.transport.aiohttp_transport import AiohttpTransport
     from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
@@ -138,28 +135,28 @@ def watch_polls(seen: Seen, interval: float) -> None:
         make(trigger, **kwargs)
         due[id(trigger)] = None
 
-    async def counted(trigger: Any, *asked: Any, **options: Any) -> int:
+    async def counted(trigger: Any, *args: Any, **settings: Any) -> int:
         when = due[id(trigger)]
         poll = Poll(STARTED[0] if when is None else when, when is None)
         seen.polls.append(poll)
         current.set(poll)
         try:
-            return await count(trigger, *asked, **options)
+            return await count(trigger, *args, **settings)
         finally:
             due[id(trigger)] = asyncio.get_running_loop().time() + interval
 
-    async def sent(transport: Any, *asked: Any) -> Any:
+    async def sent(transport: Any, *args: Any) -> Any:
         poll = current.get()
-        if poll is not None and poll.asked is None:
-            poll.asked = asyncio.get_running_loop().time()
-        return await send(transport, *asked)
+        if poll is not None and poll.sent is None:
+            poll.sent = asyncio.get_running_loop().time()
+        return await send(transport, *args)
 
     KaptureOrdersTrigger.__init__ = made  # type: ignore[method-assign]
     KaptureOrdersTrigger._count = counted  # type: ignore[method-assign]
     AiohttpTransport.send = sent  # type: ignore[method-assign]
 
 
-# When the runner is told of the triggers.
+# When the runner received the triggers.
 STARTED = [0.0]
 
 
@@ -194,7 +191,7 @@ def triggers(count: int, interval: float) -> list[Any]:
 
 
 def watch_collections(seen: Seen) -> None:
-    """Note how long Python's garbage collector stops everything; most of what it looks at is Airflow's."""
+    """Record the pauses by Python's garbage collector."""
     began = [0.0, 0.0]
 
     def note(phase: str, _: object) -> None:
@@ -264,35 +261,36 @@ def described(late: list[float]) -> str:
     return f"{statistics.median(late):.3f} s median, {ninety_nine:.3f} s for 99 in 100, {late[-1]:.3f} s worst"
 
 
-def report(asked: argparse.Namespace, seen: Seen, requests: int, memory: SimpleNamespace) -> bool:
+def report(options: argparse.Namespace, seen: Seen, requests: int, memory: SimpleNamespace) -> bool:
     first, later = (
-        sorted(each.asked - each.due for each in seen.polls if each.asked is not None and each.is_first is is_first)
+        sorted(each.sent - each.due for each in seen.polls if each.sent is not None and each.is_first is is_first)
         for is_first in (True, False)
     )
     apart = max(each.late - each.collected for each in seen.beats)
     worked = max(each.worked - each.collecting for each in seen.beats)
     collection, collecting = max(seen.collections, default=(0.0, 0.0))
-    each_took = (memory.peak - memory.before) * 1024 / asked.triggers
+    each_took = (memory.peak - memory.before) * 1024 / options.triggers
     rows = {
         "load average": f"{' '.join(f'{each:.2f}' for each in os.getloadavg())} on {os.cpu_count()} CPUs",
         "polls": f"{len(first) + len(later):,}",
-        "requests a second": f"{requests / asked.seconds:.1f}",
+        "requests per second": f"{requests / options.seconds:.1f}",
         "lateness of first polls": described(first),
         "lateness of later polls": described(later),
-        "event loop blocked, worst": f"{apart * 1000:.1f} ms; {worked * 1000:.1f} ms of a CPU at a time, at the most",
-        "by garbage collection": f"{collection * 1000:.1f} ms; {collecting * 1000:.1f} ms of a CPU",
-        "memory": f"{memory.before:.0f} MiB before, {memory.peak:.0f} MiB at the most: {each_took:.0f} KiB a trigger",
+        "event loop blocked, worst": f"{apart * 1000:.1f} ms; {worked * 1000:.1f} ms of CPU time",
+        "by garbage collection": f"{collection * 1000:.1f} ms; {collecting * 1000:.1f} ms of CPU time",
+        "memory": f"{memory.before:.0f} MiB before, {memory.peak:.0f} MiB at most: {each_took:.0f} KiB per trigger",
     }
     print(
-        f"{asked.triggers:,} triggers, {asked.interval:g} s interval, {asked.latency:g} s latency, {asked.seconds:g} s"
+        f"{options.triggers:,} triggers, {options.interval:g} s interval, {options.latency:g} s latency, "
+        f"{options.seconds:g} s"
     )
     print("\n".join(f"  {name:<27}{value}" for name, value in rows.items()))
-    return max(first + later) <= asked.interval and apart <= MOST_BLOCKED
+    return max(first + later) <= options.interval and apart <= MOST_BLOCKED
 
 
 def main() -> int:
-    asked = arguments()
-    kapture = Kapture(orders=asked.orders, latency=asked.latency)
+    options = arguments()
+    kapture = Kapture(orders=options.orders, latency=options.latency)
     try:
         with tempfile.TemporaryDirectory() as home:
             os.environ |= {
@@ -303,16 +301,16 @@ def main() -> int:
             }
             logging.disable(logging.INFO)
             seen = Seen()
-            watch_polls(seen, asked.interval)
+            watch_polls(seen, options.interval)
             watch_collections(seen)
-            workloads = triggers(asked.triggers, asked.interval)
+            workloads = triggers(options.triggers, options.interval)
             before = resident_mib()
-            asyncio.run(run(workloads, seen, asked.seconds))
+            asyncio.run(run(workloads, seen, options.seconds))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         requests = kapture.stats()["requests"]
     finally:
         kapture.stop()
-    return 0 if report(asked, seen, requests, SimpleNamespace(before=before, peak=peak)) else 1
+    return 0 if report(options, seen, requests, SimpleNamespace(before=before, peak=peak)) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Each hour's orders, looked for and pulled into files of two formats; and as many tasks that do nothing."""
+"""The DAGs of `soak.py`: a sensor and two pulls of each hour, and as many tasks that do nothing."""
 
 import os
 from datetime import datetime
@@ -10,7 +10,7 @@ from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
 
 class Nothing(BaseOperator):
-    """What a task costs in Airflow itself."""
+    """Operator without work, to measure Airflow itself."""
 
     def execute(self, context):
         """Do nothing."""
@@ -18,7 +18,7 @@ class Nothing(BaseOperator):
 
 
 def dag_of(name):
-    """A DAG that runs each hour."""
+    """Return an hourly DAG."""
     return DAG(name, schedule="@hourly", start_date=datetime.fromisoformat("2024-01-01T00:00:00+00:00"), catchup=False)
 
 

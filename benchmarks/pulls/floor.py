@@ -1,4 +1,4 @@
-"""The floor: every page downloaded one after another and thrown away."""
+"""The floor: download every page, one after another, and discard it."""
 
 import measure
 import requests
@@ -11,7 +11,7 @@ def pull(job: measure.Job) -> int:
         while True:
             answer = session.post(job.origin + measure.PATH, json=job.body(offset))
             answer.raise_for_status()
-            # Kept so short that looking for the end costs nothing.
+            # Only the end is searched, which takes no time.
             if len(answer.content) < 100:
                 return offset
             offset += job.page_size

@@ -1,4 +1,4 @@
-"""What every pull of the benchmark has in common: the question, the clock and the memory. Standard library only."""
+"""Run one pull of the benchmark and measure its time and memory. Standard library only, for every environment."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 PATH = "/ms/customer-search/order-search/api/v1/pull-internal"
-# The emulator's own; nothing behind them is real.
+# Credentials of the emulator.
 USER, PASSWORD, CM_ID = "kapture", "emulator", 1_000_298
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be pulled.
+    """The orders to pull, and how.
 
-    :param first_day: the first of the account's days
-    :param last_day: the last of them, inclusive
-    :param file_format: what to write, where a pull has the choice
-    :param in_flight: pages on their way at once, where a pull has the choice
-    :param folder: where to write
+    :param first_day: first day of the account
+    :param last_day: last day, inclusive
+    :param file_format: file format, for pulls that support several
+    :param in_flight: concurrent requests, for pulls that support several
+    :param folder: folder to write to
     """
 
     origin: str
@@ -54,14 +54,14 @@ class Job:
 
 
 def main(pull: Callable[[Job], int]) -> None:
-    """Do the job in the arguments as often as they say; print rows, seconds and MiB of memory as JSON.
+    """Run the job in the arguments several times, and print rows, seconds and MiB of memory as JSON.
 
-    A day of a few orders is pulled first, so that nothing is imported while the clock runs. The memory is the peak
-    above what the process had then.
+    A day of a few orders is pulled first, so that imports are not measured. The memory is the peak minus that after
+    this first pull.
     """
-    asked = json.loads(sys.argv[1])
-    warm_up_day, repeats = asked.pop("warm_up_day"), asked.pop("repeats")
-    job = Job(**asked)
+    arguments = json.loads(sys.argv[1])
+    warm_up_day, repeats = arguments.pop("warm_up_day"), arguments.pop("repeats")
+    job = Job(**arguments)
     results = []
     with contextlib.redirect_stdout(sys.stderr):
         _pulled(pull, replace(job, first_day=warm_up_day, last_day=warm_up_day))
