@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-# Batches that wait for the encoder: enough that neither side stands still, little enough to bound the memory.
+# Queued batches: enough to keep both threads busy, few enough to limit memory.
 _MAX_QUEUED = 2
 
 
@@ -71,7 +71,7 @@ class BackgroundEncoder:
             if self._error is None and not self._is_aborted:
                 try:
                     self._encoder.write(batch)
-                except BaseException as error:  # noqa: BLE001 - it is raised where the next orders come from
+                except BaseException as error:  # noqa: BLE001 - raised again in the thread that adds orders
                     self._error = error
 
     def _raise_error(self) -> None:

@@ -31,7 +31,7 @@ def _one_line(raw: msgspec.Raw) -> bytes:
         return compact(line)
 
 
-# Orders that are written at once: memory as large as an answer is taken from the system and given back each time.
+# Orders per write: memory as large as a response would be allocated from the system and returned each time.
 _BATCH_ROWS = 32
 
 

@@ -25,8 +25,8 @@ _TYPES = {
 }
 SCHEMA = pa.schema([*((name, _TYPES[kind]) for name, kind in ORDER_FIELDS.items()), (RESCUED, pa.string())])
 
-# Orders made into columns at a time, and such batches in a row group: what bounds the memory, and what makes the bytes
-# depend on the orders alone and not on the pages that they came in.
+# Orders per batch of columns, and batches per row group. Fixed sizes limit the memory, and make the bytes independent
+# of the pages in which the orders arrive.
 _BATCH_ROWS = 2_048
 _GROUP_BATCHES = 16
 
@@ -71,7 +71,7 @@ class ParquetEncoder:
 
 
 def _batch(raws: Sequence[msgspec.Raw]) -> Any:
-    """Orders as columns: by Arrow where all of them fit the schema whole, which it finds out; else order by order."""
+    """Return orders as columns: parsed by Arrow if all of them fit the schema, else converted order by order."""
     try:
         return _read(raws)
     except _MISMATCH_ERRORS:
@@ -84,7 +84,7 @@ class _SchemaMismatchError(Exception):
 
 _MISMATCH_ERRORS = (pa.ArrowInvalid, msgspec.DecodeError, RecursionError, _SchemaMismatchError)
 
-# Arrow would take an amount written as a string for the amount; msgspec tells the two apart.
+# Arrow accepts an amount that is written as a string; msgspec does not.
 _NUMBERS = msgspec.json.Decoder(
     msgspec.defstruct(
         "_Numbers",
@@ -92,7 +92,7 @@ _NUMBERS = msgspec.json.Decoder(
         gc=False,
     )
 )
-# Arrow reads an instant only from text; from epoch milliseconds it is the same integer.
+# Arrow parses timestamps only from text, so epoch milliseconds are read as integers and cast.
 _READ = pa.schema(
     [(name, pa.int64() if kind is FieldType.INSTANT else _TYPES[kind]) for name, kind in ORDER_FIELDS.items()]
 )
@@ -103,13 +103,13 @@ def _read(raws: Sequence[msgspec.Raw]) -> Any:
     for raw in raws:
         _NUMBERS.decode(raw)
     lines = json_lines(raws)
-    # All in one block: none that a line could straddle.
+    # One block for all lines, because a line must not span two blocks.
     reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
     table = pyarrow.json.read_json(pa.BufferReader(lines), read_options=reading, parse_options=_PARSING)
     [batch] = table.to_batches()
     columns = [_checked(column, kind) for column, kind in zip(batch.columns, ORDER_FIELDS.values(), strict=True)]
     read = pa.record_batch([*columns, pa.nulls(len(raws), pa.string())], schema=SCHEMA)
-    read.validate(full=True)  # the reader lets amounts through that have a digit too many
+    read.validate(full=True)  # the reader accepts amounts with too many digits
     return read
 
 

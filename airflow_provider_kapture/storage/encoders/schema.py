@@ -19,18 +19,17 @@ from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
 RESCUED = "_rescued"
 COLUMNS: tuple[str, ...] = (*ORDER_FIELDS, RESCUED)
 
-# Of an amount: digits in all, and digits after the point.
+# Digits of an amount in total, and after the point.
 PRECISION, SCALE = 38, 6
 
 _TOO_LARGE: int = 10 ** (PRECISION - SCALE)
 _STEP = Decimal(1).scaleb(-SCALE)
 _EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
 
-# Years 1 to 9999: what every reader of the files can show.
+# Years 1 to 9999, which every reader of the files can represent.
 FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
-# An amount is any value here, with :func:`to_decimal` as the judge: msgspec would take "12" for Decimal, and that is
-# text.
+# Amounts are of any type here and are checked by :func:`to_decimal`: msgspec would accept the text "12" for a Decimal.
 _TYPES: Mapping[FieldType, Any] = MappingProxyType(
     {
         FieldType.INTEGER: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
@@ -41,7 +40,7 @@ _TYPES: Mapping[FieldType, Any] = MappingProxyType(
     }
 )
 
-# What older msgspec raises is no ValueError. It recurses into nested values.
+# Errors of older versions of msgspec are not ValueErrors. It recurses into nested values.
 _MISMATCH_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 
 Row = tuple[Any, ...]
@@ -103,7 +102,7 @@ def _row(raw: msgspec.Raw) -> Row:
     try:
         values = list(msgspec.structs.astuple(_ORDER.decode(raw)))
         for at in _AMOUNTS:
-            # Most amounts are none.
+            # Most amounts are null.
             if type(values[at]) is not int or values[at]:
                 values[at] = to_decimal(values[at])
     except _MISMATCH_ERRORS:
@@ -136,7 +135,7 @@ def _fields(raw: msgspec.Raw) -> list[tuple[str, msgspec.Raw, msgspec.Raw]]:
     except (msgspec.DecodeError, RecursionError):
         pass
     texts = _split(json_repair.strict(bytes(raw)))
-    # As strict JSON, NaN and the infinities are strings; no column may take them for texts.
+    # Strict JSON has NaN and the infinities as strings, which text columns must not accept.
     values = _split(json_repair.strict(bytes(raw), constant=b"{}"))
     return [(name, value, texts[name]) for name, value in values.items()]
 
