@@ -220,12 +220,12 @@ def _others(session_id: int) -> list[psutil.Process]:
 def _stop_session(session_id: int, timeout: float) -> None:
     """Terminate every other process of a session, and kill those that are left after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
-    asked: set[psutil.Process] = set()
+    terminated: set[psutil.Process] = set()
     while (others := _others(session_id)) and time.monotonic() < deadline:
-        for process in set(others) - asked:
+        for process in set(others) - terminated:
             with contextlib.suppress(psutil.Error):
                 process.terminate()
-        asked.update(others)
+        terminated.update(others)
         psutil.wait_procs(others, timeout=0.5)
     while others := _others(session_id):
         for process in others:
