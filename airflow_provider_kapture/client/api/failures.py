@@ -68,9 +68,8 @@ def error_for_status(
     status = response.status
     message = failure_message(response.body, account.dialect.rows_at)
     excerpt = redact(message, account)
-    quoted = f': "{excerpt}"' if excerpt else ""
+    quoted = f' ("{excerpt}")' if excerpt else ""
     meaning = meaning_of(message)
-    wait = retry_after(response.headers, now)
     is_busy = is_listed(message, account.dialect.busy_messages)
     if meaning is Meaning.CREDENTIALS or (status == 401 and not is_busy):
         return auth_error(status, message, account)
@@ -80,28 +79,39 @@ def error_for_status(
     if is_busy or status in _RETRY_LATER_STATUSES or status >= 500 or status == 403:
         # A fault under its own status is no sign of too many requests.
         eases = status in (*_EASE_STATUSES, 403) or (is_busy and not (status >= 500 and meaning is Meaning.FAULT))
-        down = _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
-        down = _FILTER_HINT if meaning is Meaning.FILTER else down
+        hint = _busy_hint(status, meaning, eases=eases, has_answered=has_answered)
         return KaptureBusyError(
-            f"Kapture returned {status}{quoted}: {_BUSY_HINT if eases else down}",
+            f"Kapture returned {status}{quoted}: {hint}",
             status=status,
             path=orders.PATH,
             excerpt=excerpt,
-            retry_after=wait,
+            retry_after=retry_after(response.headers, now),
             reduces_concurrency=eases,
         )
     if 300 <= status < 400:
         return _redirect_error(response, account)
     if 200 <= status < 300:
-        error = KaptureShapeError(
-            f"Kapture returned {status}, but only 200 carries orders; if this account returns it when there are no "
-            f'orders, add {{"status": {status}}} to `empty_answers`',
-            status=status,
-            path=orders.PATH,
-        )
-        error.transient, error.permanent = False, True
-        return error
+        return _no_page_error(status)
     return refused_error(status, message, account)
+
+
+def _busy_hint(status: int, meaning: Meaning | None, *, eases: bool, has_answered: bool) -> str:
+    if meaning is Meaning.FILTER:
+        return _FILTER_HINT
+    if eases and meaning is not Meaning.FAULT:
+        return _BUSY_HINT
+    return _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
+
+
+def _no_page_error(status: int) -> KaptureShapeError:
+    error = KaptureShapeError(
+        f"Kapture returned {status}, but only 200 carries orders; if this account returns it when there are no "
+        f'orders, add {{"status": {status}}} to `empty_answers`',
+        status=status,
+        path=orders.PATH,
+    )
+    error.transient, error.permanent = False, True
+    return error
 
 
 def _forbidden_error(quoted: str, excerpt: str, meaning: Meaning | None, account: Account) -> KaptureForbiddenError:

@@ -265,7 +265,8 @@ def _no_claim_error(body: bytes, message: str, account: Account) -> KaptureAnswe
     excerpt = redact(message, account)
     shown = f', with the message "{excerpt}"' if message else ""
     where = _where_orders_are(body, account)
-    message = f"{_UNEXPECTED} a JSON object that reports no success{shown}{where}"
+    remedy = where or "; check the connection's `host`, and run `kapture doctor CONN_ID`"
+    message = f"{_UNEXPECTED} a JSON object that reports no success{shown}{remedy}"
     return _permanent(message, excerpt) if where else KaptureShapeError(message, path=orders.PATH, excerpt=excerpt)
 
 
@@ -307,7 +308,7 @@ def _describe(body: bytes, account: Account) -> str:
     if not start:
         return "an empty body"
     if start == b"<":
-        return "an HTML or XML page, such as a login, maintenance or proxy page"
+        return "an HTML or XML page, such as a login, maintenance or proxy page; check the connection's `host`"
     if start == b'"':
         return "a JSON string instead of an object"
     if start == b"[":
