@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -38,7 +39,7 @@ class Response:
 
 OK = 200
 _CREDENTIALS_HINT = (
-    "check `login` and `password`. If Kapture issued a key or token, leave `login` empty and put it in `password`; "
+    "check login and password. If Kapture issued a key or token, leave `login` empty and put it in `password`; "
     "some accounts also require `headers`"
 )
 _DOCTOR = "`kapture doctor CONN_ID` finds out which"
@@ -104,9 +105,10 @@ def _busy_hint(status: int, meaning: Meaning | None, *, eases: bool, has_answere
 
 
 def _no_page_error(status: int) -> KaptureShapeError:
+    answer = json.dumps({"status": status})
     error = KaptureShapeError(
         f"Kapture returned {status}, but only 200 carries orders; if this account returns it when there are no "
-        f'orders, add {{"status": {status}}} to `empty_answers`',
+        f"orders, add {answer} to `empty_answers`",
         status=status,
         path=orders.PATH,
     )
@@ -116,7 +118,7 @@ def _no_page_error(status: int) -> KaptureShapeError:
 
 def _forbidden_error(quoted: str, excerpt: str, meaning: Meaning | None, account: Account) -> KaptureForbiddenError:
     hint = (
-        "check `login`, `password` and `http_method`, and ask the account's administrator for access to the orders of "
+        "check login and password, and `http_method`, and ask the account's administrator for access to the orders of "
         f"cm_id {account.dialect.cm_id}"
     )
     return KaptureForbiddenError(
@@ -155,7 +157,7 @@ def _redirect_error(response: Response, account: Account) -> KaptureRefusedError
     except ValueError:
         target = "an invalid address"
     hint = (
-        "it may lead to a login page: check `login`, `password` and `http_method`"
+        "it may lead to a login page: check login and password, and `http_method`"
         if target == account.host
         else "set the connection's `host` to the account's own host"
     )
@@ -212,7 +214,7 @@ def auth_error(status: int, message: str, account: Account) -> KaptureAuthError:
 def login_page_error() -> KaptureRefusedError:
     """Return the error for an HTML page in the first response."""
     error = KaptureRefusedError(
-        "Kapture returned 200 with an HTML or XML page, such as a login page; check `login`, `password`, the "
+        "Kapture returned 200 with an HTML or XML page, such as a login page; check login and password, the "
         "connection's `host` and `http_method`",
         path=orders.PATH,
     )

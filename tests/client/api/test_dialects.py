@@ -123,7 +123,7 @@ def test_the_neutral_filter_is_left_out_where_the_default_body_has_another(defau
 @pytest.mark.parametrize("key", ["cmId", "limit", "offset"])
 def test_what_the_pull_sets_is_no_key_of_the_default_body(key: str) -> None:
     for value in ("1", None):
-        with pytest.raises(errors.KaptureSettingsError, match=f"`default_body` holds '{key}'"):
+        with pytest.raises(errors.KaptureSettingsError, match=f"`default_body` contains '{key}'"):
             account_of(default_body={key: value})
 
 
@@ -159,7 +159,7 @@ def test_orders_are_read_where_a_setting_says(rows_at: str, indent: int | None) 
 def test_orders_that_stand_elsewhere_are_an_error_that_says_where(rows_at: str) -> None:
     with pytest.raises(errors.KaptureShapeError) as caught:
         read(ROWS_AT[rows_at], rows_at="elsewhere")
-    assert f"orders stand at {rows_at!r}: set `rows_at`" in str(caught.value)
+    assert f"orders are at {rows_at!r}: set `rows_at`" in str(caught.value)
     if rows_at:
         assert (caught.value.transient, caught.value.permanent) == (False, True)
 
@@ -258,5 +258,5 @@ def test_a_body_in_an_undeclared_charset_is_an_error_that_says_so(charset: str, 
 
 
 def test_a_charset_that_the_body_is_not_in_is_an_error() -> None:
-    with pytest.raises(errors.KaptureShapeError, match="charset that it declares"):
+    with pytest.raises(errors.KaptureShapeError, match="declared charset"):
         read(b'{"success":"true","order_details":[{"id":1,"x":"\x81"}]}', {"Content-Type": "text/json; charset=cp1252"})
