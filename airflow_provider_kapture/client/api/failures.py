@@ -22,6 +22,7 @@ from airflow_provider_kapture.client.errors import (
     KaptureAuthError,
     KaptureBusyError,
     KaptureForbiddenError,
+    KaptureMalformedError,
     KaptureRefusedError,
     KaptureShapeError,
 )
@@ -242,4 +243,5 @@ def is_unsupported_query(error: BaseException | None) -> bool:
         return not error.reduces_concurrency
     if isinstance(error, KaptureRefusedError) and (error.is_login_page or error.status in _OTHER_REFUSALS):
         return False
-    return isinstance(error, KaptureRefusedError | KaptureShapeError)
+    # Malformed JSON is an answer, and likely one with orders.
+    return isinstance(error, KaptureRefusedError | KaptureShapeError) and not isinstance(error, KaptureMalformedError)

@@ -227,4 +227,11 @@ class EndDateCheck:
 
 
 def _instants_of(page: Page) -> list[int]:
-    return [each for each in page.instants if each is not None]
+    """Return the instants of a page's orders.
+
+    :raises KaptureShapeError: none of them has any
+    """
+    instants = [each for each in page.instants if each is not None]
+    if page.keys and not instants:
+        raise missing_instant_error(page)
+    return instants

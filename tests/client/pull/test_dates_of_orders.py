@@ -18,6 +18,7 @@ from airflow_provider_kapture.client.errors import (
     KaptureDialectError,
     KaptureError,
     KaptureForbiddenError,
+    KaptureMalformedError,
     KaptureRefusedError,
     KaptureShapeError,
 )
@@ -178,6 +179,26 @@ def test_a_date_that_is_no_instant_is_an_error_at_once(pull: Pull, form: str, pa
             pull(account_of(kapture, page_size=page_size))
         assert kapture.stats()["requests"] == 1
     assert (caught.value.transient, caught.value.permanent) == (False, True)
+
+
+HIDDEN = {
+    "dates in words": ({"create_date": "words"}, KaptureShapeError),
+    "no dates": ({"create_date": "missing"}, KaptureShapeError),
+    "malformed JSON": ({"trailing_comma": True}, KaptureMalformedError),
+}
+
+
+@both
+@pytest.mark.parametrize(("switches", "error"), HIDDEN.values(), ids=HIDDEN)
+@pytest.mark.parametrize("end_date", ["exclusive", "midnight"])
+@pytest.mark.parametrize("window", [WINDOW, ("2024-05-09", "2024-05-10")])
+def test_orders_that_a_wrong_end_date_hides_are_an_error_although_they_cannot_be_read(
+    pull: Pull, switches: dict[str, Any], error: type[KaptureError], end_date: str, window: tuple[str, str]
+) -> None:
+    with Emulator(Book(orders=9, days=3, has_edges=False), Switches(end_date=end_date, **switches)) as kapture:
+        with pytest.raises(error) as caught:
+            pull(account_of(kapture), window)
+        assert caught.value.permanent
 
 
 @both
