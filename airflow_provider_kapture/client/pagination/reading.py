@@ -88,8 +88,7 @@ def _joins(state: ListingState, page: LocatedPage) -> bool:
 def _note_top(state: ListingState, page: LocatedPage) -> None:
     """Note what stands at the top, and whether it came again although a page further down was requested."""
     current = state.current
-    if current.top is None or not page.known:
-        current.top = page.rows[0]
+    current.top = page.rows[0]
     if state.phase is Phase.BACKTRACK and not state.offsets.is_proven:
         key = current.anchor.key
         state.offsets.is_unproven = key is not None and page.place_of(key) == current.anchor.place
