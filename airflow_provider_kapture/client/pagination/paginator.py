@@ -241,7 +241,7 @@ class AnchoredPaginator:
         """Handle the ordinary page, without the cost of comparing its rows."""
         state, behind = self._state, len(keys) - 1
         state.rows += behind
-        state.offsets.is_proven = True
+        state.offsets.is_proven = state.offsets.is_proven or request.first_row > 0
         state.advance(request, keys[-1], state.current.anchor.rank + 2 * behind, len(keys), behind)
         find_next(state, keys)
         conclude(state)

@@ -229,9 +229,13 @@ class ListingState:
 
     def push_next(self) -> bool:
         """Request the page behind the last one requested; return whether there is one to request."""
-        last = self.queue.last
-        row = last.first_row + min(last.limit, self.current.sizes.longest) - 1 - self.current.overlap
-        if row <= last.first_row or (self.is_by_whole_pages and best_limit(row, self.longest) == 1):
+        last, longest = self.queue.last, self.current.sizes.longest
+        row = last.first_row + min(last.limit, longest) - 1
+        if not self.is_by_whole_pages:
+            row -= self.current.overlap
+        elif best_limit(row, self.longest) == 1:
+            return False
+        if row <= last.first_row:
             return False
         self.push(row, self.current.limit)
         return True
