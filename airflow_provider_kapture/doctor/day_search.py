@@ -6,6 +6,7 @@ What proves a format is in format_proof.py; the search among the latest days, wh
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -34,8 +35,8 @@ from airflow_provider_kapture.doctor.format_proof import (
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 from airflow_provider_kapture.doctor.recent_days import RECENT_DAYS, RecentDays
 
-# Formats at the head of the list, whose every reading is tried before the others.
-_FREQUENT_FORMATS = 5
+# The hour at which the date is the same in most time zones from Kolkata's point of view.
+_MIDDAY = 13
 # Requests kept back from the search, for what is asked about the orders found.
 _RESERVED_REQUESTS = 16
 # Failures that are the same for requests with and without dates and filter: nothing is read of them.
@@ -85,9 +86,12 @@ class DaySearch:
         """Return a day of the control response's orders: a past one whose day and month can't be exchanged."""
         check_orders(self.control)
         zone, today = self.exam.zone, self.exam.today
-        dates = [from_ms(each, zone).date() for each in instants_of(self.control)]
-        ranked = sorted(dates, key=lambda each: (each.day == each.month, each >= today))
-        return ranked[0] if ranked else None
+        moments = [from_ms(each, zone) for each in instants_of(self.control)]
+        ranked = sorted(
+            moments,
+            key=lambda each: (each.day == each.month, each.date() >= today, abs(each.hour - _MIDDAY)),
+        )
+        return ranked[0].date() if ranked else None
 
     def _has_orders(self, day: dt.date | None, count: int) -> Steps[bool]:
         if day is None:
@@ -144,19 +148,23 @@ class DaySearch:
     def _trials(self, date: dt.date) -> Iterator[tuple[Dialect, DayRange]]:
         """Yield the ways to ask for a day, the likeliest first."""
         dialect, one, two = self.exam.dialect, DayRange(date, date), DayRange(date, date + days(1))
+        # In another time zone, the orders may be of a day beside it.
+        three = DayRange(date - days(1), min(date + days(1), max(date, self.exam.today)))
         neutral = with_neutral_filter(dialect)
         yield dialect, one
-        yield neutral, one
-        yield neutral, two
+        for asked in (one, two, three):
+            yield neutral, asked
         others = [replace(neutral, date_format=each) for each in FORMATS if each != dialect.date_format]
-        for group in (others[:_FREQUENT_FORMATS], others[_FREQUENT_FORMATS:]):
-            for each in group:
-                yield each, one
-                if self._is_read_otherwise:
-                    yield each, two
-                    self._unread.add(each.date_format)
-            for each in group:
+        for each in others:
+            yield each, one
+            if self._is_read_otherwise:
                 yield each, two
+                yield each, three
+                self._unread.add(each.date_format)
+        for each in others:
+            yield each, two
+        for each in others:
+            yield each, three
 
     # -- a day, where none is known --
 
@@ -177,8 +185,9 @@ class DaySearch:
     def _check_faults(self, result: ProbeResult) -> None:
         """Stop where every request fails alike, whatever it asks for."""
         is_fault = self.control.problem is Problem.METHOD and is_same_refusal(result, self.control)
+        is_strange = self.control.problem is Problem.SHAPE and result.problem is Problem.SHAPE
         # A body without content may be how the account says that there are no orders.
-        is_strange = self.control.problem is Problem.SHAPE and result.problem is Problem.SHAPE and bool(result.body)
+        is_strange = is_strange and not result.claim and not _has_emptiness(result)
         self._alike += is_fault or (is_strange and self.control.body == result.body)
         if result.problem is Problem.CREDENTIALS or self._alike >= _MAX_ALIKE:
             raise StoppedError(failure_finding(result))
@@ -211,3 +220,9 @@ class DaySearch:
             f"no format and no filter showed an order {asked}: name a day that has some with `--day YYYY-MM-DD`",
             is_good=False,
         )
+
+
+def _has_emptiness(result: ProbeResult) -> bool:
+    """Return whether nothing stands somewhere in a response's body."""
+    text = json.dumps(result.body)
+    return any(each in text for each in ("[]", "{}", '""', "null"))

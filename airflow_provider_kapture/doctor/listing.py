@@ -15,7 +15,15 @@ from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.pagination.requests import Paging
 from airflow_provider_kapture.client.pagination.unpaged import may_be_cap
-from airflow_provider_kapture.doctor.examination import SMALL_LIMIT, Examination, Steps, days, instants_of
+from airflow_provider_kapture.doctor.examination import (
+    SMALL_LIMIT,
+    Examination,
+    Steps,
+    StoppedError,
+    days,
+    instants_of,
+)
+from airflow_provider_kapture.doctor.failures import failure_finding
 from airflow_provider_kapture.doctor.format_proof import check_orders
 from airflow_provider_kapture.doctor.paging_kinds import MIN_ROWS, REQUESTS, Kind, fitting_kinds
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
@@ -55,6 +63,8 @@ def fit_page_size(exam: Examination, asked: DayRange) -> Steps[None]:
     result = yield from exam.ask(asked)
     if result.is_answered:
         return
+    if result.problem is Problem.SHAPE:
+        raise StoppedError(failure_finding(result), result)
     refused = f"a `limit` of {configured} was refused"
     for size in _SMALLER_LIMITS:
         if size >= configured:

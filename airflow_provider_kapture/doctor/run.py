@@ -22,6 +22,8 @@ from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, account_fo
 
 MAX_REQUESTS = 60
 _MAX_TRIES = 3
+# Tries of a request that comes too soon after others.
+_MAX_BUSY_TRIES = 5
 _MAX_WAIT = 15.0
 Progress = Callable[[int, str], None]
 
@@ -80,7 +82,7 @@ class _Prober:
         """Make a request, and make it again where that may mend it."""
         too_fast = None
         answered: ProbeResult | None = None  # a response, where a later try brings none
-        for attempt in range(1, _MAX_TRIES + 1):
+        for attempt in range(1, _MAX_BUSY_TRIES + 1):
             result = self._try(probe)
             error = result.error
             if error is None or not isinstance(error, KaptureTransportError):
@@ -88,7 +90,8 @@ class _Prober:
             is_busy = isinstance(error, KaptureBusyError) and error.reduces_concurrency
             number = len(self.times) - 1
             too_fast = number if result.is_too_fast and too_fast is None else too_fast
-            if error is None or not error.transient or not result.left or attempt == _MAX_TRIES:
+            tries = _MAX_TRIES if too_fast is None else _MAX_BUSY_TRIES
+            if error is None or not error.transient or not result.left or attempt == tries:
                 break
             if probe.is_tentative and not is_busy and not isinstance(error, KaptureTransportError):
                 break
