@@ -43,7 +43,7 @@ def find_empty(exam: Examination) -> Steps[None]:
         return
     answer = _answer(exam, past, ahead)
     if answer is not None and not _OF_RANGE.search(_words(answer)):
-        _note_answer(exam, answer, f"{LONG_AGO} and {exam.today + _AHEAD}")
+        _note_answer(exam, answer, f"{LONG_AGO} and a day {_AHEAD.days} days ahead")
         return
     pairs = ((past, ahead, _ALSO_LONG_AGO), (ahead, past, exam.today + _FURTHER_AHEAD))
     for one, refused, other in pairs:
@@ -52,7 +52,7 @@ def find_empty(exam: Examination) -> Steps[None]:
         again = yield from _ask(exam, other)
         answer = _answer(exam, one, again)
         if answer is not None:
-            _note_answer(exam, answer, f"two days, {other} the second, while others were refused,")
+            _note_answer(exam, answer, "two distant days, while one was refused,")
             return
     _note_unknown(exam, past, ahead)
 

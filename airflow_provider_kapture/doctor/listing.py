@@ -159,7 +159,6 @@ class Listing:
 
     def _note_offset(self, pages: Sequence[Sequence[OrderKey]], *, is_still: bool) -> Steps[None]:
         exam, count = self.exam, len(self.first.keys)
-        sent = "limit, offset = " + "; ".join(f"{limit}, {offset}" for limit, offset in REQUESTS)
         if self.kind is Kind.UNPAGED:
             yield from self._note_unpaged()
         elif self.kind is Kind.OFFSET_IGNORED:
@@ -172,7 +171,7 @@ class Listing:
         elif self.kind is Kind.ROWS_FROM_1 and exam.base == 1:
             exam.note("offset", "from 1", "offset 0 is refused, and offset counts rows from 1", is_good=False)
         elif self.kind is not None:
-            evidence = f"{sent}: of {count} orders, the pages of {self.kind.value} came"
+            evidence = f"small pages of a listing of {count} orders show that it counts {self.kind.value}"
             exam.note("offset", _ANSWERS[self.kind], evidence, settings={"paging": _SETTINGS[self.kind].value})
         elif not pages:
             evidence = f"{count} order(s) are too few to tell; a pull proves it, or fails. `--day` names a busier day"
@@ -180,7 +179,7 @@ class Listing:
         elif not is_still:
             exam.note("offset", "not told", "the listing changed meanwhile; a pull proves it, or fails")
         else:
-            exam.note("offset", "not known", f"{sent}: the pages fit no known way to count", is_good=False)
+            exam.note("offset", "not known", "small pages fit no known way to count", is_good=False)
 
     def _note_unpaged(self) -> Steps[None]:
         exam = self.exam

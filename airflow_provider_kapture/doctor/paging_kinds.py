@@ -17,12 +17,12 @@ class Kind(StrEnum):
 
     ROWS = "rows"
     ROWS_FROM_1 = "rows from 1"
-    ROUNDED = "rows, rounded down to whole pages"
+    ROUNDED = "rows, rounded down to whole pages of `limit`"
     PAGES = "pages"
     PAGES_FROM_1 = "pages from 1"
-    LIMIT_IGNORED = "rows, `limit` is ignored"
-    OFFSET_IGNORED = "nothing: `offset` is ignored"
-    UNPAGED = "nothing: each response holds all rows"
+    LIMIT_IGNORED = "rows, and that `limit` is ignored"
+    OFFSET_IGNORED = "nothing"
+    UNPAGED = "nothing, nor does `limit`"
 
 
 _STARTS: dict[Kind, Callable[[int, int], int]] = {

@@ -180,7 +180,7 @@ def test_the_doctors_sample_is_what_it_says():
         account = Account.from_connection(
             connection["host"], connection["login"], connection["password"], connection["extra"]
         )
-        told = doctor.render(diagnose(account, dt.date(2024, 5, 9)), account)
+        told = doctor.render(diagnose(account, dt.date(2024, 5, 9)), account, "kapture_default")
 
     def without_what_varies(text):
         return re.sub(r"ok  pace.*?\n\n|127\.0\.0\.1:\d+", "", text, flags=re.DOTALL)
