@@ -173,9 +173,8 @@ class DateReading:
                 low = middle
             else:
                 high = middle
-        if high - low > 1 and low < top:
-            return
-        width, is_top = low, low >= top
+        is_top = low >= top or high - low > 1
+        width = low
         exam.note(
             "widest range",
             f"at least {width} days" if is_top else f"{width} day(s)",

@@ -13,7 +13,7 @@ from airflow_provider_kapture.client.api.failures import OK
 from airflow_provider_kapture.client.config.empty_answers import parse_empty_answers
 from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.words import masked
+from airflow_provider_kapture.client.words import masked, meaning_of
 from airflow_provider_kapture.doctor.examination import LONG_AGO, Examination, Steps, days
 from airflow_provider_kapture.doctor.probe import ProbeResult
 
@@ -174,7 +174,7 @@ def _note_answer(exam: Examination, answer: dict[str, Any], asked: str) -> None:
 
 
 def _note_unknown(exam: Examination, past: ProbeResult, ahead: ProbeResult) -> None:
-    is_refused = all(each.message and _OF_RANGE.search(each.message) for each in (past, ahead))
+    is_refused = all(_OF_RANGE.search(each.message) and meaning_of(each.message) is None for each in (past, ahead))
     if is_refused:
         exam.note("empty day", "not told", "distant days are refused; a pull of a day without orders may fail")
         return

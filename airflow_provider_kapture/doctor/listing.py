@@ -5,10 +5,8 @@ What three pages show of `offset` is in paging_kinds.py.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from airflow_provider_kapture.client.api.keys import OrderKey
@@ -19,16 +17,14 @@ from airflow_provider_kapture.doctor.examination import (
     SMALL_LIMIT,
     Examination,
     Steps,
-    StoppedError,
     days,
     instants_of,
 )
-from airflow_provider_kapture.doctor.failures import failure_finding
 from airflow_provider_kapture.doctor.format_proof import check_orders
 from airflow_provider_kapture.doctor.paging_kinds import MIN_ROWS, REQUESTS, Kind, fitting_kinds
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
+from airflow_provider_kapture.doctor.sequences import direction, is_same_listing
 
-_SMALLER_LIMITS = (100, 50, 20, 10)
 _PAST_THE_END = 10_000
 _RANGE_DAYS = 14
 _SETTINGS: Mapping[Kind, Paging] = MappingProxyType(
@@ -54,26 +50,6 @@ _ANSWERS: Mapping[Kind, str] = MappingProxyType(
         Kind.OFFSET_IGNORED: "ignored",
     }
 )
-
-
-def fit_page_size(exam: Examination, asked: DayRange) -> Steps[None]:
-    """Find a `limit` that is accepted, where the connection's is refused and a small one is not."""
-    exam.topic = "page size"
-    configured = exam.dialect.page_size
-    result = yield from exam.ask(asked)
-    if result.is_answered:
-        return
-    if result.problem is Problem.SHAPE:
-        raise StoppedError(failure_finding(result), result)
-    refused = f"a `limit` of {configured} was refused"
-    for size in _SMALLER_LIMITS:
-        if size >= configured:
-            continue
-        smaller = yield from exam.ask(asked, limit=size, is_tentative=True)
-        if smaller.keys:
-            exam.dialect = replace(exam.dialect, page_size=size)
-            exam.note("page cap", str(size), f"{refused}, one of {size} was not", settings={"page_size": size})
-            return
 
 
 @dataclass
@@ -262,24 +238,3 @@ class Listing:
             exam.note("past the end", "not known", evidence, is_good=False)
         else:
             exam.note("past the end", "refused", f"offset {_PAST_THE_END} was refused (HTTP {result.status})")
-
-
-def busiest(pages: Mapping[dt.date, ProbeResult], date: dt.date) -> dt.date:
-    """Return the day with the most orders on its first page."""
-    return max(pages, key=lambda each: (len(pages[each].keys), each == date))
-
-
-def is_same_listing(one: Sequence[OrderKey], other: Sequence[OrderKey]) -> bool:
-    """Return whether two pages are of one listing in which a few orders came or went: most in both, in one order."""
-    places = {key: place for place, key in enumerate(one)}
-    common = [places[key] for key in other if key in places]
-    return 2 * len(common) >= len(one) and all(earlier < later for earlier, later in pairwise(common))
-
-
-def direction(instants: Sequence[int]) -> str:
-    """Return which way a listing goes by ``createDate``."""
-    rising = all(earlier <= later for earlier, later in pairwise(instants))
-    falling = all(earlier >= later for earlier, later in pairwise(instants))
-    if rising and falling:
-        return "stable"
-    return "oldest first" if rising else "newest first" if falling else "stable, not by createDate"

@@ -19,7 +19,8 @@ from airflow_provider_kapture.doctor.failures import connection_findings
 from airflow_provider_kapture.doctor.findings import Finding
 from airflow_provider_kapture.doctor.format_proof import check_orders
 from airflow_provider_kapture.doctor.handshake import Handshake
-from airflow_provider_kapture.doctor.listing import Listing, busiest, fit_page_size
+from airflow_provider_kapture.doctor.listing import Listing
+from airflow_provider_kapture.doctor.page_size import fit_page_size
 from airflow_provider_kapture.doctor.paging_kinds import Kind
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 
@@ -49,13 +50,15 @@ def _examine(exam: Examination, day: dt.date | None) -> Steps[None]:
     control = yield from Handshake(exam).run()
     if not control.keys and control.problem in (None, Problem.REFUSED):
         control = yield from _other_base(exam, control)
+    if control.keys:
+        _note_envelope(exam, control)
     check_orders(control)
     date, asked = yield from DaySearch(exam, control, day).run()
     yield from fit_page_size(exam, asked)
     dates = DateReading(exam)
     yield from dates.find_end_date(date)
     yield from dates.read_days_beside(date)
-    subject = busiest(dates.pages, date)
+    subject = max(dates.pages, key=lambda each: (len(dates.pages[each].keys), each == date))
     page = dates.pages[subject]
     if not page.keys:
         evidence = f"the orders found near {date} are on none of its days"
@@ -66,9 +69,11 @@ def _examine(exam: Examination, day: dt.date | None) -> Steps[None]:
     yield from listing.run()
     yield from find_empty(exam)
     yield from dates.find_time_zone(len(page.keys), has_offset=listing.kind is Kind.ROWS)
+    if exam.dialect.max_days_per_request > 1:
+        yield from dates.find_widest_range(subject)
     yield from find_control_day(exam, dates.pages, listing.kind, control)
     yield from listing.look_past_the_end()
-    if exam.left >= _RANGE_REQUESTS:
+    if exam.dialect.max_days_per_request == 1 and exam.left >= _RANGE_REQUESTS:
         yield from dates.find_widest_range(subject)
 
 
@@ -86,9 +91,14 @@ def _other_base(exam: Examination, control: ProbeResult) -> Steps[ProbeResult]:
 def _note_orders(exam: Examination, date: dt.date, page: ProbeResult) -> None:
     check_orders(page)
     exam.note("orders", "found", f"{len(page.keys)} on the first page of {date}")
+    _note_envelope(exam, page)
+
+
+def _note_envelope(exam: Examination, page: ProbeResult) -> None:
     rows_at = exam.dialect.rows_at
-    settings = {"rows_at": rows_at} if rows_at != exam.account.dialect.rows_at else None
     where = f"at {rows_at!r}" if rows_at else "as a bare list"
     claim = page.claim or "no claim of success"
-    answer = claim if settings is None else f"orders {where}"
-    exam.note("envelope", answer, f"the orders stand {where}" if settings is None else claim, settings=settings)
+    if rows_at == exam.account.dialect.rows_at:
+        exam.note("envelope", claim, f"the orders stand {where}")
+    else:
+        exam.note("envelope", f"orders {where}", claim, settings={"rows_at": rows_at})

@@ -69,13 +69,16 @@ def _recommendation(report: Report, account: Account, conn_id: str | None) -> Se
     }
     shown = {name: value for name, value in fields.items() if value}
     lines = _json_lines(shown)
-    command = f"airflow connections add kapture_default --conn-json {shlex.quote(chr(10).join(lines))}"
+    quoted = shlex.quote("\n".join(("", *lines)))
+    command = f"airflow connections add kapture_default --conn-json {quoted}"
     return ["Recommended; replace each *** in Airflow's form, not on a command line:", *command.split("\n")]
 
 
 def _json_lines(value: object) -> list[str]:
     """Return JSON on lines of at most the screen's width, broken between keys."""
-    return textwrap.wrap(json.dumps(value, ensure_ascii=False), WIDTH, break_long_words=False, break_on_hyphens=False)
+    # A quotation mark may follow the last.
+    text = json.dumps(value, ensure_ascii=False)
+    return textwrap.wrap(text, WIDTH - 1, break_long_words=False, break_on_hyphens=False)
 
 
 def _verdict(report: Report) -> str:

@@ -18,7 +18,8 @@ from airflow_provider_kapture.client.transport.cookies import PullCookies
 from airflow_provider_kapture.doctor.findings import Report, build_report
 from airflow_provider_kapture.doctor.pace import Pace, pace_finding
 from airflow_provider_kapture.doctor.plan import plan_probes
-from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, account_for, to_probe_result
+from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, account_for
+from airflow_provider_kapture.doctor.reading import to_probe_result
 
 MAX_REQUESTS = 60
 _MAX_TRIES = 3
