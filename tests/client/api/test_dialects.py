@@ -258,5 +258,5 @@ def test_a_body_in_an_undeclared_charset_is_an_error_that_says_so(charset: str, 
 
 
 def test_a_charset_that_the_body_is_not_in_is_an_error() -> None:
-    with pytest.raises(errors.KaptureShapeError, match="declared charset"):
+    with pytest.raises(errors.KaptureShapeError, match="its declared charset"):
         read(b'{"success":"true","order_details":[{"id":1,"x":"\x81"}]}', {"Content-Type": "text/json; charset=cp1252"})
