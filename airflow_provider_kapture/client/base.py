@@ -61,7 +61,7 @@ class BaseClient:
         return request_body(self.account, query, days, offset, limit)
 
     def _max_bytes(self, days: DayRange | None) -> int | None:
-        """Return the most that a response may unpack to, where it is less than for any other."""
+        """Return the size limit of the control query's response, in bytes; None for the limit of all responses."""
         return min(MAX_CONTROL_BYTES, self.account.dialect.max_response_bytes) if days is None else None
 
     def _page(self, query: OrderQuery, response: Response) -> Page:

@@ -78,5 +78,5 @@ def masked(text: str) -> str:
 
 def is_listed(message: str, known: Iterable[str]) -> bool:
     """Return whether a message is one of those that a setting lists."""
-    wanted = masked(message)
-    return bool(wanted) and any(masked(each) == wanted for each in known)
+    masked_message = masked(message)
+    return bool(masked_message) and any(masked(each) == masked_message for each in known)

@@ -152,7 +152,7 @@ class KaptureHook(BaseHook):
 
 
 def _test(client: KaptureClient) -> str:
-    """Return what a request for a few orders of any date has shown.
+    """Return the result of the control query, a few orders of any date, for the Test button.
 
     :raises KaptureError: Kapture cannot be reached, or does not accept the request
     """
@@ -169,7 +169,7 @@ def _test(client: KaptureClient) -> str:
     if (page is None or not page.keys) and not base and _has_orders_at_1(client):
         return "listed orders from offset 1 on: set `paging` to 'pages_from_1'"
     if page is None:
-        # The account may want dates: one order of today.
+        # The account may require dates: request one order of today.
         today = dt.datetime.now(account.zone).date()
         client.fetch(OrderQuery(), DayRange(today, today), base, limit=1)
         return "answered a request for today's orders"

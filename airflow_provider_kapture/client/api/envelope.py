@@ -22,7 +22,7 @@ _CHARSETS = frozenset({"iso8859-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be"
 _MESSAGE_KEYS = ("message", "msg", "error", "errormessage", "error_message", "description", "reason")
 _SUCCESSES = frozenset({"true", "success", "ok", "200", "1"})
 _FAILURES = frozenset({"false", "failed", "failure", "fail", "error"})
-# A plain text that is longer is no message.
+# Longer plain texts are not messages.
 _MAX_TEXT = 1_000
 _FAILED_STATUS = re.compile(r"[45]\d\d")
 
@@ -101,7 +101,7 @@ def _is_object(value: Any) -> bool:
 
 
 def texts_of(value: Any) -> Iterator[str]:
-    """Yield every text in an envelope, but its keys, and but those of orders."""
+    """Yield every text in an envelope, except keys and the texts of orders."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list) and not (_is_object(value) and {"id", "createDate"} <= {name for name, _ in value}):
@@ -110,11 +110,12 @@ def texts_of(value: Any) -> Iterator[str]:
 
 
 def failure_message(body: bytes, rows_at: str) -> str:
-    """Return the message of a response that holds no orders: of an envelope, or a short plain text; else nothing.
+    """Return the message of a response without orders: of its envelope, or a short plain text; else an empty text.
 
-    Where a text that is no message has known words of failure, those are the message; of a list, nothing else is.
+    A text that means a known failure takes precedence; in a list, only such a text is a message.
 
-    :param body: in UTF-8
+    :param body: body in UTF-8
+    :param rows_at: path of the orders, where some accounts put a text instead
     """
     try:
         found = _parse(body)
@@ -126,12 +127,12 @@ def failure_message(body: bytes, rows_at: str) -> str:
         except RecursionError:
             return ""
     text = str(found).strip()
-    # HTML, malformed JSON, or JSON in a text.
+    # Not HTML, malformed JSON or a JSON string with JSON in it.
     return text if len(text) <= _MAX_TEXT and text[:1] not in ("<", "{", "[") else ""
 
 
 def failure_message_of(envelope: Pairs, rows_at: str) -> str:
-    """Return the message of an envelope without orders; the text with known words of failure, if one has them."""
+    """Return the message of an envelope without orders; a text that means a known failure takes precedence."""
     message = message_of(envelope, rows_at)
     if meaning_of(message) is not None:
         return message

@@ -79,7 +79,7 @@ def error_for_status(
     if status == 403 and not has_answered and not is_busy:
         return _forbidden_error(quoted, excerpt, meaning, account)
     if is_busy or status in _RETRY_LATER_STATUSES or status >= 500 or status == 403:
-        # A fault under its own status is no sign of too many requests.
+        # A server fault with status 5xx does not mean too many requests.
         eases = status in (*_EASE_STATUSES, 403) or (is_busy and not (status >= 500 and meaning is Meaning.FAULT))
         hint = _busy_hint(status, meaning, eases=eases, has_answered=has_answered)
         return KaptureBusyError(

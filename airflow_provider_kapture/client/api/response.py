@@ -107,7 +107,7 @@ def _parse_ok(response: Response, account: Account, now: dt.datetime, *, has_ans
         return Page()
     if body.lstrip()[:1] == b"<" and not has_answered:
         raise login_page_error()
-    # An object's message has been read.
+    # The message of an object was evaluated before.
     message = "" if body.lstrip()[:1] == b"{" else failure_message(body, account.dialect.rows_at)
     if meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages):
         raise failure_error(message, account, response.headers, now)
@@ -275,7 +275,7 @@ def _missing_list_error(body: bytes, envelope: Pairs, message: str, account: Acc
     is_there = any(name == rows_at.partition(".")[0] for name, _ in envelope)
     found = f"`{rows_at}` is not a list" if is_there else f"there is no `{rows_at}`"
     if not rows_at:
-        found = "an object, and not the bare list that `rows_at` ('') says"
+        found = "an object instead of the bare list that `rows_at` ('') means"
     excerpt = redact(message, account)
     hint = _where_orders_are(body, account)
     if not hint and message:

@@ -56,7 +56,7 @@ def make_credentials(login: str | None, password: str | None, auth: str | None) 
     _check_secret(field_name, secret)
     bare = _SCHEME.sub("", secret, count=1)
     is_token = auth == "token" or (auth is None and _is_token(bare))
-    # A login and password in one field may have a space.
+    # A login and password in one field may contain spaces.
     if (is_token or ":" not in bare) and any(each.isspace() or not each.isprintable() for each in bare):
         raise KaptureSettingsError(
             f"{field_name} contains white space inside a key or token; paste it again without line breaks"
@@ -110,7 +110,7 @@ def _decoded(text: str) -> bytes:
 
 
 def _parts(text: str) -> tuple[str, ...]:
-    """Return the user of what a token encodes, none if it has none, and each secret in it."""
+    """Return the user name in a decoded token (empty if it has none) and the secrets in it."""
     user, colon, password = text.partition(":")
     return (user, text, password) if colon else ("", text)
 

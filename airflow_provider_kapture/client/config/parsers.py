@@ -85,10 +85,12 @@ def _timezone(key: str, value: Any) -> str:
 
 
 def _auth(key: str, value: Any) -> str:
-    # Not shown: the secret itself may have been pasted there.
+    # The value is not shown, because it may be the secret itself, pasted into the wrong field.
     choice = str(value).casefold()
     if choice not in ("basic", "token", "key"):
-        raise KaptureSettingsError(f"Connection extra `{key}` must be 'basic', 'token' or 'key'; secrets go elsewhere")
+        raise KaptureSettingsError(
+            f"Connection extra `{key}` must be 'basic', 'token' or 'key'; enter secrets in `password`"
+        )
     return choice
 
 

@@ -72,9 +72,9 @@ def out_of_range_error(account: Account, days: DayRange, page: Page) -> KaptureE
 
 
 def check_instants(account: Account, days: DayRange, page: Page) -> None:
-    """Raise if an order of a page was created outside the days that were requested.
+    """Raise an error if an order of a page was created outside the requested days.
 
-    :raises KaptureDialectError: one was
+    :raises KaptureDialectError: there is such an order
     """
     zone = account.zone
     for each in page.instants:

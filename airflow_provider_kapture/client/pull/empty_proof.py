@@ -70,7 +70,7 @@ def prove_empty(
             page = yield from _day_page(account, day, base)
             if page is not None and not page.keys:
                 raise contradiction_error(windows, day)
-    # A day that reads alike with day and month exchanged can contradict, but it proves nothing.
+    # A day such as 5 May, which is the same with day and month swapped, can disprove but not prove.
     if page is None or not page.keys or day is None or (is_found and day.day == day.month):
         return Proof(NOT_PROVEN, warning=NO_CONTROL_ORDER)
     if query.date_field != "create":

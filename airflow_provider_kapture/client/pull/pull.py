@@ -323,7 +323,7 @@ class Pull:
         listing.refuse(error)
 
     def _check(self, step: CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
-        """Yield the request of a check; return what came of it."""
+        """Yield the request of a check and return its result."""
         fetched = yield from fetch_step(step)
         if fetched.page is not None and len(fetched.page.keys) > (step.limit or self._account.dialect.page_size):
             self._is_limit_ignored = True
