@@ -1,1 +1,4 @@
-"""Who fetches pages, how many at a time, and when a failed page is tried again."""
+"""Fetching the pages of a pull: worker pools, the throttle they share, and retries.
+
+Which pages are fetched is decided in ``client.pull``; how a request is sent in ``client.transport``.
+"""

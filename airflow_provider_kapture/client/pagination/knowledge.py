@@ -1,4 +1,7 @@
-"""What the listings of one pull have learnt about the account, so that each learns it once."""
+"""What the listings of one pull have learnt of how the account pages, so that each learns it once.
+
+What a single listing has shown is in :mod:`~airflow_provider_kapture.client.pagination.state`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The length of a listing's pages, learnt from the pages that arrive and never from the limit that was sent."""
+"""The length of a listing's pages, learnt from the pages that arrive, as servers return fewer rows than the limit.
+
+What it means for the end of the listing is decided in ``end_detector``.
+"""
 
 from __future__ import annotations
 

@@ -59,6 +59,7 @@ class RequestQueue:
         return self._waiting[-1]
 
     def append(self, offset: int, limit: int, first_row: int) -> None:
+        """Add a request behind the last one."""
         self._numbered += 1
         self._waiting.append(PageRequest(self._numbered, offset, limit, first_row))
 

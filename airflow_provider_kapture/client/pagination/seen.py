@@ -70,7 +70,7 @@ class SeenOrders:
         return self._frontiers[self.part_of(rank)]
 
     def append(self, anchor_rank: int, keys: Sequence[OrderKey]) -> bool:
-        """Add a page that starts on the last order of its run, if all of its others are new; whether it was added."""
+        """Add a page that starts on the last order of its run, if its others are new; return whether it was added."""
         last = anchor_rank + 2 * (len(keys) - 1)
         is_end = anchor_rank == self._ends[run_of(anchor_rank)]
         if not is_end or not self._store.add_new(keys[1:], range(anchor_rank + 2, last + 2, 2)):
@@ -115,7 +115,7 @@ class SeenOrders:
         return self._store.ranks(rows)
 
     def add(self, rows: Sequence[OrderKey], known: Mapping[OrderKey, int]) -> dict[OrderKey, int]:
-        """Add a page; the rank of each of its rows that is new."""
+        """Add a page; return the rank of each of its rows that is new."""
         behind = 1 + max((index for index, row in enumerate(rows) if row in known), default=-1) if known else 0
         rank = next((known[row] for row in rows[:behind] if row in known), -1)
         fresh: dict[OrderKey, int] = {}

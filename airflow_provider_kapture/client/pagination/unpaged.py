@@ -21,9 +21,9 @@ def may_be_cap(rows: int) -> bool:
 
 
 class UnpagedListing:
-    """One listing that a single response holds; driven as the paginator is.
+    """One listing that a single response holds; driven like the paginator.
 
-    :param limit: the rows that are requested, of which the account takes no notice
+    :param limit: the rows that are requested, which the account ignores
     :param knowledge: what the listings of the pull have learnt together
     :ivar taken: responses so far
     :ivar rows: the number of its orders
@@ -53,7 +53,7 @@ class UnpagedListing:
     def handle_page(
         self, keys: Sequence[OrderKey], contents: Sequence[bytes] = (), *, has_later_orders: bool = False
     ) -> Sequence[int]:
-        """Take the response; the indices of its orders, each once.
+        """Handle the response; return the indices of its orders, each once.
 
         :raises KaptureListingError: two rows have the same id, and differ
         """
