@@ -6,7 +6,9 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 
+from airflow_provider_kapture.doctor.empties import is_empty
 from airflow_provider_kapture.doctor.examination import Examination, Steps, days
+from airflow_provider_kapture.doctor.format_proof import is_same_refusal
 from airflow_provider_kapture.doctor.paging_kinds import Kind
 from airflow_provider_kapture.doctor.probe import ProbeResult
 
@@ -54,7 +56,7 @@ def find_control_day(
 def _expiry(exam: Examination, day: dt.date) -> Steps[str]:
     """Return when the account will no longer answer for a day."""
     past = exam.long_ago
-    if past is None or past.is_answered or past.status not in (200, 400, 404, 422):
+    if past is None or is_empty(exam, past) or past.status not in (200, 400, 404, 422):
         return "it does not expire"
     if found := _DAYS.search(past.message):
         return f"it expires on {day + days(int(found[1]))}, as only the last {found[1]} days are answered"
@@ -63,7 +65,7 @@ def _expiry(exam: Examination, day: dt.date) -> Steps[str]:
         if age <= answered or exam.left < _MIN_LEFT:
             continue
         result = yield from exam.ask_day(exam.today - days(age))
-        if not result.is_answered and result.message == past.message:
+        if not result.is_answered and is_same_refusal(result, past):
             return f"it expires between {day + days(answered)} and {day + days(age)}"
         answered = age
     return "days as old as 2001 are refused, so it may expire"

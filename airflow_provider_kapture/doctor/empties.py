@@ -57,6 +57,13 @@ def find_empty(exam: Examination) -> Steps[None]:
     _note_unknown(exam, past, ahead)
 
 
+def is_empty(exam: Examination, result: ProbeResult) -> bool:
+    """Return whether a response means that there are no orders, as far as is known by now."""
+    if result.is_answered:
+        return not result.keys
+    return is_known_empty(exam.dialect, result.status or 0, _bytes(result.body))
+
+
 def _ask(exam: Examination, day: dt.date) -> Steps[ProbeResult]:
     return (yield from exam.ask(DayRange(day, day + days(exam.extra_days)), is_tentative=True))
 

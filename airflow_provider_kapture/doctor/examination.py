@@ -85,6 +85,7 @@ class Examination:
     ) -> Steps[ProbeResult]:
         """Make one request; a refusal is a result.
 
+        :param days: none for orders of any date, which may take an account too long
         :param offset: none for the first page
         :raises StoppedError: no requests are left, or no response came
         """
@@ -95,6 +96,8 @@ class Examination:
         offset = self.base if offset is None else offset
         result = yield Probe(dialect or self.dialect, days, offset, limit, self.topic, is_tentative)
         self.left = result.left
+        if result.is_timeout and days is None:
+            return result
         is_busy = result.problem is Problem.BUSY and not is_tentative
         if is_busy or result.problem in (Problem.TRANSPORT, Problem.ELSEWHERE):
             raise StoppedError(failure_finding(result), result)

@@ -11,9 +11,10 @@ from types import MappingProxyType
 
 from airflow_provider_kapture.client.api.request import CONTROL_LIMIT
 from airflow_provider_kapture.client.config.settings import Dialect
+from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.words import masked
-from airflow_provider_kapture.doctor.examination import Examination, Steps, StoppedError
+from airflow_provider_kapture.doctor.examination import Examination, Steps, StoppedError, days
 from airflow_provider_kapture.doctor.failures import connection_findings, failure_finding
 from airflow_provider_kapture.doctor.findings import Finding
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem, account_for
@@ -45,17 +46,21 @@ class Handshake:
     result: ProbeResult = field(default_factory=ProbeResult)
 
     def run(self) -> Steps[ProbeResult]:
-        """Find a way to request orders that is not refused, and return the response.
+        """Find a way to request orders that is not refused, and return the response to orders of any date.
 
-        :raises StoppedError: the account lets nobody in
+        :raises StoppedError: credentials, method or host are refused
         """
         exam = self.exam
-        self.result = yield from exam.ask(None, limit=CONTROL_LIMIT)
+        control = self.result = yield from exam.ask(None, limit=CONTROL_LIMIT)
+        asked = None
+        if control.is_timeout:
+            asked = DayRange(exam.today - days(1), exam.today - days(1))
+            self.result = yield from exam.ask(asked, limit=CONTROL_LIMIT)
         refused = {self.result.message} if self.result.message else set()
         tried = {_key(exam.dialect), *self._same_tokens(exam.dialect)}
         while (candidate := next((each for each in self._candidates() if _key(each) not in tried), None)) is not None:
             tried |= {_key(candidate), *self._same_tokens(candidate)}
-            other = yield from exam.ask(None, limit=CONTROL_LIMIT, dialect=candidate, is_tentative=True)
+            other = yield from exam.ask(asked, limit=CONTROL_LIMIT, dialect=candidate, is_tentative=True)
             if _is_further(other, self.result) and (other.is_answered or other.message not in refused):
                 refused.add(other.message)
                 exam.dialect = replace(candidate, rows_at=exam.dialect.rows_at)
@@ -65,7 +70,7 @@ class Handshake:
         # Some may be about the missing dates.
         if is_shut_out and self.result.status not in (404, 500, 501):
             raise StoppedError(failure_finding(self.result))
-        return self.result
+        return control if control.is_timeout else self.result
 
     def _candidates(self) -> Iterator[Dialect]:
         """Yield other ways to request the same, the likeliest first."""

@@ -102,6 +102,11 @@ class ProbeResult:
         return self.error is not None and meaning_of(self.message) is Meaning.FILTER
 
     @property
+    def is_timeout(self) -> bool:
+        """Return whether no response came in time."""
+        return isinstance(self.error, KaptureTransportError) and self.error.reason == "timeout"
+
+    @property
     def is_too_fast(self) -> bool:
         """Return whether it says that there were too many requests, and not only that the server failed."""
         if not isinstance(self.error, KaptureBusyError) or not self.error.reduces_concurrency:

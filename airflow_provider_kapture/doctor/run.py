@@ -94,6 +94,8 @@ class _Prober:
             tries = _MAX_TRIES if too_fast is None else _MAX_BUSY_TRIES
             if error is None or not error.transient or not result.left or attempt == tries:
                 break
+            if result.is_timeout and probe.days is None:
+                break
             if probe.is_tentative and not is_busy and not isinstance(error, KaptureTransportError):
                 break
             self.sleep(_wait(error, attempt))
