@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from account_readings import READINGS, Reading
 from doctor_runs import Examined, examined, retry_soon
 from reading_pairs import ROWS, reading_of
 
+from airflow_provider_kapture.client.config.settings import Dialect
+from airflow_provider_kapture.client.config.table import DOCTOR_QUESTIONS, SETTINGS
+from airflow_provider_kapture.doctor.findings import CHECKS
 from airflow_provider_kapture.doctor.run import MAX_REQUESTS
 
 # No client can know what is missing; a listing of exactly 1,000 or 5,000 rows is a warning.
@@ -118,6 +123,8 @@ def check(found: Examined, *, is_async: bool, sizes: tuple[int | None, ...]) -> 
     reading, report = found.reading, found.report
     assert found.requests <= MAX_REQUESTS
     assert "empty_messages" not in report.recommended
+    for finding in report.findings:
+        assert all(finding.question in DOCTOR_QUESTIONS[setting] for setting in finding.settings)
     pulls = [found.pull(page_size=size, is_async=is_async) for size in sizes]
     for got in pulls:
         if reading.name in UNKNOWABLE:
@@ -167,3 +174,24 @@ def test_several_readings_at_once(number: int) -> None:
 
 def test_each_name_is_of_one_reading() -> None:
     assert {*QUICK, *UNKNOWABLE, *LIMITED, *WITHOUT_REMEDY} <= {each.name for each in READINGS}
+
+
+# What no request can show: how hard to ask, whom to trust, and what a person must not have guessed.
+NOT_ASKED = {
+    "cm_id",
+    "headers",
+    "max_concurrency",
+    "connect_timeout",
+    "read_timeout",
+    "retry_budget",
+    "max_response_bytes",
+    "verify",
+    "empty_messages",
+    "busy_messages",
+}
+
+
+def test_each_setting_has_a_question_of_the_doctor_or_a_reason_to_have_none() -> None:
+    assert {each.key for each in SETTINGS} == {each.name for each in fields(Dialect)}
+    assert DOCTOR_QUESTIONS.keys() == {each.name for each in fields(Dialect)} - NOT_ASKED
+    assert {question for questions in DOCTOR_QUESTIONS.values() for question in questions} <= CHECKS.keys()

@@ -5,6 +5,8 @@ Values are parsed in `parsers.py`; types and defaults for the program are in `se
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -228,4 +230,24 @@ SETTINGS = (
         type="array",
         placeholder='["Please wait"]',
     ),
+)
+
+# Which of the doctor's questions finds a setting out. No request can show the others.
+DOCTOR_QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "auth": ("credentials",),
+        "timezone": ("time zone",),
+        "http_method": ("method",),
+        "date_format": ("date format",),
+        "end_date": ("end date",),
+        "max_days_per_request": ("widest range",),
+        "control_day": ("control day",),
+        "paging": ("offset",),
+        "page_size": ("page cap",),
+        "requests_per_second": ("pace",),
+        "default_body": ("filter", "body"),
+        "body_format": ("body",),
+        "rows_at": ("envelope",),
+        "empty_answers": ("empty day",),
+    }
 )
