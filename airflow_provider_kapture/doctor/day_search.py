@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import DayRange, from_ms
+from airflow_provider_kapture.client.errors import KaptureOversizeError
 from airflow_provider_kapture.doctor.examination import (
     LONG_AGO,
     SMALL_LIMIT,
@@ -71,7 +72,9 @@ class DaySearch:
         """
         self.exam.topic = "date format"
         known = self._known_day()
-        for date in dict.fromkeys(each for each in (known, self.day) if each is not None):
+        # A day that reads alike with day and month exchanged proves little.
+        dates = dict.fromkeys(each for each in (known, self.day) if each is not None)
+        for date in sorted(dates, key=lambda each: each.day == each.month):
             found = yield from self._find_format(date)
             if found is not None:
                 is_other = yield from self._has_orders(self.day, found.count)
@@ -189,7 +192,8 @@ class DaySearch:
         # A body without content may be how the account says that there are no orders.
         is_strange = is_strange and not result.claim and not _has_emptiness(result)
         self._alike += is_fault or (is_strange and self.control.body == result.body)
-        if result.problem is Problem.CREDENTIALS or self._alike >= _MAX_ALIKE:
+        is_final = result.problem is Problem.CREDENTIALS or isinstance(result.error, KaptureOversizeError)
+        if is_final or self._alike >= _MAX_ALIKE:
             raise StoppedError(failure_finding(result))
 
     def _failure(self) -> Finding:
@@ -208,7 +212,7 @@ class DaySearch:
                 "date format",
                 "not known",
                 f"none of {len(FORMATS)} formats, with another filter and without, showed orders of a day that has "
-                f"some{said}",
+                f"some; `--day` may name another{said}",
                 is_good=False,
             )
         if first is not None and first.problem in (Problem.SHAPE, Problem.REFUSED) and self.control.problem is not None:
@@ -225,4 +229,4 @@ class DaySearch:
 def _has_emptiness(result: ProbeResult) -> bool:
     """Return whether nothing stands somewhere in a response's body."""
     text = json.dumps(result.body)
-    return any(each in text for each in ("[]", "{}", '""', "null"))
+    return result.body is not None and any(each in text for each in ("[]", "{}", '""', "null"))
