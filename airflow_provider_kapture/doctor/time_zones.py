@@ -36,7 +36,7 @@ def _all_zones() -> Mapping[str, ZoneInfo]:
 
 
 def fitting_zones(days: Sequence[Day], configured: str) -> list[str]:
-    """The zones in which each order was created on the day that was asked for: the configured one, likely ones first.
+    """Return the zones in which each order was created on its requested day: the configured one, then likely ones.
 
     Zones that were never apart from one before them on these days are left out.
     """
@@ -50,7 +50,7 @@ def fitting_zones(days: Sequence[Day], configured: str) -> list[str]:
 
 
 def zone_finding(days: Sequence[Day], configured: str) -> Finding:
-    """The time zone that dates are read in."""
+    """Return the finding about the time zone in which Kapture reads dates."""
     fitting = fitting_zones(days, configured)
     seen = f"{sum(len(day.instants) for day in days)} orders of {len(days)} day(s)"
     if not fitting:
