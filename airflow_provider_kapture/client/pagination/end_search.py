@@ -48,6 +48,10 @@ class EndSearch:
     def handle_page(self, first_row: int, rows: Sequence[OrderKey]) -> None:
         """Note the page at that row."""
         self._looks += 1
+        if first_row > self.last_row + self._page and self._last in rows:
+            # Rows are repeated beyond the end: no page shows where it is.
+            self.is_over, self.empty_row = True, first_row
+            return
         if rows:
             self.is_next_row = not self.is_next_row and len(rows) < self._page
             if first_row + len(rows) > self.last_row:

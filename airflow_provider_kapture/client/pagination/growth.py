@@ -28,7 +28,9 @@ def find_next(state: ListingState, rows: Sequence[OrderKey]) -> None:
     :raises KaptureListingError: the end grows as fast as it is read
     """
     growth, place = state.growth, state.current.anchor.place
-    growth.beyond += growth.search is not None and 0 < growth.search.empty_row <= place
+    if growth.end_row < 0 and growth.search is not None:
+        growth.end_row = growth.search.empty_row
+    growth.beyond += 0 < growth.end_row <= place
     if _is_read_to_tail(state, rows):
         state.finish()
     elif _keeps_growing(state):

@@ -95,9 +95,15 @@ def check_clamp(state: ListingState, page: LocatedPage) -> None:
     state.go(Phase.CHECK_OFFSET, page.first_row + _FAR_ROW, limit, is_exact=True)
 
 
+def is_first_page_check_due(state: ListingState) -> bool:
+    """Return whether page 0 of page numbers from 1 is still to be looked at."""
+    is_known = state.knowledge.is_first_page_proven or state.offsets.is_first_page_checked
+    return state.paging is Paging.PAGES_FROM_1 and not is_known
+
+
 def check_first_page(state: ListingState, page: LocatedPage) -> None:
     """Request page 0 of page numbers from 1, which must show no other order than page 1."""
-    state.offsets.first_page = page
+    state.offsets.first_page, state.offsets.is_first_page_checked = page, True
     state.repeat(Phase.CHECK_OFFSET, 0, page.request.limit, 0)
 
 

@@ -14,6 +14,7 @@ from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.offset_checks import (
     check_first_page,
     check_rounding,
+    is_first_page_check_due,
     is_single,
     is_top_again,
     prove_offset,
@@ -23,7 +24,6 @@ from airflow_provider_kapture.client.pagination.offset_checks import (
 from airflow_provider_kapture.client.pagination.page import LocatedPage
 from airflow_provider_kapture.client.pagination.phases import Phase
 from airflow_provider_kapture.client.pagination.recovery import restart, step_back
-from airflow_provider_kapture.client.pagination.requests import Paging
 from airflow_provider_kapture.client.pagination.seen import MAX_TIE, is_approximate, position_of
 from airflow_provider_kapture.client.pagination.state import ListingState
 
@@ -110,7 +110,7 @@ def _join(state: ListingState, page: LocatedPage, *, is_verified: bool = False) 
     if page.behind:
         last = page.rows[-1]
         state.advance(page.request, last, fresh[last], len(page.keys), page.behind)
-    if state.paging is Paging.PAGES_FROM_1 and not state.knowledge.is_first_page_proven:
+    if is_first_page_check_due(state):
         check_first_page(state, page)
     elif not page.first_row and is_single(state, page):
         single(state, page)

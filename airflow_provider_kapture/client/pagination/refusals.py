@@ -27,8 +27,8 @@ def judge_refusal(state: ListingState, request: PageRequest, refusal: KaptureAns
         raise refusal if state.refusals.latest is None else state.refusals.latest[2]
     search = state.growth.search
     if phase is Phase.FIND_END and search is not None and not search.is_over:
-        # The end need not be known.
-        search.is_over = True
+        # The end need not be known; no order is shown from there on.
+        search.is_over, search.empty_row = True, request.first_row
         state.read_on()
         return None
     if phase in LOOKS or phase is Phase.CONFIRM_END:

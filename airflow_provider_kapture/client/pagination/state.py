@@ -96,6 +96,7 @@ class OffsetState:
     :ivar clamps: whether a page beyond the end repeats rows; none while that is not known
     :ivar is_clamp_checked: whether CHECK_OFFSET is to show that
     :ivar first_page: the page of offset 1, while offset 0 is looked at
+    :ivar is_first_page_checked: whether offset 0 was looked at
     :ivar singles: how often the only row was seen at another offset, and not far beyond
     :ivar is_single_refuted: whether a listing of one row turned out to have others
     """
@@ -108,6 +109,7 @@ class OffsetState:
     clamps: bool | None = None
     is_clamp_checked: bool = False
     first_page: LocatedPage | None = None
+    is_first_page_checked: bool = False
     singles: int = 0
     is_single_refuted: bool = False
 
@@ -122,6 +124,7 @@ class GrowthState:
     :ivar searched_at: how often the listing was seen to change before
     :ivar tail: the last order that need be read, and its row
     :ivar is_tail_read: whether it was read
+    :ivar end_row: a row that was seen empty or refused; -1: none
     :ivar beyond: pages read behind it
     """
 
@@ -131,6 +134,7 @@ class GrowthState:
     searched_at: int = 0
     tail: tuple[OrderKey, int] | None = None
     is_tail_read: bool = False
+    end_row: int = -1
     beyond: int = 0
 
 
