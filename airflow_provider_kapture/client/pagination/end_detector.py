@@ -104,11 +104,8 @@ def confirm_end(state: ListingState, page: LocatedPage) -> set[OrderKey] | None:
     state.end.follower = None
     if page.rows:
         return _take_follower(state, end, page)
-    if state.is_by_whole_pages and not state.current.sizes.is_irregular:
-        state.finish()
-    else:
-        state.end.was_empty_behind = True
-        _look_again(state, end, page)
+    state.end.was_empty_behind = True
+    _look_again(state, end, page)
     return set()
 
 
