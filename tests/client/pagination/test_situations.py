@@ -183,6 +183,22 @@ def test_a_listing_without_an_end_is_a_bounded_error(monkeypatch: pytest.MonkeyP
     assert outcome.requests <= 210
 
 
+def test_orders_that_leave_while_the_end_of_page_numbers_is_confirmed_hide_no_others() -> None:
+    answered = iter(range(1, 100))
+
+    def change(rows: list[int]) -> None:
+        if next(answered) == 2:
+            del rows[:2]
+
+    listing = listing_of(4, 2, counts="pages", change=change)
+    assert outcome_of(listing, flight=1, paging=Paging.PAGES).kind != "silent"
+
+
+def test_a_listing_that_grows_where_requests_beyond_the_end_are_refused_is_bounded() -> None:
+    listing = listing_of(12, 40, beyond="refused", change=grows(2))
+    assert outcome_of(listing, limit=5, flight=1).requests <= 400
+
+
 def test_what_a_listing_says_of_its_end_is_said_by_name() -> None:
     assert "no rows beyond" in (outcome_of(listing_of(1_300, 100, window=1_000)).error or "")
     assert "exactly 10,000" in (outcome_of(listing_of(10_000, 1_000)).error or "")
