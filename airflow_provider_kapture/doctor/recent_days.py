@@ -14,7 +14,7 @@ from airflow_provider_kapture.doctor.examination import (
     days,
     instants_of,
 )
-from airflow_provider_kapture.doctor.format_proof import FORMATS, FormatProof, is_same_refusal
+from airflow_provider_kapture.doctor.format_proof import FORMATS, FormatProof, is_same_refusal, may_be_nothing_found
 from airflow_provider_kapture.doctor.probe import ProbeResult
 
 RECENT_DAYS = 31
@@ -24,6 +24,8 @@ _RESERVED_REQUESTS = 24
 _WIDTHS = (7, 2, 1)
 # Ranges that are searched in the connection's format before other formats are tried.
 _FEW_STEPS = 3
+# Formats at the head of the list that are tried on a single day, too.
+_FREQUENT_FORMATS = 5
 _Found = tuple[dt.date, DayRange]
 
 
@@ -41,19 +43,18 @@ class RecentDays:
         :param wide: its response to the latest :data:`RECENT_DAYS` days, which holds no orders
         """
         width, found = yield from self._width(neutral, wide)
-        is_narrow = width < RECENT_DAYS
-        if found is None and is_narrow:
-            found = yield from self._go_back(neutral, width, 1, _FEW_STEPS)
+        narrow = width if width < RECENT_DAYS else 1
+        if found is None:
+            found = yield from self._go_back(neutral, narrow, 1, _FEW_STEPS)
         if found is None:
             found = yield from self._other_formats(neutral, width, wide)
         if found is None:
-            start, width = (1 + _FEW_STEPS, width) if is_narrow else (0, 1)
-            found = yield from self._go_back(neutral, width, start, RECENT_DAYS)
+            found = yield from self._go_back(neutral, narrow, 1 + _FEW_STEPS, RECENT_DAYS)
         return found
 
     def _width(self, dialect: Dialect, wide: ProbeResult) -> Steps[tuple[int, _Found | None]]:
-        """Return the widest range that is read, as far as a refusal in other words shows it."""
-        if wide.is_answered:
+        """Return the widest range that is read, and a day that has orders if one was found meanwhile."""
+        if wide.is_answered or may_be_nothing_found(wide):
             return RECENT_DAYS, None
         for width in _WIDTHS:
             asked = self.latest(width)
@@ -66,20 +67,27 @@ class RecentDays:
 
     def _other_formats(self, neutral: Dialect, width: int, wide: ProbeResult) -> Steps[_Found | None]:
         exam, asked = self.exam, self.latest(width)
-        for date_format in FORMATS:
+        others = [each for each in FORMATS if each != neutral.date_format]
+        for number, date_format in enumerate(others):
             if exam.left <= _RESERVED_REQUESTS:
                 break
-            if date_format == neutral.date_format:
-                continue
             chosen = replace(neutral, date_format=date_format)
             result = yield from exam.ask(asked, limit=SMALL_LIMIT, dialect=chosen, is_tentative=True)
             if (yield from self.proof.takes(chosen, asked, result)):
                 return self.day_of(result), asked
-            if width == RECENT_DAYS and result.error and wide.error and not is_same_refusal(result, wide):
-                # The format was read, and the range is too wide.
-                found = yield from self._go_back(chosen, 1, 0, RECENT_DAYS)
-                if found is not None:
-                    return found
+            if width < RECENT_DAYS:
+                continue
+            found = None
+            if result.error is not None and not is_same_refusal(result, wide) and not may_be_nothing_found(result):
+                # The format may be read, and the range too wide.
+                narrow, found = yield from self._width(chosen, result)
+                if found is None and narrow < RECENT_DAYS:
+                    found = yield from self._go_back(chosen, narrow, 1, RECENT_DAYS)
+            elif number < _FREQUENT_FORMATS and may_be_nothing_found(result):
+                # Ranges may be too wide without a word.
+                found = yield from self._go_back(chosen, 1, 1, 1)
+            if found is not None:
+                return found
         return None
 
     def _go_back(self, dialect: Dialect, width: int, start: int, count: int) -> Steps[_Found | None]:

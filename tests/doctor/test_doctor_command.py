@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from zoneinfo import ZoneInfo
 
 import pytest
 from doctor_runs import account_of, retry_soon
@@ -140,6 +141,42 @@ def test_a_control_day_without_orders_is_replaced():
         report, _ = examine(kapture, DAY, extra={"control_day": "2023-01-01"})
         assert report.trusted
         assert report.recommended["control_day"].startswith("2024-05-")
+
+
+# -- the latest days --
+
+
+LATEST = {
+    "legacy": PRESETS["legacy"],
+    "unpaged": PRESETS["unpaged"],
+    "24 hours, exclusive": {
+        "max_days": 1,
+        "end_date": "exclusive",
+        "date_format": "%m/%d/%Y",
+        "lenient_dates": True,
+        "empty": "404",
+    },
+    "24 hours, with a time": {
+        "max_days": 1,
+        "date_format": "%d/%m/%Y %H:%M:%S",
+        "bad_date": "failed",
+        "empty": "sentence",
+    },
+    "a month's name, or nothing": {"date_format": "%d-%b-%Y", "bad_date": "empty"},
+    "24 hours, or nothing": {"max_days": 1, "bad_range": "empty", "bad_date": "empty", "date_format": "%d-%m-%Y"},
+}
+
+
+@pytest.mark.parametrize("name", LATEST)
+def test_a_day_is_found_among_the_latest_where_orders_of_any_date_are_refused(name):
+    switches = Switches(**{**LATEST[name], "dates_required": True})
+    start = dt.datetime.now(ZoneInfo("Asia/Kolkata")).date() - dt.timedelta(days=3)
+    with Emulator(Book(orders=120, days=3, start=start), switches, password=KEY) as kapture:
+        report, _ = examine(kapture)
+        assert report.trusted
+        assert report.recommended["date_format"] == switches.date_format
+        assert report.recommended["end_date"] == switches.end_date
+        assert dt.date.fromisoformat(report.recommended["control_day"]) >= start
 
 
 # -- empty days --
