@@ -15,11 +15,13 @@ from airflow_provider_kapture.client.days import DayRange
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.words import masked, meaning_of
 from airflow_provider_kapture.doctor.examination import LONG_AGO, Examination, Steps, days
-from airflow_provider_kapture.doctor.probe import ProbeResult
+from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 
 _ALSO_LONG_AGO = dt.date(2003, 8, 28)
 _AHEAD, _FURTHER_AHEAD = days(400), days(487)
 _MAX_TEXT = 400
+# Requests that are made again where a fault came instead of a response.
+_MORE_TRIES = 2
 _CLAIMS = frozenset({"success", "status", "code"})
 # Words of a range that is refused, and of one that holds nothing.
 _OF_RANGE = re.compile(
@@ -65,7 +67,16 @@ def is_empty(exam: Examination, result: ProbeResult) -> bool:
 
 
 def _ask(exam: Examination, day: dt.date) -> Steps[ProbeResult]:
-    return (yield from exam.ask(DayRange(day, day + days(exam.extra_days)), is_tentative=True))
+    result = yield from exam.ask(DayRange(day, day + days(exam.extra_days)), is_tentative=True)
+    for _ in range(_MORE_TRIES):
+        if _is_cut(result) or result.problem is Problem.METHOD:
+            result = yield from exam.ask(DayRange(day, day + days(exam.extra_days)), is_tentative=True)
+    return result
+
+
+def _is_cut(result: ProbeResult) -> bool:
+    """Return whether a response is JSON that is not whole."""
+    return isinstance(result.body, str) and result.body.lstrip()[:1] in ("{", "[")
 
 
 def _may_be_empty(result: ProbeResult, refused: ProbeResult) -> bool:
@@ -114,7 +125,7 @@ def _common(one: ProbeResult, other: ProbeResult) -> dict[str, Any] | None:
         return {"body": []} if status == 200 else {"status": status, "body": []}
     if isinstance(one.body, str) and isinstance(other.body, str):
         is_page = status == 200 and one.body.lstrip().startswith("<")
-        if not one.body.strip() or is_page or masked(one.body) != masked(other.body):
+        if not one.body.strip() or is_page or _is_cut(one) or masked(one.body) != masked(other.body):
             return None
         return {"status": status, "body": _shown(one.body, other.body)}
     if not isinstance(one.body, dict) or not isinstance(other.body, dict):
