@@ -36,6 +36,8 @@ from airflow_provider_kapture.doctor.format_proof import (
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 from airflow_provider_kapture.doctor.recent_days import RECENT_DAYS, RecentDays
 
+# Formats at the head of the list, whose every reading is tried before the others.
+_FREQUENT_FORMATS = 5
 # The hour at which the date is the same in most time zones from Kolkata's point of view.
 _MIDDAY = 13
 # Requests kept back from the search, for what is asked about the orders found.
@@ -158,16 +160,16 @@ class DaySearch:
         for asked in (one, two, three):
             yield neutral, asked
         others = [replace(neutral, date_format=each) for each in FORMATS if each != dialect.date_format]
-        for each in others:
-            yield each, one
-            if self._is_read_otherwise:
-                yield each, two
-                yield each, three
-                self._unread.add(each.date_format)
-        for each in others:
-            yield each, two
-        for each in others:
-            yield each, three
+        for group in (others[:_FREQUENT_FORMATS], others[_FREQUENT_FORMATS:]):
+            for each in group:
+                yield each, one
+                if self._is_read_otherwise:
+                    yield each, two
+                    yield each, three
+                    self._unread.add(each.date_format)
+            for asked in (two, three):
+                for each in group:
+                    yield each, asked
 
     # -- a day, where none is known --
 

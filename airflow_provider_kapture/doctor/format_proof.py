@@ -5,6 +5,7 @@ Which formats are tried, and on which days, is in day_search.py and recent_days.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 
@@ -158,3 +159,8 @@ def is_same_refusal(one: ProbeResult, other: ProbeResult) -> bool:
 def may_be_nothing_found(result: ProbeResult) -> bool:
     """Return whether a response may say that nothing was found: in words, or without any."""
     return not result.message or bool(_OF_NOTHING.search(result.message))
+
+
+def has_words_of_nothing(result: ProbeResult) -> bool:
+    """Return whether a text anywhere in a response says that nothing was found."""
+    return bool(_OF_NOTHING.search(json.dumps(result.body)))

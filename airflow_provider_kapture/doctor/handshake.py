@@ -17,6 +17,7 @@ from airflow_provider_kapture.client.words import masked
 from airflow_provider_kapture.doctor.examination import Examination, Steps, StoppedError, days
 from airflow_provider_kapture.doctor.failures import connection_findings, failure_finding
 from airflow_provider_kapture.doctor.findings import Finding
+from airflow_provider_kapture.doctor.format_proof import has_words_of_nothing
 from airflow_provider_kapture.doctor.probe import ProbeResult, Problem, account_for
 
 # How far a request got: of two responses without a page, the one that got further is the better.
@@ -95,6 +96,8 @@ class Handshake:
 
     def _other_bodies(self, dialect: Dialect) -> Iterator[Dialect]:
         words = self.result.message.casefold()
+        if not words and has_words_of_nothing(self.result):
+            return
         other = "list" if dialect.body_format == "object" else "object"
         body = dialect.default_body
         if "json" in words or not words:
@@ -175,5 +178,7 @@ def _is_further(other: ProbeResult, result: ProbeResult) -> bool:
         return other.problem is None
     if _REACHED[other.problem] != _REACHED[result.problem]:
         return _REACHED[other.problem] > _REACHED[result.problem]
-    is_refused = result.problem is Problem.REFUSED
-    return is_refused and (other.problem is Problem.SHAPE or masked(other.message) != masked(result.message))
+    is_unreadable = "json" in other.message.casefold() and "json" not in result.message.casefold()
+    if result.problem is not Problem.REFUSED or is_unreadable:
+        return False
+    return other.problem is Problem.SHAPE or masked(other.message) != masked(result.message)
