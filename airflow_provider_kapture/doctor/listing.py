@@ -228,6 +228,9 @@ class Listing:
             exam.note("past the end", "not asked", "`offset` is ignored")
             return
         result = yield from exam.ask(self.asked, offset=_PAST_THE_END, limit=2, is_tentative=True)
+        if result.problem is Problem.SHAPE:
+            # It may have been cut off on the way.
+            result = yield from exam.ask(self.asked, offset=_PAST_THE_END, limit=2, is_tentative=True)
         if result.keys:
             answer = "repeats orders" if any(key in self.first.keys for key in result.keys) else "orders"
             exam.note("past the end", answer, f"{len(result.keys)} order(s) came at offset {_PAST_THE_END}")
