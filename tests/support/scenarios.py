@@ -126,6 +126,8 @@ SINGLES = [
     *(
         _moving(
             f"{count} {'appear' if what == 'insert' else 'vanish'} at the {place} with each answer",
+            # Each request that another fault repeats moves the listing as well.
+            passing="Listing",
             **{f"{what}_per_answer": count, f"{what}_at": place},
         )
         for what in ("insert", "delete")
