@@ -327,6 +327,8 @@ def _wire() -> list[Reading]:
 
     kinds = ("closed", "reset", "half_head", "garbage", "reset_in_body", "half_chunk", "bad_gzip", "short_gzip")
     impatient = {"read_timeout": 0.3}
+    # Retries that succeed must not depend on how fast the machine is.
+    patient = {"retry_budget": 10}
     return [
         of("two nodes, one lags", "right", nodes="lagging"),
         of("two nodes, one lags, no cookies", "unknowable", nodes="lagging", sticky=False),
@@ -334,14 +336,17 @@ def _wire() -> list[Reading]:
         of("two nodes, rows in another order, no cookies", "right or error", nodes="other_order", sticky=False),
         of("a slow first byte", "right", latency=0.2),
         of("a first byte after read_timeout", "error", latency=0.6, extra={"read_timeout": 0.2}),
-        *(of(f"every third response: {kind}", "right", broken=kind, broken_every=3) for kind in kinds),
+        *(of(f"every third response: {kind}", "right", broken=kind, broken_every=3, extra=patient) for kind in kinds),
         *(of(f"every response: {kind}", "error", broken=kind, broken_every=1) for kind in kinds[::3]),
-        of("every third response: silence", "right", broken="silence", broken_every=3, extra=impatient),
+        of("every third response: silence", "right", broken="silence", broken_every=3, extra=impatient | patient),
         of("every response: silence", "error", broken="silence", broken_every=1, extra=impatient),
-        of("every third response is cut off", "right", drop_every=3),
-        of("every third JSON ends early", "right", truncate_every=3),
-        of("every third response is HTML", "right", html_every=3),
-        *(of(f"every third response is {each}", "right", status_every=3, status=each) for each in (500, 502, 503, 504)),
+        of("every third response is cut off", "right", drop_every=3, extra=patient),
+        of("every third JSON ends early", "right", truncate_every=3, extra=patient),
+        of("every third response is HTML", "right", html_every=3, extra=patient),
+        *(
+            of(f"every third response is {each}", "right", status_every=3, status=each, extra=patient)
+            for each in (500, 502, 503, 504)
+        ),
         *(of(f"every response is {each}", "error", status_every=1, status=each) for each in (500, 501, 503)),
         of("a redirect", "error", redirect="https://elsewhere.example/"),
         of("a gigabyte in a megabyte", "error", bomb=True),
