@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.records import to_dict
-from airflow_provider_kapture.client.api.request import OrderQuery
+from airflow_provider_kapture.client.api.request import OrderQuery, page_request
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.base import BaseClient
 from airflow_provider_kapture.client.config.account import Account
@@ -165,7 +165,7 @@ class AsyncKaptureClient(BaseClient):
         :raises KaptureError: the response is not a page, or there was none
         """
         query = OrderQuery() if is_control else query
-        body, max_bytes = self._body(query, days, offset, limit), self._max_bytes(days)
+        body, max_bytes = page_request(self.account, query, days, offset, limit)
         clock = asyncio.get_running_loop().time
         if (wait := self._not_before - clock()) > 0:
             await asyncio.sleep(wait)

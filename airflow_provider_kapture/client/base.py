@@ -8,16 +8,13 @@ from typing import Any
 
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.redaction import with_redactions
-from airflow_provider_kapture.client.api.request import OrderQuery, build_query, control_body, request_body
+from airflow_provider_kapture.client.api.request import OrderQuery, build_query
 from airflow_provider_kapture.client.api.response import Page, parse_response
 from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.days import DayRange, Window, WindowEdge, make_window
+from airflow_provider_kapture.client.days import Window, WindowEdge, make_window
 from airflow_provider_kapture.client.pull.pull import Pull
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import PullSteps
-
-# Enough for a few orders. An account that exceeds it ignores `limit`.
-MAX_CONTROL_BYTES = 1 << 20
 
 
 class BaseClient:
@@ -54,15 +51,6 @@ class BaseClient:
         proves_empty: bool,
     ) -> PullSteps:
         return Pull(self.account, query, windows, stats, at_least, proves_empty=proves_empty).steps()
-
-    def _body(self, query: OrderQuery, days: DayRange | None, offset: int, limit: int | None) -> bytes:
-        if days is None:
-            return control_body(self.account, offset)
-        return request_body(self.account, query, days, offset, limit)
-
-    def _max_bytes(self, days: DayRange | None) -> int | None:
-        """Return the size limit of the control query's response, in bytes; None for the limit of all responses."""
-        return min(MAX_CONTROL_BYTES, self.account.dialect.max_response_bytes) if days is None else None
 
     def _page(self, query: OrderQuery, response: Response) -> Page:
         account = with_redactions(self.account, query)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.records import to_dict
-from airflow_provider_kapture.client.api.request import OrderQuery
+from airflow_provider_kapture.client.api.request import OrderQuery, page_request
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.base import BaseClient
 from airflow_provider_kapture.client.config.account import Account
@@ -178,7 +178,7 @@ class KaptureClient(BaseClient):
         :raises KaptureError: the response is not a page, or there was none
         """
         query = OrderQuery() if is_control else query
-        body, max_bytes = self._body(query, days, offset, limit), self._max_bytes(days)
+        body, max_bytes = page_request(self.account, query, days, offset, limit)
         return self._page(query, self.send(body, cookies, max_bytes))
 
     def send(self, body: bytes, cookies: PullCookies | None = None, max_bytes: int | None = None) -> Response:

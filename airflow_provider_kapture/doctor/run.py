@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from airflow_provider_kapture.client import Account, KaptureClient
-from airflow_provider_kapture.client.api.request import build_query, control_body, request_body
-from airflow_provider_kapture.client.base import MAX_CONTROL_BYTES
+from airflow_provider_kapture.client.api.request import build_query, page_request
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError, KaptureTransportError
 from airflow_provider_kapture.client.fetch.throttle import ConcurrencyLimiter
 from airflow_provider_kapture.client.transport.cookies import PullCookies
@@ -112,7 +111,7 @@ class _Prober:
         self.times.append(time.monotonic())
         self.progress(len(self.times), probe.topic)
         left = MAX_REQUESTS - len(self.times)
-        body, max_bytes = _body(account, probe), None if probe.days else MAX_CONTROL_BYTES
+        body, max_bytes = page_request(account, build_query("create"), probe.days, probe.offset, probe.limit)
         try:
             response = self._client(account).send(body, self._cookies, max_bytes)
             now = dt.datetime.now(dt.UTC)
@@ -140,12 +139,6 @@ class _Prober:
         if key not in self._clients:
             self._clients[key] = KaptureClient(account)
         return self._clients[key]
-
-
-def _body(account: Account, probe: Probe) -> bytes:
-    if probe.days is None:
-        return control_body(account, probe.offset)
-    return request_body(account, build_query("create"), probe.days, probe.offset, probe.limit)
 
 
 def _wait(error: KaptureError, attempt: int) -> float:

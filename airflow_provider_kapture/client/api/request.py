@@ -25,6 +25,8 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 # Orders of any date to request for the control query.
 CONTROL_LIMIT = 10
+# Enough for a few orders. An account that exceeds it ignores `limit`.
+MAX_CONTROL_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,19 @@ def request_body(account: Account, query: OrderQuery, days: DayRange, offset: in
         query.dates.end_key: written_date(last, dialect.date_format),
     }
     return _encoded_body(dialect, {**default_body(dialect), **query.body, **dates}, offset, limit)
+
+
+def page_request(
+    account: Account, query: OrderQuery, days: DayRange | None, offset: int, limit: int | None = None
+) -> tuple[bytes, int | None]:
+    """Return the body of the request for one page, and the size limit of its response in bytes.
+
+    :param days: days to request; None for the control query, whose body and limit are its own
+    :return: None as the limit stands for that of all responses
+    """
+    if days is None:
+        return control_body(account, offset), min(MAX_CONTROL_BYTES, account.dialect.max_response_bytes)
+    return request_body(account, query, days, offset, limit), None
 
 
 def control_body(account: Account, offset: int) -> bytes:
