@@ -35,8 +35,7 @@ def plan_probes(account: Account, today: dt.date, day: dt.date | None) -> Steps[
     :param today: the account's date
     :param day: a day that has orders; looked for where none is given
     """
-    base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0
-    exam = Examination(account, account.dialect, today, base=base)
+    exam = Examination(account, account.dialect, today, base=account.dialect.first_offset)
     try:
         yield from _examine(exam, day)
     except StoppedError as stopped:

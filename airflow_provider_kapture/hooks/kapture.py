@@ -157,7 +157,7 @@ def _test(client: KaptureClient) -> str:
     :raises KaptureError: Kapture cannot be reached, or does not accept the request
     """
     account = client.account
-    base = 1 if account.dialect.paging == "pages_from_1" else 0
+    base = account.dialect.first_offset
     try:
         page = client.fetch(OrderQuery(), None, base, is_control=True)
     except errors.KaptureOversizeError:

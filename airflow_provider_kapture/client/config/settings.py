@@ -51,6 +51,11 @@ class Dialect:
     empty_answers: tuple[Mapping[str, Any], ...] = ()
     busy_messages: tuple[str, ...] = ()
 
+    @property
+    def first_offset(self) -> int:
+        """The offset of the first page."""
+        return 1 if self.paging == "pages_from_1" else 0
+
 
 EXTRA_KEYS: tuple[str, ...] = tuple(each.name for each in fields(Dialect))
 

@@ -49,11 +49,10 @@ class Proof:
 
 
 def prove_empty(
-    account: Account, query: OrderQuery, windows: Sequence[Window], base: int, *, is_limit_ignored: bool = False
+    account: Account, query: OrderQuery, windows: Sequence[Window], *, is_limit_ignored: bool = False
 ) -> Generator[PullStep, Fetched | None, Proof]:
     """Yield the requests that prove windows without orders, at most three; return the result.
 
-    :param base: offset of a first page
     :param is_limit_ignored: whether the pull has seen that the account ignores ``limit``; the control query, which
         would return all orders, is then omitted
     :raises KaptureDialectError: a day that has orders returns none when it is requested like the windows
@@ -62,12 +61,12 @@ def prove_empty(
     day = account.dialect.control_day
     page = None
     if day is not None:
-        page = yield from _day_page(account, day, base)
+        page = yield from _day_page(account, day)
     is_found = page is None or not page.keys
     if is_found and account.dialect.paging != Paging.NONE and not is_limit_ignored:
-        day = yield from _find_control_day(account, base, is_last_request=day is not None)
+        day = yield from _find_control_day(account, is_last_request=day is not None)
         if day is not None:
-            page = yield from _day_page(account, day, base)
+            page = yield from _day_page(account, day)
             if page is not None and not page.keys:
                 raise contradiction_error(windows, day)
     # A day such as 5 May, which is the same with day and month swapped, can disprove but not prove.
@@ -105,13 +104,13 @@ def unsteady_error(windows: Sequence[Window]) -> KaptureDialectError:
     )
 
 
-def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, Fetched | None, Page | None]:
+def _day_page(account: Account, day: dt.date) -> Generator[PullStep, Fetched | None, Page | None]:
     """Return the page of a day, requested like the days of the pull but without filters; None if the day is refused.
 
     An account that only returns the latest days refuses a day that it returned before.
     """
     days = DayRange(day, day)
-    fetched = yield from fetch_step(CheckPage(days, base, is_control=True))
+    fetched = yield from fetch_step(CheckPage(days, account.dialect.first_offset, is_control=True))
     if isinstance(fetched.error, KaptureRefusedError):
         return None
     page = fetched.result()
@@ -120,9 +119,10 @@ def _day_page(account: Account, day: dt.date, base: int) -> Generator[PullStep, 
 
 
 def _find_control_day(
-    account: Account, base: int, *, is_last_request: bool
+    account: Account, *, is_last_request: bool
 ) -> Generator[PullStep, Fetched | None, dt.date | None]:
     """Return the day of an order of any date, or None if no order is found."""
+    base = account.dialect.first_offset
     fetched = yield from fetch_step(CheckPage(None, base, CONTROL_LIMIT, is_control=True))
     _raise_if_final(fetched.error)
     if fetched.page is not None and fetched.page.keys:

@@ -36,7 +36,7 @@ class FirstPageCheck:
     def __init__(self, account: Account, *, is_due: bool = True) -> None:
         self._paging = Paging(account.dialect.paging)
         self.is_due = is_due and self._paging is not Paging.NONE
-        self.offset = 0 if self._paging is Paging.PAGES_FROM_1 else 1
+        self.offset = 1 - account.dialect.first_offset
 
     def see(self, page: Page) -> None:
         """Record a page of the pull. A page with orders proves that the offsets are right."""

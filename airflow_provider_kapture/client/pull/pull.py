@@ -16,7 +16,7 @@ from airflow_provider_kapture.client.api.failures import is_unsupported_query
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.days import Window, ranges
+from airflow_provider_kapture.client.days import DayRange, Window, ranges
 from airflow_provider_kapture.client.errors import (
     KaptureBusyError,
     KaptureError,
@@ -102,7 +102,7 @@ class Pull:
         self._has_orders = False  # whether a response contained an order, also outside the windows
         self._is_limit_ignored = False  # whether a response to a check had more orders than requested
         self._has_first_page = False
-        self._base = 1 if account.dialect.paging == Paging.PAGES_FROM_1 else 0  # the offset of a first page
+        self._base = account.dialect.first_offset
         self._first_page = FirstPageCheck(account, is_due=proves_empty)
         self._caps = CapCheck(account, self._knowledge)
         # Ids of the pull, if the date may change meanwhile, so that an order appears under two days.
@@ -287,7 +287,7 @@ class Pull:
         :raises KaptureError: the account misreads the requests
         """
         proof = yield from prove_empty(
-            self._account, self._query, self._windows, self._base, is_limit_ignored=self._is_limit_ignored
+            self._account, self._query, self._windows, is_limit_ignored=self._is_limit_ignored
         )
         if proof.contradicts:
             held.clear()
@@ -347,8 +347,7 @@ class Pull:
             if not is_unsupported_query(fetched.error):
                 page = fetched.result()
                 for days in self.end_date_check.shown(window, page)[:1]:
-                    again = yield from self._check(CheckPage(days, self._base))
-                    self.end_date_check.check(days, page, again.result())
+                    yield from self._repeat_days(days, page)
                 if len(page.keys) < self._account.dialect.page_size:
                     return
         for days, wider in self.end_date_check.ranges_to_check(window):
@@ -357,8 +356,12 @@ class Pull:
                 return  # the account rejects the wider range, which says nothing about the end date
             page = fetched.result()
             if self.end_date_check.has_last_day(days, page):
-                again = yield from self._check(CheckPage(days, self._base))
-                self.end_date_check.check(days, page, again.result())
+                yield from self._repeat_days(days, page)
+
+    def _repeat_days(self, days: DayRange, wider: Page) -> PullSteps:
+        """Request days again, of whose last day a wider range has orders, and check the end date by both pages."""
+        again = yield from self._check(CheckPage(days, self._base))
+        self.end_date_check.check(days, wider, again.result())
 
     def _check_paging(self, window: Window) -> PullSteps:
         if self._caps.is_due:
