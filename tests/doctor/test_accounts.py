@@ -10,7 +10,7 @@ from doctor_runs import Examined, examined, retry_soon
 from reading_pairs import ROWS, reading_of
 
 from airflow_provider_kapture.client.config.settings import Dialect
-from airflow_provider_kapture.client.config.table import DOCTOR_QUESTIONS, SETTINGS
+from airflow_provider_kapture.client.config.table import SETTINGS
 from airflow_provider_kapture.doctor.findings import CHECKS
 from airflow_provider_kapture.doctor.run import MAX_REQUESTS
 
@@ -117,6 +117,9 @@ QUICK = (
 def impatient(monkeypatch) -> None:
     """Retry soon: how long the waits are is another test's matter."""
     retry_soon(monkeypatch.setattr)
+
+
+DOCTOR_QUESTIONS = {setting.key: setting.questions for setting in SETTINGS if setting.questions}
 
 
 def check(found: Examined, *, is_async: bool, sizes: tuple[int | None, ...]) -> None:

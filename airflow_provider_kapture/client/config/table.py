@@ -5,8 +5,6 @@ Values are parsed in `parsers.py`; types and defaults for the program are in `se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -25,6 +23,7 @@ class Setting(NamedTuple):
     :param placeholder: example in the empty field
     :param required: whether a connection without it is an error
     :param in_form: whether the connection form has a field for it; the others are pasted into Extra JSON
+    :param questions: the doctor's questions that find it out; empty if no request can show it
     """
 
     key: str
@@ -37,6 +36,7 @@ class Setting(NamedTuple):
     placeholder: str = ""
     required: bool = False
     in_form: bool = False
+    questions: tuple[str, ...] = ()
 
 
 SETTINGS = (
@@ -58,6 +58,7 @@ SETTINGS = (
         choices=("basic", "token", "key"),
         placeholder="key",
         in_form=True,
+        questions=("credentials",),
     ),
     Setting(
         "headers",
@@ -73,6 +74,7 @@ SETTINGS = (
         "Time zone of your account's dates, an IANA name such as Asia/Dubai. Default: Asia/Kolkata.",
         placeholder="Asia/Kolkata",
         in_form=True,
+        questions=("time zone",),
     ),
     Setting(
         "http_method",
@@ -80,12 +82,14 @@ SETTINGS = (
         "HTTP method of the request, such as GET. Default: POST.",
         choices=("POST", "GET"),
         placeholder="POST",
+        questions=("method",),
     ),
     Setting(
         "date_format",
         "Date format",
         "Date format of the request (strftime), such as %d/%m/%Y for 08/05/2024. Default: %Y-%m-%d.",
         placeholder="%Y-%m-%d",
+        questions=("date format",),
     ),
     Setting(
         "end_date",
@@ -94,6 +98,7 @@ SETTINGS = (
         "returns the orders of 8 May. Default: inclusive.",
         choices=("inclusive", "exclusive"),
         placeholder="inclusive",
+        questions=("end date",),
     ),
     Setting(
         "max_days_per_request",
@@ -102,6 +107,7 @@ SETTINGS = (
         type="integer",
         minimum=1,
         placeholder="1",
+        questions=("widest range",),
     ),
     Setting(
         "control_day",
@@ -109,6 +115,7 @@ SETTINGS = (
         "A past day that has orders, such as 2024-05-08. It proves that windows without orders are empty, for accounts "
         "where a query finds no such day. Default: none.",
         placeholder="2024-05-08",
+        questions=("control day",),
     ),
     Setting(
         "paging",
@@ -118,6 +125,7 @@ SETTINGS = (
         choices=("rows", "pages", "pages_from_1", "none"),
         placeholder="rows",
         in_form=True,
+        questions=("offset",),
     ),
     Setting(
         "page_size",
@@ -128,6 +136,7 @@ SETTINGS = (
         maximum=10_000,
         placeholder="500",
         in_form=True,
+        questions=("page cap",),
     ),
     Setting(
         "max_concurrency",
@@ -147,6 +156,7 @@ SETTINGS = (
         minimum=0,
         placeholder="5",
         in_form=True,
+        questions=("pace",),
     ),
     Setting(
         "connect_timeout",
@@ -193,6 +203,7 @@ SETTINGS = (
         'out. Default: {"viewId": "2"}.',
         type="object",
         placeholder='{"viewId": "2"}',
+        questions=("filter", "body"),
     ),
     Setting(
         "body_format",
@@ -200,6 +211,7 @@ SETTINGS = (
         'Request body: object, such as {"cmId": 1}, or list, such as [{"cmId": 1}]. Default: object.',
         choices=("object", "list"),
         placeholder="object",
+        questions=("body",),
     ),
     Setting(
         "rows_at",
@@ -207,6 +219,7 @@ SETTINGS = (
         "Path of the list of orders in a response, such as response.orders; empty if the response is the list. "
         "Default: order_details.",
         placeholder="order_details",
+        questions=("envelope",),
     ),
     Setting(
         "empty_messages",
@@ -222,6 +235,7 @@ SETTINGS = (
         "response matches if it has every key and value of one object. Default: [].",
         type="array",
         placeholder='[{"status": 404, "message": "No data found"}]',
+        questions=("empty day",),
     ),
     Setting(
         "busy_messages",
@@ -230,24 +244,4 @@ SETTINGS = (
         type="array",
         placeholder='["Please wait"]',
     ),
-)
-
-# Which of the doctor's questions finds a setting out. No request can show the others.
-DOCTOR_QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "auth": ("credentials",),
-        "timezone": ("time zone",),
-        "http_method": ("method",),
-        "date_format": ("date format",),
-        "end_date": ("end date",),
-        "max_days_per_request": ("widest range",),
-        "control_day": ("control day",),
-        "paging": ("offset",),
-        "page_size": ("page cap",),
-        "requests_per_second": ("pace",),
-        "default_body": ("filter", "body"),
-        "body_format": ("body",),
-        "rows_at": ("envelope",),
-        "empty_answers": ("empty day",),
-    }
 )
