@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_kapture.client.api.envelope import claims_of, message_of, parse_envelope, to_utf8
-from airflow_provider_kapture.client.api.failures import Response
+from airflow_provider_kapture.client.api.failures import Response, redirect_host
 from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.api.redaction import without_secrets
 from airflow_provider_kapture.client.api.response import Page, parse_response
@@ -36,7 +34,7 @@ def to_probe_result(
         status=response.status,
         claim=_claim(text),
         message=_message(text, account),
-        is_elsewhere=_location(response) not in ("", account.host),
+        is_elsewhere=redirect_host(response) not in ("", account.host),
         left=left,
     )
     try:
@@ -68,7 +66,7 @@ def _without_page(
     result: ProbeResult, response: Response, text: bytes, account: Account, now: dt.datetime
 ) -> ProbeResult:
     """Return the result of a response that holds no page at the dialect's path; another path may hold one."""
-    paths = _paths(text) if response.status == 200 else []
+    paths = paths_of_orders(text) if response.status == 200 else []
     if len(paths) == 1 and paths[0] != account.dialect.rows_at:
         other = replace(account, dialect=replace(account.dialect, rows_at=paths[0]))
         try:
@@ -84,13 +82,6 @@ def _text(response: Response) -> bytes:
         return to_utf8(response.body, response.headers)
     except UnicodeDecodeError:
         return b""
-
-
-def _paths(text: bytes) -> Sequence[str]:
-    try:
-        return paths_of_orders(json.loads(text))
-    except (ValueError, RecursionError):
-        return ()
 
 
 def _small(text: bytes, account: Account) -> Any:
@@ -123,11 +114,3 @@ def _message(text: bytes, account: Account) -> str:
         return message_of(parse_envelope(text), account.dialect.rows_at)
     except (ValueError, RecursionError):
         return ""
-
-
-def _location(response: Response) -> str:
-    location = next((value for name, value in response.headers.items() if name.lower() == "location"), "")
-    try:
-        return urlsplit(location).netloc.rpartition("@")[2]
-    except ValueError:
-        return "unreadable"

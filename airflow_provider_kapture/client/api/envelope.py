@@ -27,6 +27,14 @@ _MAX_TEXT = 1_000
 _FAILED_STATUS = re.compile(r"[45]\d\d")
 
 
+def header_of(headers: Mapping[str, str], name: str) -> str:
+    """Return the value of a header, found without regard to case; an empty text if there is none.
+
+    :param name: name in lower case
+    """
+    return next((value for key, value in headers.items() if key.lower() == name), "")
+
+
 def to_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
     """Return a body in UTF-8 without a byte order mark, decoded by the charset that its Content-Type declares.
 
@@ -34,8 +42,7 @@ def to_utf8(body: bytes, headers: Mapping[str, str]) -> bytes:
 
     :raises UnicodeDecodeError: the body is neither UTF-8 nor in the declared charset
     """
-    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-    declared = _CHARSET.search(content_type)
+    declared = _CHARSET.search(header_of(headers, "content-type"))
     if declared:
         try:
             charset = codecs.lookup(declared[1]).name

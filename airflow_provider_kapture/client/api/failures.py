@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from airflow_provider_kapture.client import orders
-from airflow_provider_kapture.client.api.envelope import failure_message
+from airflow_provider_kapture.client.api.envelope import failure_message, header_of
 from airflow_provider_kapture.client.api.redaction import redact, shorten, without_secrets
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import (
@@ -93,7 +93,12 @@ def error_for_status(
     if 300 <= status < 400:
         return _redirect_error(response, account)
     if 200 <= status < 300:
-        return _no_page_error(status)
+        answer = json.dumps({"status": status})
+        return permanent_shape_error(
+            f"Kapture returned {status}, but only 200 carries orders; if this account returns it when there are no "
+            f"orders, add {answer} to `empty_answers`",
+            status=status,
+        )
     return refused_error(status, message, account)
 
 
@@ -105,14 +110,9 @@ def _busy_hint(status: int, meaning: Meaning | None, *, eases: bool, has_answere
     return _DOWN_HINT if has_answered or status not in (500, 501) else _FIRST_FAULT_HINT
 
 
-def _no_page_error(status: int) -> KaptureShapeError:
-    answer = json.dumps({"status": status})
-    error = KaptureShapeError(
-        f"Kapture returned {status}, but only 200 carries orders; if this account returns it when there are no "
-        f"orders, add {answer} to `empty_answers`",
-        status=status,
-        path=orders.PATH,
-    )
+def permanent_shape_error(message: str, *, status: int = OK, excerpt: str = "") -> KaptureShapeError:
+    """Return the error for a response of another form that a repeated request would not avoid."""
+    error = KaptureShapeError(message, status=status, path=orders.PATH, excerpt=excerpt)
     error.transient, error.permanent = False, True
     return error
 
@@ -151,12 +151,16 @@ def failure_error(message: str, account: Account, headers: Mapping[str, str], no
     return refused_error(OK, message, account)
 
 
-def _redirect_error(response: Response, account: Account) -> KaptureRefusedError:
-    location = next((value for name, value in response.headers.items() if name.lower() == "location"), "")
+def redirect_host(response: Response) -> str:
+    """Return the host that a response redirects to; an empty text if it names none."""
     try:
-        target = urlsplit(location).netloc.rpartition("@")[2] or account.host
+        return urlsplit(header_of(response.headers, "location")).netloc.rpartition("@")[2]
     except ValueError:
-        target = "an invalid address"
+        return "an invalid address"
+
+
+def _redirect_error(response: Response, account: Account) -> KaptureRefusedError:
+    target = redirect_host(response) or account.host
     hint = (
         "it may lead to a login page: check login and password, and `http_method`"
         if target == account.host
@@ -225,7 +229,7 @@ def login_page_error() -> KaptureRefusedError:
 
 def retry_after(headers: Mapping[str, str], now: dt.datetime) -> float | None:
     """Return the seconds of a Retry-After header; None if there is none, or none that can be evaluated."""
-    value = next((each for name, each in headers.items() if name.lower() == "retry-after"), "").strip()
+    value = header_of(headers, "retry-after").strip()
     try:
         seconds = float(value)
     except ValueError:

@@ -34,6 +34,7 @@ from airflow_provider_kapture.client.api.failures import (
     error_for_status,
     failure_error,
     login_page_error,
+    permanent_shape_error,
 )
 from airflow_provider_kapture.client.api.json_fault import Fault, find_fault
 from airflow_provider_kapture.client.api.keys import OrderKey, key_and_instant, keys_and_instants
@@ -109,7 +110,7 @@ def _parse_ok(response: Response, account: Account, now: dt.datetime, *, has_ans
         raise login_page_error()
     # The message of an object was evaluated before.
     message = "" if body.lstrip()[:1] == b"{" else failure_message(body, account.dialect.rows_at)
-    if meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages):
+    if _has_known_words(message, account):
         raise failure_error(message, account, response.headers, now)
     fault = find_fault(body) if body.lstrip()[:1] in (b"{", b"[") else None
     if fault is None or fault.is_truncated:
@@ -206,7 +207,7 @@ def _check_envelope(
     claims = claims_of(envelope)
     message = (message_of if claims and all(claims) else failure_message_of)(envelope, account.dialect.rows_at)
     is_failure = not all(claims)
-    has_words = meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages)
+    has_words = _has_known_words(message, account)
     if raws:
         if is_failure or (not claims and has_words):
             raise failure_error(message, account, response.headers, now)
@@ -221,6 +222,11 @@ def _check_envelope(
         raise _no_claim_error(body, message, account)
     if raws is None and not _is_null(envelope, path):
         raise _missing_list_error(body, envelope, message, account)
+
+
+def _has_known_words(message: str, account: Account) -> bool:
+    """Return whether a message means a failure: by the table of words, or by ``busy_messages``."""
+    return meaning_of(message) is not None or is_listed(message, account.dialect.busy_messages)
 
 
 def _is_null(envelope: Pairs, path: Sequence[str]) -> bool:
@@ -267,7 +273,9 @@ def _no_claim_error(body: bytes, message: str, account: Account) -> KaptureAnswe
     where = _where_orders_are(body, account)
     remedy = where or "; check the connection's `host`, and run `kapture doctor CONN_ID`"
     message = f"{_UNEXPECTED} a JSON object that reports no success{shown}{remedy}"
-    return _permanent(message, excerpt) if where else KaptureShapeError(message, path=orders.PATH, excerpt=excerpt)
+    if where:
+        return permanent_shape_error(message, excerpt=excerpt)
+    return KaptureShapeError(message, path=orders.PATH, excerpt=excerpt)
 
 
 def _missing_list_error(body: bytes, envelope: Pairs, message: str, account: Account) -> KaptureAnswerError:
@@ -282,24 +290,13 @@ def _missing_list_error(body: bytes, envelope: Pairs, message: str, account: Acc
         hint = f'. If its message, "{excerpt}", means that there are no orders, add it to `empty_messages`'
     elif not hint:
         hint = "; if this account returns that when there are no orders, `kapture doctor CONN_ID` finds the setting"
-    return _permanent(f"{_UNEXPECTED} {found}{hint}", excerpt)
+    return permanent_shape_error(f"{_UNEXPECTED} {found}{hint}", excerpt=excerpt)
 
 
 def _where_orders_are(body: bytes, account: Account) -> str:
     """Return a hint to connection extra ``rows_at`` if the orders are elsewhere in the response."""
-    try:
-        paths = paths_of_orders(json.loads(body))
-    except (ValueError, RecursionError):
-        return ""
-    paths = [each for each in paths if each != account.dialect.rows_at]
+    paths = [each for each in paths_of_orders(body) if each != account.dialect.rows_at]
     return f"; orders are at {paths[0]!r}: set `rows_at` to that" if len(paths) == 1 else ""
-
-
-def _permanent(message: str, excerpt: str = "") -> KaptureShapeError:
-    """Return an error that a repeated request would not avoid."""
-    error = KaptureShapeError(message, path=orders.PATH, excerpt=excerpt)
-    error.transient, error.permanent = False, True
-    return error
 
 
 def _describe(body: bytes, account: Account) -> str:

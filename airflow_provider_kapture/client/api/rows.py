@@ -5,6 +5,7 @@ The rest of the response is parsed in `envelope.py`; spellings of ids and dates 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,9 +95,12 @@ def decoders_for(rows_at: str) -> RowDecoders:
     return RowDecoders(path, decoder(msgspec.Raw), decoder(CommonKeys), decoder(AnyKeys))
 
 
-def paths_of_orders(body: Any) -> list[str]:
-    """Return the paths of the lists of objects with ``id`` and ``createDate`` in a parsed response."""
-    return [".".join(path) for path in _paths(body, ())]
+def paths_of_orders(body: bytes) -> list[str]:
+    """Return the paths of the lists of objects with ``id`` and ``createDate`` in a response; none if it is no JSON."""
+    try:
+        return [".".join(path) for path in _paths(json.loads(body), ())]
+    except (ValueError, RecursionError):
+        return []
 
 
 def _paths(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

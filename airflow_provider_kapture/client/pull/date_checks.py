@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 
 from airflow_provider_kapture.client import orders
+from airflow_provider_kapture.client.api.failures import permanent_shape_error
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.days import DayRange, Window, from_ms, ranges
-from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureError, KaptureShapeError
+from airflow_provider_kapture.client.errors import KaptureDialectError, KaptureError
 
 # Time zones that accounts are likely to use, most likely first; they are tried before all others.
 LIKELY_ZONES = (
@@ -101,13 +102,10 @@ def missing_instant_error(page: Page) -> KaptureError:
 
 
 def _instant_error(found: str) -> KaptureError:
-    error = KaptureShapeError(
+    return permanent_shape_error(
         f"`createDate` of an order is {found}, not epoch milliseconds, so the order cannot be assigned to a window; "
-        "ask Kapture for an API that returns milliseconds",
-        path=orders.PATH,
+        "ask Kapture for an API that returns milliseconds"
     )
-    error.transient, error.permanent = False, True
-    return error
 
 
 class _CreateDate(msgspec.Struct):
