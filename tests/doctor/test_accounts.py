@@ -135,8 +135,7 @@ def check(found: Examined, *, is_async: bool, sizes: tuple[int | None, ...]) -> 
         assert got.kind != "SILENT", got.in_words
         if reading.is_wrong_key or reading.name in (LIMITED | WITHOUT_REMEDY):
             continue
-        if reading.switches.get("paging") != "pages_from_1":
-            assert got.kind == "right", got.in_words
+        assert got.kind == "right", got.in_words
     if reading.is_wrong_key or reading.name in WITHOUT_REMEDY:
         assert not report.trusted
         assert report.wrong

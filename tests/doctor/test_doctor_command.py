@@ -7,7 +7,8 @@ import json
 from zoneinfo import ZoneInfo
 
 import pytest
-from doctor_runs import account_of, retry_soon
+from doctor_runs import retry_soon
+from reading_runs import account_of
 
 from airflow_provider_kapture.cli import main
 from airflow_provider_kapture.client import Account

@@ -67,25 +67,37 @@ def run(
     :param extra: what the connection's extra has beside the required keys, such as what the doctor recommends
     """
     with opened(reading, {"page_size": page_size, **(extra or {})}) as (kapture, connection):
-        window = (str(reading.first_day), str(reading.first_day + dt.timedelta(days=3)))
-        found: list[dict[str, Any]] = []
-        error = None
-        try:
-            account = Account.from_connection(*(connection[name] for name in ("host", "login", "password", "extra")))
-            found = asyncio.run(_pull_async(account, *window)) if is_async else _pull(account, *window)
-        except KaptureError as failure:
-            error = failure
-        expected = _wanted(kapture, reading, connection["extra"]["timezone"])
-        return _compared(found, expected, reading, error, kapture.stats()["requests"])
+        return pull(kapture, reading, connection, is_async=is_async)
+
+
+def pull(kapture: Emulator, reading: Reading, connection: Mapping[str, Any], *, is_async: bool = False) -> Outcome:
+    """Pull the reading's three days, and compare them with the account's orders."""
+    window = (str(reading.first_day), str(reading.first_day + dt.timedelta(days=3)))
+    found: list[dict[str, Any]] = []
+    error = None
+    try:
+        account = account_of(connection)
+        found = asyncio.run(_pull_async(account, *window)) if is_async else _pull(account, *window)
+    except KaptureError as failure:
+        error = failure
+    expected = _wanted(kapture, reading, connection["extra"].get("timezone", "Asia/Kolkata"))
+    return _compared(found, expected, reading, error, kapture.stats()["requests"])
+
+
+def account_of(connection: Mapping[str, Any]) -> Account:
+    """Return the account of a connection's fields."""
+    return Account.from_connection(*(connection[name] for name in ("host", "login", "password", "extra")))
 
 
 @contextmanager
-def opened(reading: Reading, extra: Mapping[str, Any]) -> Iterator[tuple[Emulator, dict[str, Any]]]:
+def opened(
+    reading: Reading, extra: Mapping[str, Any], password: str = "p4ss word"
+) -> Iterator[tuple[Emulator, dict[str, Any]]]:
     """An account that has this reading, and the fields of a connection to it."""
-    with Emulator(reading.made_book(), Switches(**reading.switches), password="p4ss word") as kapture:
+    with Emulator(reading.made_book(), Switches(**reading.switches), password=password) as kapture:
         connection = json.loads(kapture.connection_json(**{**QUICK, **reading.extra, **extra}))
         if reading.is_wrong_key:
-            connection["password"] = "someone else's"
+            connection["password"] = f"{password}-of-another"
         yield kapture, connection
 
 
