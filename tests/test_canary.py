@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from canary import EMAIL, PASSWORD, PHONE, SECRETS, TOKEN, Canary, _left_in, leaks, texts_of
+from connected import connected
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
@@ -26,9 +27,7 @@ WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-10"}
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=60, days=3)) as running:
-        for name, value in running.connection_uri_env(retry_budget=0.01).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 60, retry_budget=0.01) as running:
         yield running
 
 

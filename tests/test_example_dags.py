@@ -9,8 +9,9 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from connected import connected
 
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 
 EXAMPLES = Path(__file__).parent.parent / "example_dags"
 
@@ -22,9 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def kapture(airflow_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A Kapture with orders of three days in May 2024, and where the examples write to."""
     monkeypatch.setenv("AIRFLOW_VAR_KAPTURE_ORDERS", tmp_path.as_uri())
-    with Emulator(Book(orders=300, days=3)) as running:
-        for name, value in running.connection_uri_env().items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 300) as running:
         yield running
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from connected import connected
 
 from airflow_provider_kapture.client.errors import KaptureDialectError
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 
 WINDOW = ("2024-06-08", "2024-06-09")
@@ -15,9 +16,7 @@ WINDOW = ("2024-06-08", "2024-06-09")
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=60, days=3)) as running:
-        for name, value in running.connection_uri_env(retry_budget=1).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 60, retry_budget=1) as running:
         yield running
 
 

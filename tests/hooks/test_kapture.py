@@ -2,17 +2,16 @@ import json
 from itertools import pairwise
 
 import pytest
+from connected import connected
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=300, days=3)) as running:
-        for name, value in running.connection_uri_env().items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 300) as running:
         yield running
 
 

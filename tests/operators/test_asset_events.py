@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import airflow
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset, AssetAlias
+from connected import connected
 
 from airflow_provider_kapture.client.days import Window, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.operators.asset_events import (
     attach_receipt_to_outlets,
     check_partition_events,
@@ -188,9 +189,7 @@ def accessors() -> Any:
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=60, days=3)) as running:
-        for name, value in running.connection_uri_env().items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 60) as running:
         yield running
 
 

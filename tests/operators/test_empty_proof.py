@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from connected import connected
 from pytest_mock import MockerFixture
 
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 
 EMPTY = {"window_start": "2024-06-08", "window_end": "2024-06-10"}
@@ -19,9 +20,7 @@ CONTRADICTED = {"date_format": "%d-%m-%Y", "lenient_dates": True}
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=60, days=3)) as running:
-        for name, value in running.connection_uri_env(retry_budget=1).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 60, retry_budget=1) as running:
         yield running
 
 

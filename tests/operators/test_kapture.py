@@ -8,10 +8,11 @@ from typing import Any
 import pull_threads
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from connected import connected
 from pytest_mock import MockerFixture
 
 from airflow_provider_kapture.client.errors import KaptureListingError
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 
 WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
@@ -19,9 +20,7 @@ WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=300, days=3)) as running:
-        for name, value in running.connection_uri_env(retry_budget=1).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 300, retry_budget=1) as running:
         yield running
 
 

@@ -11,8 +11,9 @@ import airflow
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from connected import connected
 
-from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
 EMPTY = {"window_start": "2024-06-08", "window_end": "2024-06-09"}
@@ -22,9 +23,7 @@ NAMES = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=60, days=3)) as running:
-        for name, value in running.connection_uri_env(retry_budget=0.1).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 60, retry_budget=0.1) as running:
         yield running
 
 

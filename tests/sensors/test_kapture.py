@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from connected import connected
 
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator
@@ -21,9 +22,7 @@ WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
 
 @pytest.fixture
 def kapture(monkeypatch: pytest.MonkeyPatch):
-    with Emulator(Book(orders=300, days=3)) as running:
-        for name, value in running.connection_uri_env(retry_budget=1).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 300, retry_budget=1) as running:
         yield running
 
 

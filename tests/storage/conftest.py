@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-
-from airflow_provider_kapture.emulator import Book, Emulator
+from connected import connected
 
 
 def free_port():
@@ -178,7 +177,5 @@ def store(request, monkeypatch):
 @pytest.fixture
 def kapture(monkeypatch):
     """Three days of orders."""
-    with Emulator(Book(orders=300, days=3)) as running:
-        for name, value in running.connection_uri_env().items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, 300) as running:
         yield running
