@@ -52,7 +52,7 @@ def main() -> int:
 
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
-    with tempfile.TemporaryDirectory(prefix="kapture-demo-") as home, Emulator(Book(orders=3000, days=3)) as kapture:
+    with tempfile.TemporaryDirectory(prefix="kapture-demo-") as home, Emulator(Book(orders=3600, days=3)) as kapture:
         prepare(home)
         os.environ |= kapture.connection_uri_env()
         receipts = [pull(day) for day in DAYS]
