@@ -1,7 +1,7 @@
 """The inferred window of a run, stored with the run by Airflow 3.3 and later. How it is inferred is in ``windows``.
 
 A DAG's schedule may be edited before one of its runs is cleared; the files of that run belong to the window that its
-first attempt inferred. The stored window therefore outlives the task's success, unlike the entries of
+first attempt inferred. The stored window therefore outlives the task's success, unlike the days of
 ``storage.checkpoint``.
 """
 

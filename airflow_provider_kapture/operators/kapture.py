@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
@@ -173,7 +174,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self._check_arguments(destination)
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
-        with KaptureHook(self.kapture_conn_id).get_conn() as client:
+        with KaptureHook(self.kapture_conn_id).get_conn() as client, ExitStack() as stack:
             window, source = resolve_stored_window(
                 context,
                 client.account.zone,
@@ -186,13 +187,15 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             back = self._days_back(window, context)
             stats, started = PullStats(), dt.datetime.now(dt.UTC)
             watch = self._watch(stats, back + sum(1 for _ in window.days()))
+            pull: FilePull | None = None
             orders: list[dict[str, Any]] = []
             files: list[dict[str, Any]] = []
             if destination is None:
                 self.log.info("Returning the orders in XCom, up to %d bytes", self.max_xcom_bytes)
                 orders = orders_for_xcom(client.pull(query, [window], stats), self.max_xcom_bytes, watch)
             else:
-                files = self._to_files(client, query, stats, destination, watch).run(window, back, context)
+                pull = stack.enter_context(self._to_files(client, query, stats, destination, watch))
+                files = pull.run(window, back, context)
             receipt = build_receipt(
                 client.account,
                 window,
@@ -203,6 +206,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 started=started,
                 finished=dt.datetime.now(dt.UTC),
             )
+            if pull is not None and (_rows(receipt, window) or self.on_empty != "fail"):
+                pull.finish(receipt)
         self.log.info(summary(receipt))
         if not receipt["complete"]:
             self.log.warning("The window ends in the future: orders created from now on are not in the result")

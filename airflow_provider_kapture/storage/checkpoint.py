@@ -1,8 +1,10 @@
-"""The checkpoint of a task: the parts that a failed attempt has published, for Airflow's retry or a user's Clear.
+"""The checkpoint of a pull: the days that it has published, in its receipt beside the data until it is finished.
 
-It is deleted on success, so that clearing a finished run pulls everything again. It is stored in Airflow's task state
-from 3.3 on, and in a Variable before: XCom is deleted when an attempt starts, and an object next to the data would
-have to be skipped by readers. The window that outlives success is in ``window_store``.
+A pull replaces the receipt of its window by one with ``in_progress``, which holds the published days with their
+counts, and the former receipt under ``previous``. Airflow's retry of the same run finds it there and resumes; any other
+run, and a user's Clear, starts over. Nothing is stored in Airflow: its task state survives a Clear, and its XComs do
+not survive a retry. What the final receipt says is in ``storage.receipt``; whether a published day is still there is
+checked in ``storage.file_pull``. The window that outlives success is in ``window_store``.
 """
 
 from __future__ import annotations
@@ -10,88 +12,209 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
-from typing import Any, Protocol
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from airflow.providers.common.compat.sdk import Variable
+import msgspec
+
+from airflow_provider_kapture.storage.destinations.object_store import one_line
+from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, Store, is_forbidden
 
 log = logging.getLogger(__name__)
 
+# Minimum seconds between two rewrites in an object store. A local file is rewritten after each day.
+REWRITE_INTERVAL = 10.0
 
-class _Store(Protocol):
-    def get(self, key: str) -> Any: ...
-
-    def set(self, key: str, value: Any) -> None: ...
-
-    def delete(self, key: str) -> None: ...
-
-
-class _Variables:
-    """Airflow Variables as a store, for versions without task state; the Variable is deleted once the task succeeds."""
-
-    def get(self, key: str) -> Any:
-        return Variable.get(key, None, deserialize_json=True)
-
-    def set(self, key: str, value: Any) -> None:
-        Variable.set(key, value, description="Resumes a pull of Kapture orders", serialize_json=True)
-
-    def delete(self, key: str) -> None:
-        Variable.delete(key)
+# Keys of an object's metadata.
+_PULL_ID = "kapture_pull_id"
+_ENTRY = "kapture_day"
+SHA256 = "kapture_sha256"
 
 
-class Checkpoint:
-    """The finished parts of a pull, stored across the attempts of one task of one run.
+def run_key(context: Mapping[str, Any]) -> list[Any] | None:
+    """Return what identifies a run of a task over its automatic retries; None outside a task.
 
-    :param store: where they are stored; None to store nothing
-    :param key: identifies the task of the run
-    :param work: the settings that decide what is pulled and where it is written; parts that were stored with other
-        settings are ignored
-    """
-
-    def __init__(self, store: _Store | None, key: str, work: Mapping[str, Any]) -> None:
-        self._store = store
-        self._key = key
-        self._work = hashlib.sha256(json.dumps(work, sort_keys=True, default=str).encode()).hexdigest()
-        stored = (store.get(key) if store is not None else None) or {}
-        self._is_stored = bool(stored)
-        self._done: dict[str, dict[str, Any]] = dict(stored["done"]) if stored.get("work") == self._work else {}
-
-    def get(self, part: str) -> dict[str, Any] | None:
-        """Return the entry of a finished part; None if there is none."""
-        return self._done.get(part)
-
-    def save(self, part: str, entry: dict[str, Any]) -> None:
-        """Store the entry of a finished part; if that fails, log a warning: a retry pulls the part again."""
-        if self._store is None:
-            return
-        self._done[part] = entry
-        self._is_stored = True
-        try:
-            self._store.set(self._key, {"work": self._work, "done": self._done})
-        except Exception:
-            log.warning("Could not save the checkpoint for %s; a retry will pull it again", part, exc_info=True)
-
-    def clear(self) -> None:
-        """Delete the checkpoint once the task has succeeded, so that a rerun pulls everything again.
-
-        :raises Exception: the store failed to delete it; a rerun would otherwise skip the stored parts
-        """
-        if self._store is not None and self._is_stored:
-            self._store.delete(self._key)
-
-
-def load_checkpoint(context: Mapping[str, Any], work: Mapping[str, Any]) -> Checkpoint:
-    """Return the checkpoint of the context's task; outside a run, one that is not stored.
-
-    :param context: the task's context
-    :param work: as for :class:`Checkpoint`
+    Airflow raises ``max_tries`` when a task is cleared, and, from 3.2 on, ``clear_number`` when a running task is.
     """
     task_instance = context.get("ti")
     if task_instance is None:
-        return Checkpoint(None, "", work)
-    state = context.get("task_state_store")
-    if state is not None:
-        return Checkpoint(state, "kapture_published", work)
-    parts = (task_instance.dag_id, task_instance.run_id, task_instance.task_id, task_instance.map_index)
-    run = hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
-    return Checkpoint(_Variables(), f"kapture_published_{run}", work)
+        return None
+    names = ("dag_id", "run_id", "task_id", "map_index", "max_tries")
+    clears = getattr(context.get("dag_run"), "clear_number", None)
+    return [*(getattr(task_instance, name, None) for name in names), clears]
+
+
+class Checkpoint:
+    """The published days of a pull into a folder.
+
+    :param store: the store of the folder
+    :param name: name of the receipt in the folder
+    :param key: as :func:`run_key` returns it; None to resume nothing
+    :param work: the settings that decide what is pulled and how it is written; days that were published with other
+        settings are pulled again
+    :param about: keys of the receipt that are known at the start
+    :param clock: returns seconds since any fixed origin
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        *,
+        key: list[Any] | None,
+        work: Mapping[str, Any],
+        about: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._key = key
+        self._work = json.dumps(work, sort_keys=True, default=str).encode()
+        self._about = dict(about)
+        self._clock = clock
+        self._pull_id = secrets.token_hex(16)
+        self._can_read = True
+        self._replaced: bytes | None = None
+        self._previous: Any = None
+        self._done: dict[str, dict[str, Any]] = {}
+        self._is_resumed = False
+        self._is_dirty = False
+        self._rewritten = clock()
+
+    @property
+    def is_resumed(self) -> bool:
+        """Return whether an earlier attempt of this run has left its days."""
+        return self._is_resumed
+
+    def start(self) -> None:
+        """Read what an earlier attempt has left, and replace the receipt by one that is in progress.
+
+        :raises Exception: the store refuses to write, or cannot be reached
+        """
+        try:
+            self._replaced = self._store.read(self._name)
+        except Exception as error:
+            if not is_forbidden(error):
+                raise
+            self._can_read = False
+            log.warning(
+                "Cannot read the receipts in the destination (%s: %s): a retry will pull all days again",
+                type(error).__name__,
+                one_line(error),
+            )
+            return
+        self._load(_decode(self._replaced))
+        self._write()
+
+    def _load(self, found: Mapping[str, Any]) -> None:
+        if not found.get("in_progress"):
+            self._previous = found or None
+            return
+        self._previous = found.get("previous")
+        pull_id = found.get("pull_id")
+        if self._key is None or found.get("run_key") != self._key or not isinstance(pull_id, str):
+            return
+        if found.get("work") != _hash(self._work, pull_id):
+            log.info("The settings have changed since the earlier attempt of this run; all days are pulled again")
+            return
+        self._pull_id = pull_id
+        self._done = dict(found.get("days") or {})
+        self._is_resumed = True
+
+    def get(self, day: str, uri: str, state: ObjectState | None) -> dict[str, Any] | None:
+        """Return the entry of a day that an earlier attempt has published; None if it has not.
+
+        :param day: name of the day's object
+        :param uri: where the object is
+        :param state: the object as it is now; its metadata tell of days since the receipt was last rewritten
+        """
+        if state is None or state.metadata.get(_PULL_ID) != self._pull_id:
+            return self._done.get(day)
+        entry = _decode(state.metadata.get(_ENTRY, "").encode())
+        if not entry.get("complete"):
+            return None
+        stored = {"uri": uri, "bytes": state.size, "sha256": state.metadata.get(SHA256), **state.receipt_keys}
+        return entry | {"file": stored | entry["file"]}
+
+    def drop(self, day: str) -> None:
+        """Forget a day, which is pulled again."""
+        self._done.pop(day, None)
+
+    def metadata(self, entry: Mapping[str, Any], sha256: str) -> dict[str, str]:
+        """Return the metadata of the object of a day."""
+        text = json.dumps(entry, separators=(",", ":"))
+        found = {_PULL_ID: self._pull_id, SHA256: sha256}
+        # S3 takes 2 KB of metadata. A day without its counts is pulled again by a retry within the interval.
+        return found | ({_ENTRY: text} if len(text) <= 1_000 else {})
+
+    def save(self, day: str, entry: Mapping[str, Any]) -> None:
+        """Add a published day. If it cannot be stored, log a warning: a retry pulls the day again."""
+        self._done[day] = dict(entry)
+        self._is_dirty = True
+        if self._store.is_local or self._clock() - self._rewritten >= REWRITE_INTERVAL:
+            self._try_to(self._write)
+
+    def stop(self) -> None:
+        """Store the state of a pull that failed; without a published day, put back what was there before."""
+        if not self._can_read:
+            return
+        if self._done:
+            if self._is_dirty:
+                self._try_to(self._write)
+        elif self._replaced is None:
+            self._try_to(lambda: self._store.delete(self._name))
+        else:
+            self._try_to(lambda: self._store.write(self._name, self._replaced or b""))
+
+    def finish(self, receipt: Mapping[str, Any]) -> None:
+        """Replace the receipt by its final form, which ends resuming.
+
+        :raises Exception: the store failed to write it
+        """
+        self._store.write(self._name, msgspec.json.format(msgspec.json.encode(receipt), indent=2) + b"\n")
+
+    def _try_to(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except Exception as error:  # noqa: BLE001 - the orders are published, and the error of a pull matters more
+            log.warning(
+                "Could not store the receipt %s (%s: %s); a retry may pull published days again",
+                self._name,
+                type(error).__name__,
+                one_line(error),
+            )
+
+    def _write(self) -> None:
+        if not self._can_read:
+            return
+        self._store.write(
+            self._name,
+            msgspec.json.encode(
+                {
+                    **self._about,
+                    "in_progress": True,
+                    "pull_id": self._pull_id,
+                    "run_key": self._key,
+                    "work": _hash(self._work, self._pull_id),
+                    "days": self._done,
+                    "previous": self._previous,
+                }
+            ),
+        )
+        self._is_dirty = False
+        self._rewritten = self._clock()
+
+
+def _decode(text: bytes | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _hash(work: bytes, salt: str) -> str:
+    """Return a hash of settings, which may identify customers: too slow to try many of them."""
+    return hashlib.scrypt(work, salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=32).hex()

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
 
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.days import Window, day_start
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import OrderBatch
-from airflow_provider_kapture.storage.checkpoint import Checkpoint, load_checkpoint
-from airflow_provider_kapture.storage.destinations.destination import check_destination, object_name
-from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, stage
+from airflow_provider_kapture.storage.checkpoint import SHA256, Checkpoint, run_key
+from airflow_provider_kapture.storage.destinations.destination import check_destination, object_name, receipt_name
+from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, object_uri, stage
+from airflow_provider_kapture.storage.destinations.stores.choose import open_store
+from airflow_provider_kapture.storage.destinations.stores.store import ObjectState
+from airflow_provider_kapture.storage.encoders.schema import COLUMNS
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +34,7 @@ _COUNTS = ("trimmed", "moved", "repaired")
 
 @dataclass
 class FilePull:
-    """A pull into files.
+    """A pull into files. Use it as a context manager: at the end of the context, a pull without :meth:`finish` failed.
 
     :param client: client of the account
     :param query: date field and filters
@@ -48,60 +53,114 @@ class FilePull:
     on_empty: str
     watch: Callable[[], None]
     _files: list[dict[str, Any]] = field(default_factory=list)
+    _checkpoint: Checkpoint | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(no_empty_folders(self.destination))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if self._checkpoint is not None:
+                self._checkpoint.stop()
 
     def run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Pull and publish, and return the receipt's entries of the files, sorted by the start of their windows.
 
         :param window: the window of the run
         :param days_back: number of whole days before the window that are pulled as well
-        :param context: the task's context, for the checkpoint
+        :param context: the task's context, which identifies the run for its retries
         :raises KaptureError: the pull could not be completed; nothing of the failed part was published
         :raises OSError: a file could not be written or uploaded
         """
-        with no_empty_folders(self.destination):
-            return self._run(window, days_back, context)
-
-    def _run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
         check_destination(self.destination)
+        self._store = open_store(self.destination)
         if not self.destination.endswith("/"):
             with closing(self.client.pull(self.query, [window], self.stats)) as batches:
-                self._publish(window, self.destination, batches)
+                self._publish(window, "", batches, dict)
             return self._files
-        self._pull_days([part for _, part in _widened(window, days_back).days()], context)
+        parts = {object_name(part, self.file_format): part for _, part in _widened(window, days_back).days()}
+        self._start(window, context)
+        self._pull_days(parts)
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
 
-    def _pull_days(self, parts: Sequence[Window], context: Mapping[str, Any]) -> None:
-        checkpoint = load_checkpoint(context, self._work())
+    def finish(self, receipt: Mapping[str, Any]) -> None:
+        """Write the receipt beside the data of a ``/`` destination; a retry resumes nothing from then on.
+
+        :raises OSError: it could not be written
+        """
+        if self._checkpoint is not None:
+            self._checkpoint.finish(receipt)
+            self._checkpoint = None
+
+    def _start(self, window: Window, context: Mapping[str, Any]) -> None:
+        about = {
+            "account": self.client.account.host,
+            "window_start": window.start.isoformat(),
+            "window_end": window.end.isoformat(),
+            "date_field": self.query.date_field,
+        }
+        checkpoint = Checkpoint(self._store, receipt_name(window), key=run_key(context), work=self._work(), about=about)
+        checkpoint.start()
+        self._checkpoint = checkpoint
+
+    def _pull_days(self, parts: Mapping[str, Window]) -> None:
         started = dt.datetime.now(dt.UTC)
-        empty: list[Window] = []
-        pending = [part for part in parts if not self._resume(checkpoint, self._name(part))]
+        pending = {name: part for name, part in parts.items() if not self._resume(name)}
         if self.stats.resumed_days:
             log.info(
                 "%d of %d days were published by an earlier attempt of this run", self.stats.resumed_days, len(parts)
             )
-        with closing(self.client.pull(self.query, pending, self.stats)) as batches:
-            for part in pending:
-                before = replace(self.stats)
-                if not self._publish(part, self.destination + self._name(part), batches):
-                    empty.append(part)
-                elif part.end <= started and part is not pending[-1]:
-                    self._save_checkpoint(checkpoint, self._name(part), before)
+        empty = []
+        with closing(self.client.pull(self.query, list(pending.values()), self.stats)) as batches:
+            for name, part in pending.items():
+                with self._counting(is_complete=part.end <= started) as counts:
+                    if not self._publish(part, name, batches, counts):
+                        empty.append(name)
         if self.stats.rows:
             # Days without orders in a window that has some: replace the objects of an earlier run.
-            for part in empty:
-                self._publish(
-                    part, self.destination + self._name(part), iter([OrderBatch((), ends=part)]), is_required=True
-                )
-        checkpoint.clear()
+            for name in empty:
+                part = parts[name]
+                with self._counting(is_complete=part.end <= started) as counts:
+                    self._publish(part, name, iter([OrderBatch((), ends=part)]), counts, is_required=True)
 
-    def _name(self, part: Window) -> str:
-        return object_name(part, self.file_format)
+    @contextmanager
+    def _counting(self, *, is_complete: bool) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Give a function that returns the counts of what was pulled in the context so far."""
+        before = replace(self.stats)
+        self.stats.first_ms = self.stats.last_ms = None
+
+        def counts() -> dict[str, Any]:
+            return {
+                "complete": is_complete,
+                "first_ms": self.stats.first_ms,
+                "last_ms": self.stats.last_ms,
+                **{name: getattr(self.stats, name) - getattr(before, name) for name in _COUNTS},
+            }
+
+        try:
+            yield counts
+        finally:
+            self._merge_instants(before.first_ms, before.last_ms)
+
+    def _merge_instants(self, first: int | None, last: int | None) -> None:
+        self.stats.first_ms = min((each for each in (self.stats.first_ms, first) if each is not None), default=None)
+        self.stats.last_ms = max((each for each in (self.stats.last_ms, last) if each is not None), default=None)
 
     def _publish(
-        self, part: Window, destination: str, batches: Iterator[OrderBatch], *, is_required: bool = False
+        self,
+        part: Window,
+        name: str,
+        batches: Iterator[OrderBatch],
+        counts: Callable[[], dict[str, Any]],
+        *,
+        is_required: bool = False,
     ) -> bool:
         """Write the next batches up to the end of a window, and return whether a file was published."""
-        with stage(destination, self.file_format) as spool:
+        with stage(self.destination, self.file_format, self._store, name) as spool:
             for batch in batches:
                 spool.write(batch.raws)
                 self.watch()
@@ -109,14 +168,18 @@ class FilePull:
                     break
             is_required = is_required or spool.rows > 0 or self.on_empty == "write"
             # Replace an older object: it contains orders that Kapture no longer returns.
-            if is_required or (self.on_empty == "skip" and spool.replaces()):
-                self._add(spool.publish(), part)
-                return True
-            return False
-
-    def _add(self, file: dict[str, Any], part: Window) -> None:
+            if not is_required and not (self.on_empty == "skip" and spool.replaces()):
+                return False
+            edges = {"window_start": part.start.isoformat(), "window_end": part.end.isoformat()}
+            day = {"file": {"rows": spool.rows, **edges}, **counts()}
+            describe = None if self._checkpoint is None else partial(self._checkpoint.metadata, day)
+            file = spool.publish(describe) | edges
         log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
-        self._files.append({**file, "window_start": part.start.isoformat(), "window_end": part.end.isoformat()})
+        self._files.append(file)
+        # A day that was not over when it was pulled may have had more orders since.
+        if self._checkpoint is not None and day["complete"]:
+            self._checkpoint.save(name, {**day, "file": file})
+        return True
 
     def _work(self) -> dict[str, Any]:
         account = self.client.account
@@ -128,36 +191,48 @@ class FilePull:
             "date_field": self.query.date_field,
             "body": dict(self.query.body),
             "destination": self.destination,
+            "file_format": self.file_format,
+            "columns": COLUMNS,
             "on_empty": self.on_empty,
         }
 
-    def _save_checkpoint(self, checkpoint: Checkpoint, name: str, before: PullStats) -> None:
-        instants = [self.stats.first_ms, self.stats.last_ms]
-        checkpoint.save(
-            name,
-            {
-                "file": self._files[-1],
-                "instants": instants,
-                **{name: getattr(self.stats, name) - getattr(before, name) for name in _COUNTS},
-            },
-        )
-
-    def _resume(self, checkpoint: Checkpoint, name: str) -> bool:
-        entry = checkpoint.get(name)
-        if entry is None:
+    def _resume(self, name: str) -> bool:
+        """Take over a day that an earlier attempt has published, if its object is still there as it was."""
+        assert self._checkpoint is not None
+        if not self._checkpoint.is_resumed:
+            return False
+        state = self._store.stat(name)
+        day = self._checkpoint.get(name, object_uri(self.destination, name), state)
+        if day is None:
+            return False
+        file = self._file_as_published(name, day, state)
+        if file is None:
+            log.warning("%s is missing or differs from what this run has published; pulling it again", name)
+            self._checkpoint.drop(name)
             return False
         log.debug("%s was published by an earlier attempt of this run", name)
-        self._files.append(entry["file"])
-        self.stats.rows += entry["file"]["rows"]
-        self.stats.resumed += entry["file"]["rows"]
+        self._checkpoint.save(name, {**day, "file": file})
+        self._files.append(file)
+        self.stats.rows += file["rows"]
+        self.stats.resumed += file["rows"]
         self.stats.days += 1
         self.stats.resumed_days += 1
         for counter in _COUNTS:
-            setattr(self.stats, counter, getattr(self.stats, counter) + entry[counter])
-        first, last = entry["instants"]
-        self.stats.first_ms = min((each for each in (self.stats.first_ms, first) if each is not None), default=None)
-        self.stats.last_ms = max((each for each in (self.stats.last_ms, last) if each is not None), default=None)
+            setattr(self.stats, counter, getattr(self.stats, counter) + day[counter])
+        self._merge_instants(day["first_ms"], day["last_ms"])
         return True
+
+    def _file_as_published(self, name: str, day: Mapping[str, Any], state: ObjectState | None) -> dict[str, Any] | None:
+        """Return the receipt's entry of a published file; None if the object is missing or may have other content."""
+        file: dict[str, Any] = day["file"]
+        if state is None or state.size != file["bytes"]:
+            return None
+        stored = state.metadata.get(SHA256) or self._store.sha256(name)
+        if stored is None:
+            is_same = bool(file.get("etag")) and state.receipt_keys.get("etag") == file["etag"]
+        else:
+            is_same = stored == file["sha256"]
+        return file if is_same else None
 
 
 def _widened(window: Window, days_back: int) -> Window:

@@ -9,7 +9,6 @@ import pull_threads
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 from connected import connected
-from pytest_mock import MockerFixture
 
 from airflow_provider_kapture.client.errors import KaptureListingError
 from airflow_provider_kapture.emulator import Emulator
@@ -201,39 +200,6 @@ def test_lookback_needs_days(kapture: Emulator, arguments: dict[str, Any]) -> No
     with pytest.raises(AirflowFailException, match="lookback"):
         run(**arguments)
     assert kapture.stats()["requests"] == 0
-
-
-class Store(dict[str, Any]):
-    """A task's state between its tries."""
-
-    delete = dict.__delitem__
-
-    def set(self, key: str, value: Any) -> None:
-        assert json.loads(json.dumps(value)) == value  # what Airflow takes is JSON and nothing else
-        self[key] = value
-
-
-def test_a_retry_goes_on_where_the_failed_try_stopped_and_a_rerun_pulls_everything(
-    kapture: Emulator, tmp_path: Path, mocker: MockerFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in kapture.connection_uri_env(max_concurrency=1).items():
-        monkeypatch.setenv(name, value)
-    context: Any = {"ti": mocker.Mock(), "task_state_store": Store()}
-    pull = KapturePullOrdersOperator(task_id="pull", destination=f"{tmp_path}/", **WINDOW)
-    kapture.set(status_every=3, status=400)
-    with pytest.raises(AirflowFailException):
-        pull.execute(context)
-    assert [path.parent.name for path in tmp_path.rglob("*.jsonl.gz")] == ["create_date=2024-05-08"]
-    kapture.set(status_every=None)
-    kapture.reset()
-    first = pull.execute(context)
-    retried = kapture.stats()["requests"]
-    assert (first["rows"], len(first["files"])) == (300, 3)
-    assert not context["task_state_store"]
-    kapture.reset()
-    again = pull.execute(context)
-    assert kapture.stats()["requests"] > retried
-    assert again["files"] == first["files"]
 
 
 def test_a_day_that_came_out_empty_replaces_the_older_file(kapture: Emulator, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """SIGTERM (a worker shuts down, a task is marked failed) and execution_timeout, in task runs of a real Airflow."""
 
 import datetime as dt
+import json
 import os
 import runpy
 import signal
@@ -71,8 +72,10 @@ def run(folder: Path, execution_timeout: dt.timedelta | None = None) -> Any:
 
 
 def check_stopped(folder: Path) -> None:
-    left = [path for path in folder.rglob("*") if path.is_file()]
-    assert [path.parent.name for path in left] == ["create_date=2024-05-08"]
+    [receipt] = folder.rglob("*.json")
+    [left] = (path for path in folder.rglob("*") if path.is_file() and path != receipt)
+    assert left.parent.name == "create_date=2024-05-08"
+    assert list(json.loads(receipt.read_text())["days"]) == [str(left.relative_to(folder))]
     for thread in threading.enumerate():
         if thread.name in pull_threads.NAMES:
             thread.join()

@@ -92,7 +92,7 @@ class Store:
     takes_halves: bool = False
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3():
     """A client of a real S3 server process with one bucket."""
     port = free_port()
@@ -104,7 +104,7 @@ def s3():
         client.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3_store(s3):
     with contextlib.closing(Line(s3.meta.endpoint_url)) as line:
         extra = {"endpoint_url": line.origin, "region_name": "us-east-1"}
@@ -112,7 +112,7 @@ def s3_store(s3):
         yield Store("s3://store@orders", line, {"store": connection})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gs_store():
     port = free_port()
     command = (str(Path(sys.executable).with_name("gcp-storage-emulator")), "start", "--in-memory", "--host=127.0.0.1")
@@ -130,7 +130,7 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def abfs_store(request):
     from azure.storage.blob import BlobServiceClient
 

@@ -42,12 +42,20 @@ def object_name(window: Window, file_format: str) -> str:
     :param window: one day of the account, or a part of it
     :param file_format: the ending of the name
     """
+    day = window.start.date().isoformat()
+    return f"{_DAY_FOLDER}{day}/orders_{_stamps(window)}.{file_format}"
 
+
+def receipt_name(window: Window) -> str:
+    """Return the name of the receipt of a window under a ``/`` destination."""
+    return f"_receipts/create_date/{_stamps(window)}.json"
+
+
+def _stamps(window: Window) -> str:
     def stamp(ms: int) -> str:
         return from_ms(ms).strftime("%Y%m%dT%H%M%S") + (f"{ms % 1000:03d}" if ms % 1000 else "") + "Z"
 
-    day = window.start.date().isoformat()
-    return f"{_DAY_FOLDER}{day}/orders_{stamp(window.start_ms)}_{stamp(window.end_ms)}.{file_format}"
+    return f"{stamp(window.start_ms)}_{stamp(window.end_ms)}"
 
 
 def check_destination(destination: str) -> None:

@@ -1,26 +1,15 @@
-"""Object stores: checks of the bucket, and uploads that are complete or not visible.
+"""Object stores: checks of the bucket before the first request, and the words of their errors.
 
-The connection needs permission to list the bucket and to read and write its objects. A store shows an object only once
-its upload is complete. The parts of a killed multipart upload are in no listing; on S3, a lifecycle rule that aborts
-incomplete multipart uploads frees their space, and other stores delete them after some days. Local files are in
-``publish`` and ``spool``.
+The connection needs permission to list the bucket and to read and write its objects. Uploads are in ``stores``.
 """
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Mapping
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
 _STORES = {*_EXTRAS, "s3a", "s3n"}
 _MAX_KEY = 1024
-_PART_SIZE = 8 << 20
-_MAX_PARTS = 10_000
 
 
 def extra_to_install(destination: str, error: Exception) -> str:
@@ -92,50 +81,9 @@ def _conn_id(path: ObjectStoragePath) -> str | None:
     return found
 
 
-def _options(path: ObjectStoragePath, size: int) -> Mapping[str, Any]:
-    """Return options that limit the memory of an upload and make the store verify the bytes."""
-    part = max(_PART_SIZE, -(-size // _MAX_PARTS))
-    options: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-        {
-            "s3": {"chunksize": part, "max_concurrency": 2},
-            "gs": {"chunksize": _PART_SIZE, "consistency": "md5"},
-            "abfs": {"max_concurrency": 2, "validate_content": True},
-        }
+def upload_error(uri: str, size: int, error: Exception) -> OSError:
+    """Return the error of a failed upload, which names the object and the connection."""
+    return OSError(
+        f"The upload of {size:,} bytes to {uri!r} with {_credentials(ObjectStoragePath(uri))} failed "
+        f"({type(error).__name__}: {one_line(error)})"
     )
-    alias = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfss": "abfs"}
-    return options.get(alias.get(path.protocol, path.protocol), {})
-
-
-def upload(spool: Path, path: ObjectStoragePath, size: int) -> None:
-    """Upload a file, and check its size in the store.
-
-    :param spool: the local file
-    :param path: the object
-    :param size: size of the file in bytes
-    :raises OSError: the upload failed, or the object has another size; names the destination and the connection
-    """
-    try:
-        _put(path.fs, str(spool), path.path, _options(path, size))
-        stored = path.fs.size(path.path)
-    except Exception as error:
-        raise OSError(
-            f"The upload of {size:,} bytes to {str(path)!r} with {_credentials(path)} failed "
-            f"({type(error).__name__}: {one_line(error)})"
-        ) from error
-    if stored != size:
-        raise OSError(
-            f"{str(path)!r} has {stored:,} bytes after an upload of {size:,}; check that nothing else writes to it"
-        )
-
-
-def _put(file_system: Any, spool: str, name: str, options: Mapping[str, Any]) -> None:
-    if not getattr(file_system, "async_impl", False):
-        file_system.put_file(spool, name, **options)
-        return
-    # Like fsspec's own synchronous wrapper, except that the upload is cancelled if the task is killed.
-    future = asyncio.run_coroutine_threadsafe(file_system._put_file(spool, name, **options), file_system.loop)  # noqa: SLF001
-    try:
-        future.result()
-    except BaseException:
-        future.cancel()
-        raise

@@ -1,6 +1,7 @@
 """Publish a file atomically: a reader sees the complete old object or the complete new one.
 
-The file on disk until then is in ``spool``; uploads are in ``object_store``; encoders are in ``storage.encoders``.
+The file on disk until then is in ``spool``; renames and uploads are in ``stores``; encoders are in
+``storage.encoders``.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,8 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations import folders, object_store
 from airflow_provider_kapture.storage.destinations.destination import local_path, spool_folder
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
+from airflow_provider_kapture.storage.destinations.stores.choose import open_store
+from airflow_provider_kapture.storage.destinations.stores.store import Store
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -68,15 +70,18 @@ def no_empty_folders(destination: str) -> Iterator[None]:
 class StagedObject:
     """An encoded file that is not published yet; deleted at the end of the context unless :meth:`publish` was called.
 
-    :param destination: path or URL of the object
+    :param destination: path or URL of an object, or of a folder that ends in ``/``
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
+    :param store: the store of the destination
+    :param name: name of the object in the folder
     """
 
-    def __init__(self, destination: str, file_format: str) -> None:
+    def __init__(self, destination: str, file_format: str, store: Store, name: str) -> None:
         self._destination = destination
         self._format = file_format
-        self._local = local_path(destination)
-        if self._local is None:
+        self._store = store
+        self._name = name
+        if not store.is_local:
             mode, remedy = 0o600, "free space there, or set [kapture] spool_dir to a folder with more space"
         else:
             mode, remedy = 0o666, "free space there, or choose a `destination` on another file system"
@@ -109,49 +114,45 @@ class StagedObject:
             self._encoder.write(batch)
         self.rows += len(batch)
 
-    def publish(self) -> dict[str, Any]:
-        """Replace the object at the destination, and return the file's ``uri``, ``rows``, ``bytes`` and ``sha256``.
+    def publish(self, describe: Callable[[str], Mapping[str, str]] | None = None) -> dict[str, Any]:
+        """Replace the object at the destination, and return the receipt's keys of the file.
 
+        :param describe: given the SHA-256 of the file, returns the object's metadata, where the store keeps any
         :raises OSError: the disk is full, or the upload failed; an existing object is unchanged
         """
         with self._spool.explain_full_disk():
             self._encoder.close()
         size, sha256 = self._spool.finish()
-        path = ObjectStoragePath(self._destination)
-        if self._local is None:
-            object_store.upload(self._spool.path, path, size)
-        else:
-            self._rename(self._local)
-        return {"uri": str(path), "rows": self.rows, "bytes": size, "sha256": sha256}
-
-    def _rename(self, local: Path) -> None:
-        changed = [local.parent] if local.parent.is_dir() else [local.parent, local.parent.parent]
-        with folders.no_empty_folders(local.parent):
-            local.parent.mkdir(parents=True, exist_ok=True)
-            self._spool.path.replace(local)
-        _sync_folders(changed)
+        uri = object_uri(self._destination, self._name)
+        try:
+            state = self._store.upload(self._spool.path, size, self._name, describe(sha256) if describe else {})
+        except Exception as error:
+            if self._store.is_local:
+                raise
+            raise object_store.upload_error(uri, size, error) from error
+        file = {"uri": uri, "rows": self.rows, "bytes": size, "sha256": sha256}
+        return file | dict(state.receipt_keys)
 
     def replaces(self) -> bool:
         """Return whether the destination already exists."""
-        return ObjectStoragePath(self._destination).exists() if self._local is None else self._local.exists()
+        return self._store.stat(self._name) is not None
 
 
-def _sync_folders(folders_changed: Iterable[Path]) -> None:
-    """Flush the entries of folders to disk, so that a rename survives a power failure."""
-    for each in folders_changed:
-        # Some file systems do not support fsync on folders.
-        with contextlib.suppress(OSError):
-            handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+def object_uri(destination: str, name: str) -> str:
+    """Return the URI of an object.
+
+    :param destination: path or URL of the object, or of a folder that ends in ``/``
+    :param name: name of the object in the folder
+    """
+    return str(ObjectStoragePath(destination + name))
 
 
-def stage(destination: str, file_format: str) -> StagedObject:
+def stage(destination: str, file_format: str, store: Store | None = None, name: str = "") -> StagedObject:
     """Return a context in which a file is written and published.
 
-    :param destination: path or URL of the object
+    :param destination: path or URL of an object, or of a folder that ends in ``/``
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
+    :param store: the store of the destination, if it is open
+    :param name: name of the object in the folder
     """
-    return StagedObject(destination, file_format)
+    return StagedObject(destination, file_format, store or open_store(destination), name)

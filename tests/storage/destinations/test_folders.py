@@ -35,7 +35,6 @@ def pull(**arguments: Any) -> Any:
         ({}, {"status_every": 1, "status": 400}, AirflowFailException),
         ({}, {"shuffle": True, "page_cap": 20}, KaptureError),
         ({**EMPTY, "on_empty": "fail"}, {}, AirflowFailException),
-        ({**EMPTY, "on_empty": "skip"}, {}, AirflowSkipException),
     ],
 )
 def test_a_pull_that_published_nothing_leaves_no_folder(
@@ -46,6 +45,19 @@ def test_a_pull_that_published_nothing_leaves_no_folder(
     with pytest.raises(error):
         pull(destination=f"{tmp_path}/{destination}", file_format="csv", **arguments)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("destination", "left"),
+    [("new/deep/", ["20240531T183000Z_20240602T183000Z.json"]), ("new/deep/orders.csv", [])],
+)
+def test_a_skipped_window_leaves_its_receipt_alone(
+    kapture: Emulator, tmp_path: Path, destination: str, left: list[str]
+) -> None:
+    with pytest.raises(AirflowSkipException):
+        pull(destination=f"{tmp_path}/{destination}", file_format="csv", on_empty="skip", **EMPTY)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == left
+    assert bool(list(tmp_path.iterdir())) is bool(left)
 
 
 def test_folders_that_were_there_stay(kapture: Emulator, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class S3:
         return self.client.get_object(Bucket="orders", Key="killed/orders.parquet")["Body"].read()
 
     def others(self):
-        found = [each["Key"] for each in self.client.list_objects_v2(Bucket="orders")["Contents"]]
+        found = [each["Key"] for each in self.client.list_objects_v2(Bucket="orders", Prefix="killed/")["Contents"]]
         assert found == ["killed/orders.parquet"]
         return [each.name for each in self.spools.iterdir()]
 

@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStor
 from packaging.version import Version
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
-from airflow_provider_kapture.storage.destinations import object_store
+from airflow_provider_kapture.storage.destinations.stores.choose import open_store
+from airflow_provider_kapture.storage.destinations.stores.s3 import part_size
 
 # Those of every provider's hooks, which Airflow imports for the first file system, and of the stores' clients.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -50,15 +51,17 @@ def test_a_large_object_goes_up_in_parts(store, tmp_path):
     spool = tmp_path / "spool"
     spool.write_bytes(os.urandom(20 << 20))
     path = ObjectStoragePath(f"{store.url}/large/orders.parquet")
-    object_store.upload(spool, path, spool.stat().st_size)
+    opened = open_store(str(path))
+    state = opened.upload(spool, spool.stat().st_size, "", {"kapture_test": "yes"})
+    assert (state.size, opened.stat("").identity) == (20 << 20, state.identity)
+    assert opened.stat("").metadata["kapture_test"] == "yes"
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(spool.read_bytes()).digest()
 
 
 @pytest.mark.parametrize("size", [0, 1 << 30, 5 << 40])
 def test_parts_are_no_more_than_s3_takes(size):
-    options = object_store._options(ObjectStoragePath("s3://orders/orders.parquet"), size)
-    assert options["chunksize"] * 10_000 >= size
-    assert options["chunksize"] >= 5 << 20
+    assert part_size(size) * 10_000 >= size
+    assert part_size(size) >= 5 << 20
 
 
 @pytest.mark.parametrize("breaks_after", [0, 40_000])
@@ -72,7 +75,7 @@ def test_a_connection_that_breaks_during_the_upload_leaves_the_old_object(kaptur
     before = ObjectStoragePath(destination).read_bytes()
     fast_retries(mocker)
     put = mocker.patch(
-        "airflow_provider_kapture.storage.destinations.object_store._options", wraps=breaking(store.line, breaks_after)
+        "airflow_provider_kapture.storage.destinations.publish.object_uri", wraps=breaking(store.line, breaks_after)
     )
     with pytest.raises(OSError, match=rf"upload .* to '{destination}' with the connection '{conn_id(store)}' failed"):
         pull(destination)
@@ -88,13 +91,13 @@ def conn_id(store):
 
 
 def breaking(line, breaks_after):
-    """What an upload asks just before it begins."""
+    """What is called just before an upload begins."""
 
-    def options(*_):
+    def uri(destination, name):
         line.breaks_after = breaks_after
-        return {}
+        return destination + name
 
-    return options
+    return uri
 
 
 def fast_retries(mocker):

@@ -271,7 +271,8 @@ def test_two_slashes_are_not_three():
 
 def test_the_spools_of_uploads_have_a_folder_that_can_be_set(tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW__KAPTURE__SPOOL_DIR", str(tmp_path / "spools"))
-    with stage("memory://orders/orders.jsonl", "jsonl") as spool:
+    monkeypatch.setenv("AIRFLOW_CONN_SPOOLED", '{"conn_type": "aws", "extra": {"endpoint_url": "http://127.0.0.1:1"}}')
+    with stage("s3://spooled@orders/orders.jsonl", "jsonl") as spool:
         [one] = (tmp_path / "spools").iterdir()
         assert one.stat().st_mode & 0o777 == 0o600
         with largest_file(1_000):

@@ -1,0 +1,93 @@
+"""The local file system as a store: a file appears by a rename."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from airflow_provider_kapture.storage.destinations import folders
+from airflow_provider_kapture.storage.destinations.spool import SpoolFile
+from airflow_provider_kapture.storage.destinations.stores.store import ObjectState
+
+
+class LocalStore:
+    """The files below a folder, or one file.
+
+    :param path: the folder or the file, with links resolved
+    :param spool_folder: folder of the spool files, on the same file system
+    """
+
+    is_local = True
+
+    def __init__(self, path: Path, spool_folder: Path) -> None:
+        self._path = path
+        self._spool_folder = spool_folder
+
+    def _file(self, name: str) -> Path:
+        return self._path / name if name else self._path
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return self._file(name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def stat(self, name: str) -> ObjectState | None:
+        try:
+            found = self._file(name).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return ObjectState(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
+
+    def write(self, name: str, data: bytes) -> None:
+        spool = SpoolFile(self._spool_folder, 0o666, "free space there, or choose another `destination`")
+        try:
+            with spool.explain_full_disk():
+                spool.open().write(data)
+            spool.finish()
+            self._rename(spool.path, self._file(name))
+        finally:
+            spool.discard()
+
+    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:  # noqa: ARG002
+        target = self._file(name)
+        self._rename(spool, target)
+        return self.stat(name) or ObjectState(size)
+
+    def _rename(self, spool: Path, target: Path) -> None:
+        changed = [target.parent] if target.parent.is_dir() else [target.parent, target.parent.parent]
+        with folders.no_empty_folders(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            spool.replace(target)
+        _sync_folders(changed)
+
+    def delete(self, name: str) -> None:
+        target = self._file(name)
+        target.unlink(missing_ok=True)
+        for folder in target.parents:
+            if folder == self._path or self._path not in folder.parents:
+                break
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+    def sha256(self, name: str) -> str | None:
+        try:
+            with self._file(name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None
+
+
+def _sync_folders(changed: Iterable[Path]) -> None:
+    """Flush the entries of folders to disk, so that a rename survives a power failure."""
+    for each in changed:
+        # Some file systems do not support fsync on folders.
+        with contextlib.suppress(OSError):
+            handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

@@ -1,0 +1,98 @@
+"""The interface of a store: what the rest of the package does with the objects of a destination.
+
+Each look at an object is a request of its own, without fsspec's listing caches. What the objects mean (data, receipts)
+is decided by the callers; which store a destination belongs to, in ``stores.choose``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class ObjectState:
+    """An object as it was at one moment.
+
+    :param size: in bytes
+    :param identity: differs for each content of the object; empty if the store has nothing of the kind
+    :param metadata: the user metadata, with keys in lower case
+    :param receipt_keys: what the receipt says about the stored object, such as its ``etag``
+    """
+
+    size: int
+    identity: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    receipt_keys: Mapping[str, str] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """The objects below one destination. Names are relative to it; for a single object, the name is empty.
+
+    Errors are the client's own; :func:`is_missing` and :func:`is_forbidden` tell the kinds apart.
+    """
+
+    is_local: bool
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a small object; None if there is none."""
+
+    def stat(self, name: str) -> ObjectState | None:
+        """Return the state of an object; None if there is none."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Create or replace a small object atomically."""
+
+    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:
+        """Create or replace an object from a local file of ``size`` bytes, atomically. Local stores rename it."""
+
+    def delete(self, name: str) -> None:
+        """Delete an object; do nothing if there is none."""
+
+    def sha256(self, name: str) -> str | None:
+        """Return the SHA-256 of an object that can be read without cost; None if it would have to be downloaded."""
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status that an error of a store's client stands for; None if it stands for none."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, Mapping):  # botocore
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+            if isinstance(status, int):
+                return status
+        for name in ("status_code", "code"):  # azure-core, gcsfs
+            if type(status := getattr(error, name, None)) is int:
+                return status
+        if isinstance(error, OSError) and str(error).startswith("Forbidden"):  # gcsfs
+            return 403
+        error = error.__cause__
+    return None
+
+
+def is_missing(error: BaseException) -> bool:
+    """Return whether the error says that there is no such object."""
+    return isinstance(error, FileNotFoundError) or status_of(error) == 404
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Return whether the error says that the credentials do not permit the call."""
+    return isinstance(error, PermissionError) or status_of(error) in {401, 403}
+
+
+def run(file_system: Any, work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine in the loop of an asynchronous file system.
+
+    Like fsspec's own synchronous wrapper, except that the work is cancelled if the task is killed.
+    """
+    future = asyncio.run_coroutine_threadsafe(work, file_system.loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
