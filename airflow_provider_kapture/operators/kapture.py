@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kapture.storage.file_pull import FilePull
 
-_ON_EMPTY = ("write", "skip", "fail")
+_CHOICES = {"on_empty": ("write", "skip", "fail"), "on_misfit": ("keep", "fail")}
 
 
 class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
@@ -63,6 +63,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         ending of the file name decides, and a ``/`` destination gets ``jsonl.gz``
     :param on_empty: if the window has no orders, ``write`` a valid empty file, ``skip`` the task, or ``fail`` it
         without a retry
+    :param on_misfit: values that do not fit their column in CSV and Parquet: ``keep`` them in ``_rescued`` and report
+        them, or ``fail`` before the file is published, without a retry
     :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
         ``/`` destination and a window of whole days; ignored in backfill runs
     :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
@@ -96,6 +98,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         destination: str | None = None,
         file_format: str | None = None,
         on_empty: str = "write",
+        on_misfit: str = "keep",
         lookback: int = 0,
         max_xcom_bytes: int = 49152,
         partition_events: bool = False,
@@ -113,6 +116,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.destination = destination
         self.file_format = file_format
         self.on_empty = on_empty
+        self.on_misfit = on_misfit
         self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
@@ -214,8 +218,11 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         return orders, receipt, window
 
     def _check_arguments(self, destination: str | None) -> None:
-        if self.on_empty not in _ON_EMPTY:
-            raise KaptureSettingsError(f"`on_empty` is {self.on_empty!r}: it must be one of {', '.join(_ON_EMPTY)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise KaptureSettingsError(
+                    f"`{name}` is {getattr(self, name)!r}: it must be one of {', '.join(choices)}"
+                )
         if type(self.max_xcom_bytes) is not int or self.max_xcom_bytes < 2:
             raise KaptureSettingsError(
                 f"`max_xcom_bytes` is {self.max_xcom_bytes!r}: it must be a whole number of bytes, 2 or more"
@@ -257,7 +264,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
         file_format = format_of(destination, self.file_format)
         self.log.info("Writing %s to %s", file_format, destination)
-        return FilePull(client, query, stats, destination, file_format, self.on_empty, watch)
+        return FilePull(client, query, stats, destination, file_format, self.on_empty, watch, self.on_misfit)
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
         self._receipt = receipt

@@ -17,6 +17,7 @@ from typing import Any, Self
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.days import Window, day_start
+from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import OrderBatch
 from airflow_provider_kapture.storage.checkpoint import SHA256, Checkpoint, run_key
@@ -24,12 +25,16 @@ from airflow_provider_kapture.storage.destinations.destination import check_dest
 from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, object_uri, stage
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import ObjectState
+from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import COLUMNS
+from airflow_provider_kapture.storage.receipt import total_rescued
 
 log = logging.getLogger(__name__)
 
 # Counters of orders that a resumed day keeps.
 _COUNTS = ("trimmed", "moved", "repaired")
+# The most names in one log line.
+_MAX_NAMES = 50
 
 
 @dataclass
@@ -43,6 +48,7 @@ class FilePull:
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
     :param on_empty: as for the operator; with ``write``, a window without orders gets files
     :param watch: called after each batch of orders
+    :param on_misfit: as for the operator
     """
 
     client: KaptureClient
@@ -52,7 +58,9 @@ class FilePull:
     file_format: str
     on_empty: str
     watch: Callable[[], None]
+    on_misfit: str = "keep"
     _files: list[dict[str, Any]] = field(default_factory=list)
+    _unknown: set[str] = field(default_factory=set)
     _checkpoint: Checkpoint | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -81,10 +89,12 @@ class FilePull:
         if not self.destination.endswith("/"):
             with closing(self.client.pull(self.query, [window], self.stats)) as batches:
                 self._publish(window, "", batches, dict)
+            self._log_set_aside()
             return self._files
         parts = {object_name(part, self.file_format): part for _, part in _widened(window, days_back).days()}
         self._start(window, context)
         self._pull_days(parts)
+        self._log_set_aside()
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
 
     def finish(self, receipt: Mapping[str, Any]) -> None:
@@ -170,16 +180,46 @@ class FilePull:
             # Replace an older object: it contains orders that Kapture no longer returns.
             if not is_required and not (self.on_empty == "skip" and spool.replaces()):
                 return False
+            rescued = self._take_report(spool.finish())
             edges = {"window_start": part.start.isoformat(), "window_end": part.end.isoformat()}
-            day = {"file": {"rows": spool.rows, **edges}, **counts()}
+            about = {"rescued": rescued, **edges}
+            day = {"file": {"rows": spool.rows, **about}, **counts()}
             describe = None if self._checkpoint is None else partial(self._checkpoint.metadata, day)
-            file = spool.publish(describe) | edges
+            file = spool.publish(describe) | about
         log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
         self._files.append(file)
         # A day that was not over when it was pulled may have had more orders since.
         if self._checkpoint is not None and day["complete"]:
             self._checkpoint.save(name, {**day, "file": file})
         return True
+
+    def _take_report(self, report: Report) -> dict[str, int]:
+        """Add what an encoder has set aside to the counters, and return the orders whose values did not fit, by field.
+
+        :raises KaptureSettingsError: there are some, and ``on_misfit`` is ``fail``
+        """
+        rescued = dict(sorted(report.rescued.items()))
+        if rescued and self.on_misfit == "fail":
+            raise KaptureSettingsError(
+                f"Values do not fit their columns ({describe_counts(rescued)}), and `on_misfit` is 'fail'; nothing of "
+                "this file was published. Set `on_misfit` to 'keep' to have them in `_rescued`"
+            )
+        self.stats.repaired += report.repaired
+        self._unknown |= report.unknown
+        return rescued
+
+    def _log_set_aside(self) -> None:
+        """Log the fields without a column, and warn of values that do not fit theirs."""
+        if self._unknown:
+            names = sorted(self._unknown)
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            log.info("Fields without a column are in `_rescued`: %s%s", ", ".join(map(ascii, names[:_MAX_NAMES])), more)
+        rescued = total_rescued(self._files)
+        if rescued:
+            log.warning(
+                "Values that do not fit their columns are in `_rescued`: %s; `on_misfit` is 'keep'",
+                describe_counts(rescued),
+            )
 
     def _work(self) -> dict[str, Any]:
         account = self.client.account
@@ -194,6 +234,7 @@ class FilePull:
             "file_format": self.file_format,
             "columns": COLUMNS,
             "on_empty": self.on_empty,
+            "on_misfit": self.on_misfit,
         }
 
     def _resume(self, name: str) -> bool:
@@ -233,6 +274,11 @@ class FilePull:
         else:
             is_same = stored == file["sha256"]
         return file if is_same else None
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """Return counts of orders by field as text."""
+    return ", ".join(f"{name}: {count:,} order{'' if count == 1 else 's'}" for name, count in counts.items())
 
 
 def _widened(window: Window, days_back: int) -> Window:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_kapture.client.config.account import Account
@@ -53,9 +55,18 @@ def build_receipt(
         "trimmed": stats.trimmed,
         "moved": stats.moved,
         "repaired": stats.repaired,
+        "rescued": total_rescued(files),
         "warnings": list(stats.warnings),
         "duration_seconds": round((finished - started).total_seconds(), 3),
     }
     if not stats.rows and stats.empty_proof is not None:
         receipt["empty_proof"] = stats.empty_proof
     return receipt
+
+
+def total_rescued(files: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the number of orders whose value did not fit its column, by field, over all files."""
+    total: Counter[str] = Counter()
+    for file in files:
+        total.update(file["rescued"])
+    return dict(sorted(total.items()))

@@ -61,9 +61,9 @@ def connect(monkeypatch: pytest.MonkeyPatch, server: Hostile) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(connection))
 
 
-def pull(destination: Path | str | None) -> Any:
+def pull(destination: Path | str | None, **arguments: Any) -> Any:
     where = None if destination is None else str(destination)
-    return KapturePullOrdersOperator(task_id="pull", destination=where, **WINDOW).execute({})
+    return KapturePullOrdersOperator(task_id="pull", destination=where, **WINDOW, **arguments).execute({})
 
 
 @pytest.mark.usefixtures("server")
@@ -88,6 +88,43 @@ def test_parquet_has_every_value(tmp_path: Path) -> None:
     rows = pq.read_table(tmp_path / "orders.parquet").to_pylist()
     assert [row["remarks"] for row in rows] == REMARKS
     assert [row["_rescued"] for row in rows] == [None, None, '{"discount":"NaN"}', None, None]
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(("file_format", "repaired"), [("csv", 2), ("parquet", 2), ("jsonl", 1)])
+def test_what_was_set_aside_is_in_the_receipt_and_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, file_format: str, repaired: int
+) -> None:
+    receipt = pull(f"{tmp_path}/", file_format=file_format)
+    rescued = {} if file_format == "jsonl" else {"discount": 1}
+    assert (receipt["rescued"], receipt["repaired"]) == (rescued, repaired)
+    assert [file["rescued"] for file in receipt["files"]] == [rescued]
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING" and "_rescued" in each.msg]
+    assert len(warnings) == len(rescued)
+    assert all("discount: 1 order" in each and "NaN" not in each for each in warnings)
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("destination", ["", "orders.parquet"])
+def test_a_misfit_fails_the_task_before_its_file_is_published(tmp_path: Path, destination: str) -> None:
+    with pytest.raises(AirflowFailException, match=r"discount: 1 order.*`on_misfit` is 'fail'"):
+        pull(f"{tmp_path}/{destination}", file_format="parquet", on_misfit="fail")
+    assert not list(tmp_path.rglob("*.parquet"))
+    pull(f"{tmp_path}/orders.jsonl", on_misfit="fail")
+
+
+def test_fields_without_a_column_are_no_misfits_and_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "airflow_provider_kapture")
+    orders = [b'{"id":%d,%b,"new":1,"discount":"1.5"}' % (number, CREATED) for number in (1, 2)]
+    with Hostile(http(envelope(*orders)), then=http(envelope(orders[-1]))) as server:
+        connect(monkeypatch, server)
+        receipt = pull(f"{tmp_path}/orders.parquet", on_misfit="fail")
+    assert receipt["rescued"] == {}
+    named = [each for each in caplog.records if "Fields without a column" in each.msg]
+    assert [each.levelname for each in named] == ["INFO"]
+    assert "'new'" in named[0].getMessage()
 
 
 @pytest.mark.usefixtures("server")

@@ -17,6 +17,7 @@ from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.json_fault import find_fault
 from airflow_provider_kapture.client.api.rows import AnyKeys, RowDecoders
+from airflow_provider_kapture.client.api.values import to_instant
 from airflow_provider_kapture.client.errors import KaptureShapeError
 
 OrderKey = int | str
@@ -53,12 +54,16 @@ def order_key(value: Any) -> OrderKey:
 
 
 def _to_instant(value: Any) -> int | None:
+    # To tell an order's window, white space and a fraction of a millisecond do no harm; a column does not take them.
     if isinstance(value, str):
-        text = value.strip().removesuffix(".0")
-        value = int(text) if _NUMERAL.fullmatch(text) else None
+        value = value.strip()
     elif isinstance(value, float) and math.isfinite(value):
         value = int(value)
-    return value if type(value) is int and value in _INSTANTS else None
+    try:
+        instant = to_instant(value)
+    except ValueError:
+        return None
+    return instant if instant in _INSTANTS else None
 
 
 def key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:

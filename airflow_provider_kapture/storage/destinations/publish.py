@@ -23,6 +23,7 @@ from airflow_provider_kapture.storage.destinations.spool import SpoolFile
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import Store
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
+from airflow_provider_kapture.storage.encoders.report import Report
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -114,15 +115,23 @@ class StagedObject:
             self._encoder.write(batch)
         self.rows += len(batch)
 
-    def publish(self, describe: Callable[[str], Mapping[str, str]] | None = None) -> dict[str, Any]:
-        """Replace the object at the destination, and return the receipt's keys of the file.
+    def finish(self) -> Report:
+        """Encode what is left, and return what the encoder has set aside.
 
-        :param describe: given the SHA-256 of the file, returns the object's metadata, where the store keeps any
-        :raises OSError: the disk is full, or the upload failed; an existing object is unchanged
+        :raises OSError: the disk is full
         """
         with self._spool.explain_full_disk():
             self._encoder.close()
-        size, sha256 = self._spool.finish()
+        self._size, self._sha256 = self._spool.finish()
+        return self._encoder.report
+
+    def publish(self, describe: Callable[[str], Mapping[str, str]] | None = None) -> dict[str, Any]:
+        """Replace the object at the destination by the finished file, and return the receipt's keys of the file.
+
+        :param describe: given the SHA-256 of the file, returns the object's metadata, where the store keeps any
+        :raises OSError: the upload or the rename failed; an existing object is unchanged
+        """
+        size, sha256 = self._size, self._sha256
         uri = object_uri(self._destination, self._name)
         try:
             state = self._store.upload(self._spool.path, size, self._name, describe(sha256) if describe else {})

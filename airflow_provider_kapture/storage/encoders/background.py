@@ -9,6 +9,8 @@ from typing import Protocol
 
 import msgspec
 
+from airflow_provider_kapture.storage.encoders.report import Report
+
 # Queued batches: enough to keep both threads busy, few enough to limit memory.
 _MAX_QUEUED = 2
 
@@ -30,10 +32,12 @@ class BackgroundEncoder:
     to end the thread.
 
     :param encoder: the encoder that runs in the thread
+    :param report: what the encoder has set aside; complete after :meth:`close`
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, report: Report | None = None) -> None:
         self._encoder = encoder
+        self.report = Report() if report is None else report
         self._waiting: queue.Queue[Sequence[msgspec.Raw] | None] = queue.Queue(_MAX_QUEUED)
         self._error: BaseException | None = None
         self._is_aborted = False

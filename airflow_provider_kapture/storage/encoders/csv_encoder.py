@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
+from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import COLUMNS, to_rows
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -38,8 +39,9 @@ class CsvEncoder:
     an empty text, is an empty cell.
     """
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: BinaryIO, report: Report) -> None:
         self._sink = sink
+        self._report = report
         self._header: tuple[str, ...] | None = COLUMNS
 
     def write(self, raws: Sequence[msgspec.Raw]) -> None:
@@ -49,7 +51,7 @@ class CsvEncoder:
         if self._header is not None:
             writer.writerow(self._header)
             self._header = None
-        for row in to_rows(raws):
+        for row in to_rows(raws, self._report):
             cells = list(row)
             for at, written in _CELLS:
                 if cells[at] is not None:

@@ -15,28 +15,40 @@ from airflow_provider_kapture.storage.encoders.background import BackgroundEncod
 from airflow_provider_kapture.storage.encoders.compression import CompressedEncoder, gzip_writer, zstd_writer
 from airflow_provider_kapture.storage.encoders.csv_encoder import CsvEncoder
 from airflow_provider_kapture.storage.encoders.jsonl import JsonLinesEncoder
+from airflow_provider_kapture.storage.encoders.report import Report
 
 
-def _parquet(sink: BinaryIO) -> Encoder:
+def _parquet(sink: BinaryIO, report: Report) -> Encoder:
     from airflow_provider_kapture.storage.encoders.parquet import ParquetEncoder
 
-    return ParquetEncoder(sink)
+    return ParquetEncoder(sink, report)
 
 
-_ENCODERS: Mapping[str, Callable[[BinaryIO], Encoder]] = MappingProxyType(
+_MakeEncoder = Callable[[BinaryIO, Report], Encoder]
+
+
+def _compressed(make_sink: Callable[[BinaryIO], BinaryIO], make: _MakeEncoder) -> _MakeEncoder:
+    return lambda sink, report: CompressedEncoder(make_sink(sink), lambda blocks: make(blocks, report))
+
+
+_ENCODERS: Mapping[str, _MakeEncoder] = MappingProxyType(
     {
         "jsonl": JsonLinesEncoder,
-        "jsonl.gz": lambda sink: CompressedEncoder(gzip_writer(sink), JsonLinesEncoder),
-        "jsonl.zst": lambda sink: CompressedEncoder(zstd_writer(sink), JsonLinesEncoder),
+        "jsonl.gz": _compressed(gzip_writer, JsonLinesEncoder),
+        "jsonl.zst": _compressed(zstd_writer, JsonLinesEncoder),
         "csv": CsvEncoder,
-        "csv.gz": lambda sink: CompressedEncoder(gzip_writer(sink), CsvEncoder),
+        "csv.gz": _compressed(gzip_writer, CsvEncoder),
         "parquet": _parquet,
     }
 )
 
 
-def _in_background(make: Callable[[BinaryIO], Encoder]) -> Callable[[BinaryIO], BackgroundEncoder]:
-    return lambda sink: BackgroundEncoder(make(sink))
+def _in_background(make: _MakeEncoder) -> Callable[[BinaryIO], BackgroundEncoder]:
+    def encoder(sink: BinaryIO) -> BackgroundEncoder:
+        report = Report()
+        return BackgroundEncoder(make(sink, report), report)
+
+    return encoder
 
 
 ENCODERS: Mapping[str, Callable[[BinaryIO], BackgroundEncoder]] = MappingProxyType(

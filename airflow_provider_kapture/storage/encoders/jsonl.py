@@ -8,6 +8,7 @@ from typing import BinaryIO
 import msgspec
 
 from airflow_provider_kapture.client.api.json_repair import compact
+from airflow_provider_kapture.storage.encoders.report import Report
 
 
 def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
@@ -38,7 +39,7 @@ _BATCH_ROWS = 32
 class JsonLinesEncoder:
     """Writes each order's JSON exactly as Kapture sent it, on one line."""
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: BinaryIO, report: Report | None = None) -> None:  # noqa: ARG002 - nothing is set aside
         self._sink = sink
 
     def write(self, raws: Sequence[msgspec.Raw]) -> None:

@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from airflow_provider_kapture.client.api.values import FIRST_MS, LAST_MS, PRECISION, SCALE
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
 from airflow_provider_kapture.storage.encoders.compression import QuietFile
 from airflow_provider_kapture.storage.encoders.jsonl import json_lines
-from airflow_provider_kapture.storage.encoders.schema import FIRST_MS, LAST_MS, PRECISION, RESCUED, SCALE, Row, to_rows
+from airflow_provider_kapture.storage.encoders.report import Report
+from airflow_provider_kapture.storage.encoders.schema import RESCUED, Row, to_rows
 
 _TYPES = {
     FieldType.INTEGER: pa.int64(),
@@ -34,7 +36,8 @@ _GROUP_BATCHES = 16
 class ParquetEncoder:
     """Writes row groups of one size, compressed with zstd, without times or names in the file."""
 
-    def __init__(self, sink: BinaryIO) -> None:
+    def __init__(self, sink: BinaryIO, report: Report | None = None) -> None:
+        self._report = Report() if report is None else report
         self._sink = QuietFile(sink)
         self._writer: Any = None
         self._waiting: list[msgspec.Raw] = []
@@ -55,7 +58,7 @@ class ParquetEncoder:
         self._writer.close()
 
     def _add(self, raws: Sequence[msgspec.Raw]) -> None:
-        self._group.append(_batch(raws))
+        self._group.append(_batch(raws, self._report))
         if len(self._group) == _GROUP_BATCHES:
             self._write_group()
 
@@ -70,12 +73,12 @@ class ParquetEncoder:
             self._group = []
 
 
-def _batch(raws: Sequence[msgspec.Raw]) -> Any:
+def _batch(raws: Sequence[msgspec.Raw], report: Report) -> Any:
     """Return orders as columns: parsed by Arrow if all of them fit the schema, else converted order by order."""
     try:
         return _read(raws)
     except _MISMATCH_ERRORS:
-        return _converted(to_rows(raws))
+        return _converted(to_rows(raws, report))
 
 
 class _SchemaMismatchError(Exception):
@@ -84,7 +87,7 @@ class _SchemaMismatchError(Exception):
 
 _MISMATCH_ERRORS = (pa.ArrowInvalid, msgspec.DecodeError, RecursionError, _SchemaMismatchError)
 
-# Arrow accepts an amount that is written as a string; msgspec does not.
+# Arrow would take any text that it can read as an amount for the amount, and it reads others than we do.
 _NUMBERS = msgspec.json.Decoder(
     msgspec.defstruct(
         "_Numbers",

@@ -1,35 +1,28 @@
 """Orders as rows of the declared schema; values that do not fit it stay as they were sent, in the column ``_rescued``.
 
-Used by the CSV and Parquet encoders. The fields and their types are in ``client.orders``.
+Used by the CSV and Parquet encoders. The fields and their types are in ``client.orders``, what fits a type is in
+``client.api.values``; what did not fit is counted in ``report``.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Mapping, Sequence
-from decimal import Context, Decimal, Inexact, InvalidOperation
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import msgspec
 
 from airflow_provider_kapture.client.api import json_repair
+from airflow_provider_kapture.client.api.values import FIRST_MS, LAST_MS, DecimalText, to_decimal, to_value
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
+from airflow_provider_kapture.storage.encoders.report import Report
 
 RESCUED = "_rescued"
 COLUMNS: tuple[str, ...] = (*ORDER_FIELDS, RESCUED)
 
-# Digits of an amount in total, and after the point.
-PRECISION, SCALE = 38, 6
-
-_TOO_LARGE: int = 10 ** (PRECISION - SCALE)
-_STEP = Decimal(1).scaleb(-SCALE)
-_EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
-
-# Years 1 to 9999, which every reader of the files can represent.
-FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
-
-# Amounts are of any type here and are checked by :func:`to_decimal`: msgspec would accept the text "12" for a Decimal.
+# What most orders have; any other spelling is looked at field by field. An amount is any value here, with
+# :func:`to_decimal` as the judge: msgspec would make a float of it.
 _TYPES: Mapping[FieldType, Any] = MappingProxyType(
     {
         FieldType.INTEGER: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None,
@@ -45,103 +38,110 @@ _MISMATCH_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 
 Row = tuple[Any, ...]
 
-
-class DecimalText(str):
-    """A number that is not whole, as it was written."""
-
-    __slots__ = ()
-
-
 _ORDER = msgspec.json.Decoder(
     msgspec.defstruct(
         "_Order",
-        [(name, _TYPES[kind], None) for name, kind in ORDER_FIELDS.items()],
+        [(name, _TYPES[kind] | msgspec.UnsetType, msgspec.UNSET) for name, kind in ORDER_FIELDS.items()],
         forbid_unknown_fields=True,
         gc=False,
     ),
     float_hook=DecimalText,
 )
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_FIELD = MappingProxyType(
-    {kind: msgspec.json.Decoder(each, float_hook=DecimalText) for kind, each in _TYPES.items()},
-)
+_VALUE = msgspec.json.Decoder(float_hook=DecimalText)
 _AMOUNTS = tuple(at for at, kind in enumerate(ORDER_FIELDS.values()) if kind is FieldType.AMOUNT)
-_PLAIN_DECIMAL = re.compile(rf"-?\d{{1,{PRECISION - SCALE}}}\.\d{{1,{SCALE}}}")
 
 
-def to_decimal(amount: Any) -> Any:
-    """Return an amount that decimal(38, 6) represents exactly, as an int or a :class:`DecimalText` without exponent.
+def to_rows(raws: Sequence[msgspec.Raw], report: Report | None = None) -> list[Row]:
+    """Return each order's values in the order of :data:`COLUMNS`, as ``client.api.values`` reads them.
 
-    None stays None.
+    A missing field and an explicit null are None. The last value is a JSON object of the fields that have no column or
+    did not fit, or None; a field that occurs twice is a list of its values there.
 
-    :raises ValueError: the value is not a number, or decimal(38, 6) cannot represent it
+    :param report: counts what did not fit
     """
-    if amount is None or (type(amount) is int and -_TOO_LARGE < amount < _TOO_LARGE):
-        return amount
-    if type(amount) is not DecimalText:
-        raise ValueError("not an amount")
-    if _PLAIN_DECIMAL.fullmatch(amount):
-        return amount
-    try:
-        return DecimalText(format(_EXACT.quantize(Decimal(amount), _STEP), "f"))
-    except (Inexact, InvalidOperation):
-        raise ValueError("not an amount of this many digits") from None
+    found = Report() if report is None else report
+    return [_row(raw, found) for raw in raws]
 
 
-def to_rows(raws: Sequence[msgspec.Raw]) -> list[Row]:
-    """Return each order's values in the order of :data:`COLUMNS`.
-
-    Integers and instants (epoch milliseconds, UTC) are ints, amounts as :func:`to_decimal` returns them, flags bools,
-    text strings; a missing field and an explicit null are None. The last value is a JSON object of the fields that did
-    not fit, or None.
-    """
-    return [_row(raw) for raw in raws]
-
-
-def _row(raw: msgspec.Raw) -> Row:
+def _row(raw: msgspec.Raw, report: Report) -> Row:
     try:
         values = list(msgspec.structs.astuple(_ORDER.decode(raw)))
+        missing = values.count(msgspec.UNSET)
+        if _repeats_names(raw, len(values) - missing):
+            return _rescue(raw, report)
+        if missing:
+            values = [None if each is msgspec.UNSET else each for each in values]
         for at in _AMOUNTS:
-            # Most amounts are null.
-            if type(values[at]) is not int or values[at]:
+            # Most amounts are none.
+            if values[at] is not None and (type(values[at]) is not int or values[at]):
                 values[at] = to_decimal(values[at])
     except _MISMATCH_ERRORS:
-        return _rescue(raw)
+        return _rescue(raw, report)
     return (*values, None)
 
 
-def _rescue(raw: msgspec.Raw) -> Row:
-    """Return the row of an order that does not fit the schema, converted field by field."""
+def _repeats_names(raw: msgspec.Raw, names: int) -> bool:
+    """Return whether an order has a name twice, of which decoders see the last only.
+
+    :param names: the number of its different names
+    :raises ValueError: it is not strict JSON
+    """
+    order = bytes(raw)
+    # Compact JSON has this once for each name; what is in nested objects and texts, or spaced, is looked at closely.
+    if order.count(b'":') == names:
+        return False
+    pairs: list[tuple[str, Any]] = []
+
+    def keep(found: list[tuple[str, Any]]) -> None:
+        nonlocal pairs
+        pairs = found
+
+    # The outermost object is the last.
+    json.loads(order, object_pairs_hook=keep, parse_float=str, parse_int=str)
+    return len(pairs) != names
+
+
+def _rescue(raw: msgspec.Raw, report: Report) -> Row:
+    """Return the row of an order that does not fit the schema as most do, converted field by field."""
     values: dict[str, Any] = {}
     rescued: dict[str, msgspec.Raw] = {}
-    for name, token, text in _fields(raw):
+    for name, tokens, texts in _fields(raw, report):
         kind = ORDER_FIELDS.get(name)
+        text = texts[0] if len(texts) == 1 else msgspec.Raw(b"[" + b",".join(map(bytes, texts)) + b"]")
         if kind is None:
             rescued[name] = text
+            report.unknown.add(name)
             continue
         try:
-            value = _FIELD[kind].decode(token)
-            values[name] = to_decimal(value) if kind is FieldType.AMOUNT else value
+            [token] = tokens
+            values[name] = to_value(kind, _VALUE.decode(token))
         except _MISMATCH_ERRORS:
             rescued[name] = text
+            report.rescued[name] += 1
     left = msgspec.json.encode(rescued).decode() if rescued else None
     return (*(values.get(name) for name in ORDER_FIELDS), left)
 
 
-def _fields(raw: msgspec.Raw) -> list[tuple[str, msgspec.Raw, msgspec.Raw]]:
-    """Return each field's name, its value to decode, and the same as strict JSON."""
+def _fields(raw: msgspec.Raw, report: Report) -> list[tuple[str, list[msgspec.Raw], list[msgspec.Raw]]]:
+    """Return each field's name, its values to decode, and the same as strict JSON; a repeated name has several."""
     try:
-        return [(name, token, token) for name, token in _FIELDS.decode(raw).items()]
-    except (msgspec.DecodeError, RecursionError):
+        fields = _FIELDS.decode(raw)
+        if not _repeats_names(raw, len(fields)):
+            return [(name, [token], [token]) for name, token in fields.items()]
+    except _MISMATCH_ERRORS:
         pass
-    texts = _split(json_repair.strict(bytes(raw)))
-    # Strict JSON has NaN and the infinities as strings, which text columns must not accept.
-    values = _split(json_repair.strict(bytes(raw), constant=b"{}"))
-    return [(name, value, texts[name]) for name, value in values.items()]
+    order = bytes(raw)
+    if json_repair.replace_lone_surrogates(order) != order:
+        report.repaired += 1
+    texts = _grouped(json_repair.strict(order))
+    # As strict JSON, NaN and the infinities are strings; no column may take them for texts.
+    values = _grouped(json_repair.strict(order, constant=b"{}"))
+    return [(name, found, texts[name]) for name, found in values.items()]
 
 
-def _split(order: bytes) -> Mapping[str, msgspec.Raw]:
-    try:
-        return _FIELDS.decode(order)
-    except RecursionError:
-        return {name: msgspec.Raw(value) for name, value in json_repair.members(order)}
+def _grouped(order: bytes) -> dict[str, list[msgspec.Raw]]:
+    found: dict[str, list[msgspec.Raw]] = {}
+    for name, value in json_repair.members(order):
+        found.setdefault(name, []).append(msgspec.Raw(value))
+    return found

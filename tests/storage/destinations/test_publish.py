@@ -28,6 +28,7 @@ OLD = b"what was there before"
 def put(target, orders=ORDERS, file_format="jsonl"):
     with stage(str(target), file_format) as spool:
         spool.write(orders)
+        spool.finish()
         return spool.publish()
 
 
@@ -157,6 +158,7 @@ def test_the_next_try_removes_what_killed_ones_left_whatever_its_day(tmp_path, n
     with stage(f"{tmp_path}/create_date=2024-05-07/orders.jsonl", "jsonl") as living:
         check_destination(f"{tmp_path}/")
         assert spools(tmp_path) == [living._spool.path]
+        living.finish()
         living.publish()
 
 
@@ -278,7 +280,7 @@ def test_the_spools_of_uploads_have_a_folder_that_can_be_set(tmp_path, monkeypat
         with largest_file(1_000):
             spool.write(ORDERS)
             with pytest.raises(OSError, match=r"\[kapture\] spool_dir"):
-                spool.publish()
+                spool.finish()
     assert names(tmp_path / "spools") == []
 
 

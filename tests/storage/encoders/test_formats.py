@@ -32,6 +32,14 @@ quick = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCh
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+# Lossless spellings are as good as the usual ones.
+SPELT = {
+    FieldType.INTEGER: ['"17"', "5.0", "5e3", '"-5.00"', f'"{2**63 - 1}"', "0e9", "1.2e1"],
+    FieldType.INSTANT: ['"1700000000000"', "1700000000000.0", '"1700000000000.0"', "17e11"],
+    FieldType.AMOUNT: ['"12.50"', '"17"', '"1e3"', '"-0.000001"', "1e3"],
+    FieldType.FLAG: ["0", "1", '"true"', '"false"', '"0"', '"1"'],
+    FieldType.TEXT: ['""', '"5"'],
+}
 FITTING = {
     FieldType.INTEGER: INT64.map(str),
     FieldType.INSTANT: st.integers(0, 4_102_444_800_000).map(str),
@@ -39,12 +47,19 @@ FITTING = {
     FieldType.FLAG: st.sampled_from(["true", "false"]),
     FieldType.TEXT: TEXT.map(json.dumps),
 }
-# JSON that does not fit: numbers as text, flags as 0 and 1, too large, too many places, other kinds of value.
+FITTING = {kind: usual | st.sampled_from(SPELT[kind]) for kind, usual in FITTING.items()}
+# JSON that does not fit: too large, too many places, with leading zeros or signs, other kinds of value.
 ODD = {
-    FieldType.INTEGER: ['"17"', str(2**63), str(-(2**63) - 1), str(10**40), "1.5", "true", "[1]"],
-    FieldType.INSTANT: ['"1700000000000"', "253402300800000", "1.5", "{}", '""'],
-    FieldType.AMOUNT: ['"12.50"', "0.1234567", "1" + "0" * 32, "1e400", "1e-400", "1e99999999999999999999", "false"],
-    FieldType.FLAG: ["0", "1", '"true"'],
+    FieldType.INTEGER: [
+        *(str(2**63), str(-(2**63) - 1), str(10**40), f'"{2**63}"', "1.5", "1e-1", "1e99999999999999999999"),
+        *('"007"', '"+5"', '" 5"', '"5 "', '""', '"0x5"', '"1_0"', '"٥"', "true", "[1]"),
+    ],
+    FieldType.INSTANT: ["253402300800000", '"253402300800000"', "1.5", "1700000000000.5", "{}", '""', '"2024-05-08"'],
+    FieldType.AMOUNT: [
+        *("0.1234567", "1" + "0" * 32, "1e400", "1e-400", "1e99999999999999999999", "false"),
+        *('"0.1234567"', '"1,250"', '"12.50 INR"', '"NaN"', '"Infinity"', '".5"', '""'),
+    ],
+    FieldType.FLAG: ["2", "-1", "0.5", '"True"', '"yes"', '""', "[]"],
     FieldType.TEXT: ["5", "true", '{"a":"b"}', "12345678901234567890.5"],
 }
 
@@ -104,14 +119,22 @@ def expected_row(order):
     for name, (token, fits) in order.items():
         if not fits or token == "null":
             continue
-        value = json.loads(token)
-        match ORDER_FIELDS[name]:
-            case FieldType.AMOUNT:
-                value = Decimal(token)
-            case FieldType.INSTANT:
-                value = EPOCH + dt.timedelta(milliseconds=value)
-        row[name] = value
+        row[name] = value_of(ORDER_FIELDS[name], token)
     return row
+
+
+def value_of(kind, token):
+    match kind:
+        case FieldType.TEXT:
+            return json.loads(token)
+        case FieldType.FLAG:
+            return token.strip('"') in {"true", "1"}
+        case FieldType.AMOUNT:
+            return Decimal(token.strip('"'))
+        case FieldType.INTEGER:
+            return int(Decimal(token.strip('"')))
+        case FieldType.INSTANT:
+            return EPOCH + dt.timedelta(milliseconds=int(Decimal(token.strip('"'))))
 
 
 def rescued_of(order):
@@ -238,6 +261,20 @@ def test_an_odd_value_is_rescued_and_spoils_nothing_beside_it(name, token):
     other = "cmId" if name == "id" else "id"
     [row] = pq.read_table(io.BytesIO(encoded("parquet", [raw({other: "7", name: token})]))).to_pylist()
     assert (row[other], row[name], tokens_of(row["_rescued"])) == (7, None, {name: token})
+
+
+@pytest.mark.parametrize(
+    ("name", "token"), [(name, token) for name, kind in ORDER_FIELDS.items() for token in SPELT[kind]]
+)
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_a_lossless_spelling_fits(name, token, file_format):
+    kind = ORDER_FIELDS[name]
+    if file_format == "parquet":
+        [row] = pq.read_table(io.BytesIO(encoded("parquet", [raw({name: token})]))).to_pylist()
+        assert (row[name], row["_rescued"]) == (value_of(kind, token), None)
+    else:
+        [row] = csv.DictReader(io.StringIO(encoded("csv", [raw({name: token})]).decode(), newline=""))
+        assert (csv_value(name, row[name]), row["_rescued"]) == (value_of(kind, token) if row[name] else None, "")
 
 
 @pytest.mark.parametrize(

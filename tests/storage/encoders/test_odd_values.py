@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
+from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import to_rows
 
 
@@ -35,6 +36,14 @@ ORDERS = [
     (b'{"id":1,"new":[NaN,"\x01"],"remarks":"NaN\n"}', {"remarks": "NaN\n"}, {"new": ["NaN", "\x01"]}),
     (b'{"id":1,"new\n":1,"cess":3}', {"cess": 3}, {"new\n": 1}),
     (b'{"id":1,"discount":"5\n"}', {"discount": None}, {"discount": "5\n"}),
+    (b'{"id":1,"cess":1,"cess":2,"unitId":3}', {"cess": None, "unitId": 3}, {"cess": [1, 2]}),
+    (b'{"id":1,"cess":2,"cess":2}', {"cess": None}, {"cess": [2, 2]}),
+    (rb'{"id":1,"cess":1,"ce\u0073s":"x"}', {"cess": None}, {"cess": [1, "x"]}),
+    (b'{"id":1,"new":1,"new":[2],"cess":3}', {"cess": 3}, {"new": [1, [2]]}),
+    (b'{"id":1,"cess":1,"cess":NaN}', {"cess": None}, {"cess": [1, "NaN"]}),
+    (b'{"id" : 1, "cess" : 1, "cess" : 2}', {"cess": None}, {"cess": [1, 2]}),
+    (b'{"id":1,"remarks":"\\":\\":","cess":2}', {"cess": 2, "remarks": '":":'}, None),
+    (b'{"id":1,"new":{"cess":1},"cess":2}', {"cess": 2}, {"new": {"cess": 1}}),
     (b'{"id":1,"unitId":%b}' % (b"9" * 5000), {"unitId": None}, ...),
     (b'{"id":1,"cess":%b,"remarks":"a"}' % (b"[" * 9000 + b"]" * 9000), {"cess": None, "remarks": "a"}, ...),
     (b'{"id":1,"new":%b,"remarks":"a\n"}' % (b"[" * 9000 + b"]" * 9000), {"remarks": "a\n"}, ...),
@@ -59,6 +68,30 @@ def test_parquet_has_each_value_or_rescues_it(order: bytes, values: dict[str, ob
     assert row["id"] == 1
     assert {name: row[name] for name in values} == values
     check_rescued(row["_rescued"], order, rescued)
+
+
+@pytest.mark.parametrize("file_format", ["csv", "csv.gz", "parquet"])
+def test_what_is_set_aside_is_counted_by_field(file_format: str) -> None:
+    orders = [
+        b'{"id":1,"discount":"12.50","cess":"Rs 5"}',
+        b'{"id":2,"cess":"Rs 6","unitId":1.5,"new":1}',
+        rb'{"id":3,"remarks":"cut \ud83d","cess":1}',
+        b'{"id":4,"cess":1,"cess":2}',
+    ]
+    sink = io.BytesIO()
+    encoder = ENCODERS[file_format](sink)
+    encoder.write([msgspec.Raw(each) for each in orders])
+    encoder.close()
+    assert encoder.report == Report({"cess": 3, "unitId": 1}, {"new"}, 1)
+
+
+def test_json_lines_set_nothing_aside() -> None:
+    sink = io.BytesIO()
+    encoder = ENCODERS["jsonl"](sink)
+    encoder.write([msgspec.Raw(rb'{"id":3,"remarks":"cut \ud83d","cess":"Rs 5"}')])
+    encoder.close()
+    assert encoder.report == Report()
+    assert rb"\ud83d" in sink.getvalue()
 
 
 def check_rescued(found: str | None, order: bytes, expected: object) -> None:
