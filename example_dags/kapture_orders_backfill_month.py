@@ -28,7 +28,7 @@ with DAG(
 
     KapturePullOrdersOperator.partial(
         task_id="pull_orders",
-        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/month/",
         file_format="parquet",
         pool="kapture",
         max_active_tis_per_dag=4,

@@ -19,7 +19,7 @@ with DAG(
         task_id="pull_orders",
         window="day",  # the last complete day of the account
         lookback=2,
-        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/daily/",
         file_format="parquet",
         retries=3,
     )

@@ -21,7 +21,7 @@ with DAG(
 ) as dag:
     KapturePullOrdersOperator(
         task_id="pull_orders",  # the window is the run's data interval, or the last complete hour
-        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/hourly/",
         file_format="jsonl.gz",
         outlets=[kapture_orders],
     )

@@ -22,7 +22,7 @@ with DAG("kapture_orders_sensor", schedule=None, params={"start": "2024-05-08", 
         task_id="pull_orders",
         window_start="{{ params.start }}",
         window_end="{{ params.end }}",
-        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+        destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/sensor/",
     )
     wait_for_orders >> pull_orders
 # [END howto_orders_sensor]

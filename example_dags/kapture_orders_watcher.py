@@ -38,6 +38,6 @@ if find_spec("airflow.sdk") is not None:
 
         KapturePullOrdersOperator.partial(
             task_id="pull_orders",
-            destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/",
+            destination="{{ var.value.get('kapture_orders', 'file:///tmp/kapture-orders') }}/watcher/",
         ).expand_kwargs(days_with_new_orders())
     # [END howto_orders_watcher]

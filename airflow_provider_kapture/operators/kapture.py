@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_kapture.storage.file_pull import FilePull
 
-_CHOICES = {"on_empty": ("write", "skip", "fail"), "on_misfit": ("keep", "fail")}
+_CHOICES = {"on_empty": ("write", "skip", "fail"), "on_misfit": ("keep", "fail"), "on_overlap": ("fail", "replace")}
 
 
 class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
@@ -65,6 +65,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         without a retry
     :param on_misfit: values that do not fit their column in CSV and Parquet: ``keep`` them in ``_rescued`` and report
         them, or ``fail`` before the file is published, without a retry
+    :param on_overlap: if a ``/`` destination has objects whose windows overlap a day to be written without being the
+        same object (another width, another format): ``fail`` before the first request, or ``replace``: remove those
+        that the new object covers completely, once it is published
     :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
         ``/`` destination and a window of whole days; ignored in backfill runs
     :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
@@ -99,6 +102,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         file_format: str | None = None,
         on_empty: str = "write",
         on_misfit: str = "keep",
+        on_overlap: str = "fail",
         lookback: int = 0,
         max_xcom_bytes: int = 49152,
         partition_events: bool = False,
@@ -117,6 +121,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.file_format = file_format
         self.on_empty = on_empty
         self.on_misfit = on_misfit
+        self.on_overlap = on_overlap
         self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
@@ -261,10 +266,22 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     ) -> FilePull:
         from airflow_provider_kapture.storage.encoders.formats import format_of
         from airflow_provider_kapture.storage.file_pull import FilePull
+        from airflow_provider_kapture.storage.folder import Owner
 
         file_format = format_of(destination, self.file_format)
         self.log.info("Writing %s to %s", file_format, destination)
-        return FilePull(client, query, stats, destination, file_format, self.on_empty, watch, self.on_misfit)
+        return FilePull(
+            client,
+            query,
+            stats,
+            destination,
+            file_format,
+            self.on_empty,
+            watch,
+            Owner.from_account(client.account, self.filters, self.extra_body),
+            self.on_misfit,
+            self.on_overlap,
+        )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
         self._receipt = receipt

@@ -9,7 +9,6 @@ checked in ``storage.file_pull``. The window that outlives success is in ``windo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -21,6 +20,7 @@ import msgspec
 
 from airflow_provider_kapture.storage.destinations.object_store import one_line
 from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, Store, is_forbidden
+from airflow_provider_kapture.storage.folder import hash_query
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class Checkpoint:
     :param work: the settings that decide what is pulled and how it is written; days that were published with other
         settings are pulled again
     :param about: keys of the receipt that are known at the start
+    :param can_read: whether the folder may be read; if not, nothing is resumed
     :param clock: returns seconds since any fixed origin
     """
 
@@ -66,6 +67,7 @@ class Checkpoint:
         key: list[Any] | None,
         work: Mapping[str, Any],
         about: Mapping[str, Any],
+        can_read: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -75,7 +77,7 @@ class Checkpoint:
         self._about = dict(about)
         self._clock = clock
         self._pull_id = secrets.token_hex(16)
-        self._can_read = True
+        self._can_read = can_read
         self._replaced: bytes | None = None
         self._previous: Any = None
         self._done: dict[str, dict[str, Any]] = {}
@@ -93,18 +95,14 @@ class Checkpoint:
 
         :raises Exception: the store refuses to write, or cannot be reached
         """
+        if not self._can_read:
+            return
         try:
             self._replaced = self._store.read(self._name)
         except Exception as error:
+            # The folder may be read: where listing is not permitted, S3 refuses to read what does not exist.
             if not is_forbidden(error):
                 raise
-            self._can_read = False
-            log.warning(
-                "Cannot read the receipts in the destination (%s: %s): a retry will pull all days again",
-                type(error).__name__,
-                one_line(error),
-            )
-            return
         self._load(_decode(self._replaced))
         self._write()
 
@@ -116,7 +114,7 @@ class Checkpoint:
         pull_id = found.get("pull_id")
         if self._key is None or found.get("run_key") != self._key or not isinstance(pull_id, str):
             return
-        if found.get("work") != _hash(self._work, pull_id):
+        if found.get("work") != hash_query(self._work, pull_id):
             log.info("The settings have changed since the earlier attempt of this run; all days are pulled again")
             return
         self._pull_id = pull_id
@@ -197,7 +195,7 @@ class Checkpoint:
                     "in_progress": True,
                     "pull_id": self._pull_id,
                     "run_key": self._key,
-                    "work": _hash(self._work, self._pull_id),
+                    "work": hash_query(self._work, self._pull_id),
                     "days": self._done,
                     "previous": self._previous,
                 }
@@ -213,8 +211,3 @@ def _decode(text: bytes | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _hash(work: bytes, salt: str) -> str:
-    """Return a hash of settings, which may identify customers: too slow to try many of them."""
-    return hashlib.scrypt(work, salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=32).hex()

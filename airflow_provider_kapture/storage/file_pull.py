@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
@@ -17,24 +17,21 @@ from typing import Any, Self
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.days import Window, day_start
-from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import OrderBatch
 from airflow_provider_kapture.storage.checkpoint import SHA256, Checkpoint, run_key
+from airflow_provider_kapture.storage.day_counts import add_resumed_day, counting
 from airflow_provider_kapture.storage.destinations.destination import check_destination, object_name, receipt_name
 from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, object_uri, stage
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState
-from airflow_provider_kapture.storage.encoders.report import Report
+from airflow_provider_kapture.storage.destinations.stores.store import ChangedError
 from airflow_provider_kapture.storage.encoders.schema import COLUMNS
+from airflow_provider_kapture.storage.folder import OWNER_FILE, Claim, Owner, check_object_owner, claim, owner_metadata
 from airflow_provider_kapture.storage.receipt import total_rescued
+from airflow_provider_kapture.storage.set_aside import check_misfits, log_set_aside
+from airflow_provider_kapture.storage.targets import Target, file_as_published, with_overlaps, with_states
 
 log = logging.getLogger(__name__)
-
-# Counters of orders that a resumed day keeps.
-_COUNTS = ("trimmed", "moved", "repaired")
-# The most names in one log line.
-_MAX_NAMES = 50
 
 
 @dataclass
@@ -48,7 +45,9 @@ class FilePull:
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
     :param on_empty: as for the operator; with ``write``, a window without orders gets files
     :param watch: called after each batch of orders
+    :param owner: the account and the query, which a folder or an object belongs to
     :param on_misfit: as for the operator
+    :param on_overlap: as for the operator
     """
 
     client: KaptureClient
@@ -58,10 +57,13 @@ class FilePull:
     file_format: str
     on_empty: str
     watch: Callable[[], None]
+    owner: Owner
     on_misfit: str = "keep"
+    on_overlap: str = "fail"
     _files: list[dict[str, Any]] = field(default_factory=list)
     _unknown: set[str] = field(default_factory=set)
     _checkpoint: Checkpoint | None = None
+    _claim: Claim | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -74,6 +76,10 @@ class FilePull:
         with self._stack:
             if self._checkpoint is not None:
                 self._checkpoint.stop()
+            if self._claim is not None and self._claim.is_new and not self._files:
+                # The settings may be wrong, and the next pull's be others.
+                with suppress(Exception):
+                    self._store.delete(OWNER_FILE)
 
     def run(self, window: Window, days_back: int, context: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Pull and publish, and return the receipt's entries of the files, sorted by the start of their windows.
@@ -86,15 +92,15 @@ class FilePull:
         """
         check_destination(self.destination)
         self._store = open_store(self.destination)
-        if not self.destination.endswith("/"):
-            with closing(self.client.pull(self.query, [window], self.stats)) as batches:
-                self._publish(window, "", batches, dict)
-            self._log_set_aside()
-            return self._files
-        parts = {object_name(part, self.file_format): part for _, part in _widened(window, days_back).days()}
-        self._start(window, context)
-        self._pull_days(parts)
-        self._log_set_aside()
+        if self.destination.endswith("/"):
+            targets = self._folder_targets(window, _widened(window, days_back), context)
+        else:
+            targets = with_states(self._store, [Target("", window)], can_read=False)
+            for target in targets:
+                if target.state is not None:
+                    check_object_owner(object_uri(self.destination, ""), target.state.metadata, self.owner)
+        self._pull(targets)
+        log_set_aside(self._unknown, total_rescued(self._files))
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
 
     def finish(self, receipt: Mapping[str, Any]) -> None:
@@ -103,74 +109,103 @@ class FilePull:
         :raises OSError: it could not be written
         """
         if self._checkpoint is not None:
+            if self._claim is not None and self._claim.can_read and not self._claim.is_new:
+                # The pull that has created it may have failed since, and taken it back.
+                claim(self._store, self.destination, self.owner)
             self._checkpoint.finish(receipt)
-            self._checkpoint = None
+            self._checkpoint = self._claim = None
 
-    def _start(self, window: Window, context: Mapping[str, Any]) -> None:
+    def _folder_targets(self, window: Window, widened: Window, context: Mapping[str, Any]) -> list[Target]:
+        """Return the days to pull into a folder: without those that an earlier attempt has published."""
+        self._claim = claim(self._store, self.destination, self.owner)
+        can_read = self._claim.can_read
+        targets = [Target(object_name(part, self.file_format), part) for _, part in widened.days()]
+        targets = with_overlaps(self._store, self.destination, targets, self.on_overlap)
         about = {
             "account": self.client.account.host,
+            "cm_id": self.client.account.dialect.cm_id,
+            "query_hash": self._claim.query_hash,
             "window_start": window.start.isoformat(),
             "window_end": window.end.isoformat(),
             "date_field": self.query.date_field,
         }
-        checkpoint = Checkpoint(self._store, receipt_name(window), key=run_key(context), work=self._work(), about=about)
+        checkpoint = Checkpoint(
+            self._store,
+            receipt_name(window),
+            key=run_key(context),
+            work=self._work(),
+            about=about,
+            can_read=can_read,
+        )
         checkpoint.start()
         self._checkpoint = checkpoint
-
-    def _pull_days(self, parts: Mapping[str, Window]) -> None:
-        started = dt.datetime.now(dt.UTC)
-        pending = {name: part for name, part in parts.items() if not self._resume(name)}
+        targets = with_states(self._store, targets, can_read=can_read)
+        pending = [target for target in targets if not self._resume(checkpoint, target)]
         if self.stats.resumed_days:
             log.info(
-                "%d of %d days were published by an earlier attempt of this run", self.stats.resumed_days, len(parts)
+                "%d of %d days were published by an earlier attempt of this run", self.stats.resumed_days, len(targets)
             )
-        empty = []
-        with closing(self.client.pull(self.query, list(pending.values()), self.stats)) as batches:
-            for name, part in pending.items():
-                with self._counting(is_complete=part.end <= started) as counts:
-                    if not self._publish(part, name, batches, counts):
-                        empty.append(name)
-        if self.stats.rows:
-            # Days without orders in a window that has some: replace the objects of an earlier run.
-            for name in empty:
-                part = parts[name]
-                with self._counting(is_complete=part.end <= started) as counts:
-                    self._publish(part, name, iter([OrderBatch((), ends=part)]), counts, is_required=True)
+        return pending
 
-    @contextmanager
-    def _counting(self, *, is_complete: bool) -> Iterator[Callable[[], dict[str, Any]]]:
-        """Give a function that returns the counts of what was pulled in the context so far."""
-        before = replace(self.stats)
-        self.stats.first_ms = self.stats.last_ms = None
+    def _pull(self, targets: Sequence[Target]) -> None:
+        """Pull and publish; objects that another pull has replaced meanwhile are pulled once more."""
+        started = dt.datetime.now(dt.UTC)
+        empty, changed = self._pull_each(targets, started)
+        changed += self._publish_empty(empty, started)
+        if not changed:
+            return
+        log.warning(
+            "Another pull has replaced %d objects while their orders were read; pulling them again", len(changed)
+        )
+        empty, changed = self._pull_each(with_states(self._store, changed, can_read=False), started)
+        changed += self._publish_empty(empty, started)
+        if changed:
+            raise OSError(
+                f"{object_uri(self.destination, changed[0].name)!r} was replaced by another pull while its orders were "
+                "read, twice; let one pull at a time write to a destination"
+            )
 
-        def counts() -> dict[str, Any]:
-            return {
-                "complete": is_complete,
-                "first_ms": self.stats.first_ms,
-                "last_ms": self.stats.last_ms,
-                **{name: getattr(self.stats, name) - getattr(before, name) for name in _COUNTS},
-            }
+    def _publish_empty(self, targets: Sequence[Target], started: dt.datetime) -> list[Target]:
+        """Publish the days without orders of a folder's window that has some, and return those that have changed.
 
-        try:
-            yield counts
-        finally:
-            self._merge_instants(before.first_ms, before.last_ms)
+        They replace the objects of an earlier run.
+        """
+        if not self.stats.rows or self._checkpoint is None:
+            return []
+        changed = []
+        for target in targets:
+            end = iter([OrderBatch((), ends=target.window)])
+            try:
+                with counting(self.stats, is_complete=target.window.end <= started) as counts:
+                    self._publish(target, end, counts, is_required=True)
+            except ChangedError:
+                changed.append(target)
+        return changed
 
-    def _merge_instants(self, first: int | None, last: int | None) -> None:
-        self.stats.first_ms = min((each for each in (self.stats.first_ms, first) if each is not None), default=None)
-        self.stats.last_ms = max((each for each in (self.stats.last_ms, last) if each is not None), default=None)
+    def _pull_each(self, targets: Sequence[Target], started: dt.datetime) -> tuple[list[Target], list[Target]]:
+        """Pull and publish, and return the targets that are not published: empty ones, and those that have changed."""
+        empty, changed = [], []
+        windows = [target.window for target in targets]
+        with closing(self.client.pull(self.query, windows, self.stats)) as batches:
+            for target in targets:
+                try:
+                    with counting(self.stats, is_complete=target.window.end <= started) as counts:
+                        if not self._publish(target, batches, counts):
+                            empty.append(target)
+                except ChangedError:
+                    changed.append(target)
+        return empty, changed
 
     def _publish(
         self,
-        part: Window,
-        name: str,
+        target: Target,
         batches: Iterator[OrderBatch],
         counts: Callable[[], dict[str, Any]],
         *,
         is_required: bool = False,
     ) -> bool:
         """Write the next batches up to the end of a window, and return whether a file was published."""
-        with stage(self.destination, self.file_format, self._store, name) as spool:
+        with stage(self.destination, self.file_format, self._store, target.name) as spool:
             for batch in batches:
                 spool.write(batch.raws)
                 self.watch()
@@ -178,48 +213,33 @@ class FilePull:
                     break
             is_required = is_required or spool.rows > 0 or self.on_empty == "write"
             # Replace an older object: it contains orders that Kapture no longer returns.
-            if not is_required and not (self.on_empty == "skip" and spool.replaces()):
+            if not is_required and not (self.on_empty == "skip" and (target.state is not None or target.covered)):
                 return False
-            rescued = self._take_report(spool.finish())
-            edges = {"window_start": part.start.isoformat(), "window_end": part.end.isoformat()}
+            report = spool.finish()
+            rescued = check_misfits(report, self.on_misfit)
+            self.stats.repaired += report.repaired
+            self._unknown |= report.unknown
+            edges = {"window_start": target.window.start.isoformat(), "window_end": target.window.end.isoformat()}
             about = {"rescued": rescued, **edges}
             day = {"file": {"rows": spool.rows, **about}, **counts()}
-            describe = None if self._checkpoint is None else partial(self._checkpoint.metadata, day)
-            file = spool.publish(describe) | about
+            file = spool.publish(partial(self._metadata, day), target.state) | about
         log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
         self._files.append(file)
         # A day that was not over when it was pulled may have had more orders since.
         if self._checkpoint is not None and day["complete"]:
-            self._checkpoint.save(name, {**day, "file": file})
+            self._checkpoint.save(target.name, {**day, "file": file})
+        self._remove_covered(target)
         return True
 
-    def _take_report(self, report: Report) -> dict[str, int]:
-        """Add what an encoder has set aside to the counters, and return the orders whose values did not fit, by field.
+    def _metadata(self, day: Mapping[str, Any], sha256: str) -> dict[str, str]:
+        if self._checkpoint is not None:
+            return self._checkpoint.metadata(day, sha256)
+        return {SHA256: sha256, **owner_metadata(self.owner)}
 
-        :raises KaptureSettingsError: there are some, and ``on_misfit`` is ``fail``
-        """
-        rescued = dict(sorted(report.rescued.items()))
-        if rescued and self.on_misfit == "fail":
-            raise KaptureSettingsError(
-                f"Values do not fit their columns ({describe_counts(rescued)}), and `on_misfit` is 'fail'; nothing of "
-                "this file was published. Set `on_misfit` to 'keep' to have them in `_rescued`"
-            )
-        self.stats.repaired += report.repaired
-        self._unknown |= report.unknown
-        return rescued
-
-    def _log_set_aside(self) -> None:
-        """Log the fields without a column, and warn of values that do not fit theirs."""
-        if self._unknown:
-            names = sorted(self._unknown)
-            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            log.info("Fields without a column are in `_rescued`: %s%s", ", ".join(map(ascii, names[:_MAX_NAMES])), more)
-        rescued = total_rescued(self._files)
-        if rescued:
-            log.warning(
-                "Values that do not fit their columns are in `_rescued`: %s; `on_misfit` is 'keep'",
-                describe_counts(rescued),
-            )
+    def _remove_covered(self, target: Target) -> None:
+        for name in target.covered:
+            self._store.delete(name)
+            log.info("Removed %s, which %s covers", name, target.name)
 
     def _work(self) -> dict[str, Any]:
         account = self.client.account
@@ -237,48 +257,22 @@ class FilePull:
             "on_misfit": self.on_misfit,
         }
 
-    def _resume(self, name: str) -> bool:
+    def _resume(self, checkpoint: Checkpoint, target: Target) -> bool:
         """Take over a day that an earlier attempt has published, if its object is still there as it was."""
-        assert self._checkpoint is not None
-        if not self._checkpoint.is_resumed:
-            return False
-        state = self._store.stat(name)
-        day = self._checkpoint.get(name, object_uri(self.destination, name), state)
+        day = checkpoint.get(target.name, object_uri(self.destination, target.name), target.state)
         if day is None:
             return False
-        file = self._file_as_published(name, day, state)
+        file = file_as_published(self._store, target, day["file"])
         if file is None:
-            log.warning("%s is missing or differs from what this run has published; pulling it again", name)
-            self._checkpoint.drop(name)
+            log.warning("%s is missing or differs from what this run has published; pulling it again", target.name)
+            checkpoint.drop(target.name)
             return False
-        log.debug("%s was published by an earlier attempt of this run", name)
-        self._checkpoint.save(name, {**day, "file": file})
+        log.debug("%s was published by an earlier attempt of this run", target.name)
+        checkpoint.save(target.name, {**day, "file": file})
         self._files.append(file)
-        self.stats.rows += file["rows"]
-        self.stats.resumed += file["rows"]
-        self.stats.days += 1
-        self.stats.resumed_days += 1
-        for counter in _COUNTS:
-            setattr(self.stats, counter, getattr(self.stats, counter) + day[counter])
-        self._merge_instants(day["first_ms"], day["last_ms"])
+        add_resumed_day(self.stats, file["rows"], day)
+        self._remove_covered(target)
         return True
-
-    def _file_as_published(self, name: str, day: Mapping[str, Any], state: ObjectState | None) -> dict[str, Any] | None:
-        """Return the receipt's entry of a published file; None if the object is missing or may have other content."""
-        file: dict[str, Any] = day["file"]
-        if state is None or state.size != file["bytes"]:
-            return None
-        stored = state.metadata.get(SHA256) or self._store.sha256(name)
-        if stored is None:
-            is_same = bool(file.get("etag")) and state.receipt_keys.get("etag") == file["etag"]
-        else:
-            is_same = stored == file["sha256"]
-        return file if is_same else None
-
-
-def describe_counts(counts: Mapping[str, int]) -> str:
-    """Return counts of orders by field as text."""
-    return ", ".join(f"{name}: {count:,} order{'' if count == 1 else 's'}" for name, count in counts.items())
 
 
 def _widened(window: Window, days_back: int) -> Window:

@@ -14,7 +14,7 @@ DAYS = [f"2024-05-{day:02d}" for day in (8, 9, 10)]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("orders_*"))}
 
 
 def lines(folder: Path) -> list[bytes]:

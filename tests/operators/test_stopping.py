@@ -72,8 +72,9 @@ def run(folder: Path, execution_timeout: dt.timedelta | None = None) -> Any:
 
 
 def check_stopped(folder: Path) -> None:
-    [receipt] = folder.rglob("*.json")
-    [left] = (path for path in folder.rglob("*") if path.is_file() and path != receipt)
+    owner = folder / "_kapture.json"
+    [receipt] = folder.glob("_receipts/*/*")
+    [left] = (path for path in folder.rglob("*") if path.is_file() and path not in {receipt, owner})
     assert left.parent.name == "create_date=2024-05-08"
     assert list(json.loads(receipt.read_text())["days"]) == [str(left.relative_to(folder))]
     for thread in threading.enumerate():

@@ -6,10 +6,10 @@ import json
 import runpy
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
+from attempts import attempt
 
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
@@ -76,15 +76,6 @@ def test_a_retry_goes_on_at_the_day_that_failed_and_a_rerun_pulls_all(airflow_db
 
 WINDOW = {"window_start": "2024-05-08", "window_end": "2024-05-14"}
 DAYS = [f"2024-05-{day:02d}" for day in range(8, 14)]
-
-
-def attempt(max_tries=2, clear_number=0, run_id="run"):
-    """The context of an attempt."""
-    ids = {"dag_id": "dag", "run_id": run_id, "task_id": "pull", "map_index": -1, "max_tries": max_tries}
-    return {
-        "ti": SimpleNamespace(**ids, xcom_push=lambda **_: None),
-        "dag_run": SimpleNamespace(clear_number=clear_number),
-    }
 
 
 def pull(destination, context=None, **arguments):
@@ -177,10 +168,15 @@ def test_a_day_whose_file_is_gone_or_altered_is_pulled_again(slow, tmp_path, cap
     assert [each.levelname for each in caplog.records if path.name in each.message] == ["WARNING"]
 
 
-@pytest.mark.parametrize("arguments", [{"file_format": "csv"}, {"filters": {"city": "Pune"}}, {"on_empty": "skip"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"file_format": "csv"}, {"filters": {"city": "Pune"}}, {"extra_body": {"city": "Pune"}}, {"on_empty": "skip"}],
+)
 def test_a_retry_with_other_settings_takes_over_nothing(slow, tmp_path, arguments):
     fail_after_three_days(slow, f"{tmp_path}/")
-    pull(f"{tmp_path}/", attempt(), **arguments)
+    # As a user does who means it.
+    (tmp_path / "_kapture.json").unlink()
+    pull(f"{tmp_path}/", attempt(), on_overlap="replace", **arguments)
     assert requested_days(slow) == set(DAYS)
 
 
@@ -188,6 +184,7 @@ def test_a_retry_with_another_default_body_takes_over_nothing(slow, tmp_path, mo
     fail_after_three_days(slow, f"{tmp_path}/")
     for name, value in slow.connection_uri_env(default_body={"viewId": "3"}).items():
         monkeypatch.setenv(name, value)
+    (tmp_path / "_kapture.json").unlink()
     pull(f"{tmp_path}/", attempt())
     assert requested_days(slow) == set(DAYS)
 
@@ -239,7 +236,7 @@ def test_without_permission_to_read_nothing_is_resumed_and_a_warning_says_so(slo
     with pytest.raises(AirflowFailException):
         pull(f"{tmp_path}/", attempt())
     assert not (tmp_path / "_receipts").exists()
-    assert [each.levelname for each in caplog.records if "Cannot read the receipts" in each.message] == ["WARNING"]
+    assert [each.levelname for each in caplog.records if "Cannot read _kapture.json" in each.message] == ["WARNING"]
     slow.set(status_every=None)
     assert receipt_in_after(pull(f"{tmp_path}/"), tmp_path)
 
@@ -278,7 +275,7 @@ def ended(request, monkeypatch):
 
 def test_days_in_a_store_are_known_by_the_receipt_and_by_their_metadata(slow, s3_url, ended):
     destination = f"{s3_url}/{ended}/"
-    whole = pull(f"{s3_url}/whole/")
+    whole = pull(f"{s3_url}/whole-{ended}/")
     fail_after_three_days(slow, destination)
     resumed = pull(destination, attempt())
     assert requested_days(slow) == set(DAYS[3:])

@@ -14,6 +14,7 @@ from airflow_provider_kapture.client.errors import KaptureDialectError
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.storage.file_pull import FilePull
+from airflow_provider_kapture.storage.folder import Owner
 
 DAYS = 12
 
@@ -28,7 +29,8 @@ def make_client(kapture: Emulator, **extra: Any) -> KaptureClient:
 def pull(client: KaptureClient, folder: Path, stats: PullStats) -> list[dict[str, Any]]:
     query = build_query("create")
     window = client.window("2024-05-08", f"2024-05-{8 + DAYS:02d}")
-    with FilePull(client, query, stats, f"{folder}/", "jsonl", "write", lambda: None) as files:
+    owner = Owner.from_account(client.account, None, None)
+    with FilePull(client, query, stats, f"{folder}/", "jsonl", "write", lambda: None, owner) as files:
         return files.run(window, 0, {})
 
 

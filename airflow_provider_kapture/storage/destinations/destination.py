@@ -43,19 +43,21 @@ def object_name(window: Window, file_format: str) -> str:
     :param file_format: the ending of the name
     """
     day = window.start.date().isoformat()
-    return f"{_DAY_FOLDER}{day}/orders_{_stamps(window)}.{file_format}"
+    return f"{_DAY_FOLDER}{day}/orders_{'_'.join(stamps(window))}.{file_format}"
 
 
 def receipt_name(window: Window) -> str:
     """Return the name of the receipt of a window under a ``/`` destination."""
-    return f"_receipts/create_date/{_stamps(window)}.json"
+    return f"_receipts/create_date/{'_'.join(stamps(window))}.json"
 
 
-def _stamps(window: Window) -> str:
+def stamps(window: Window) -> tuple[str, str]:
+    """Return the edges of a window as they are in names: UTC, with milliseconds where there are some."""
+
     def stamp(ms: int) -> str:
         return from_ms(ms).strftime("%Y%m%dT%H%M%S") + (f"{ms % 1000:03d}" if ms % 1000 else "") + "Z"
 
-    return f"{stamp(window.start_ms)}_{stamp(window.end_ms)}"
+    return stamp(window.start_ms), stamp(window.end_ms)
 
 
 def check_destination(destination: str) -> None:

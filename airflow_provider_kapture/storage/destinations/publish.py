@@ -21,7 +21,7 @@ from airflow_provider_kapture.storage.destinations import folders, object_store
 from airflow_provider_kapture.storage.destinations.destination import local_path, spool_folder
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
-from airflow_provider_kapture.storage.destinations.stores.store import Store
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, ChangedError, ObjectState, Store
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 from airflow_provider_kapture.storage.encoders.report import Report
 
@@ -125,16 +125,23 @@ class StagedObject:
         self._size, self._sha256 = self._spool.finish()
         return self._encoder.report
 
-    def publish(self, describe: Callable[[str], Mapping[str, str]] | None = None) -> dict[str, Any]:
+    def publish(
+        self, describe: Callable[[str], Mapping[str, str]] | None = None, expected: ObjectState | None = ANY
+    ) -> dict[str, Any]:
         """Replace the object at the destination by the finished file, and return the receipt's keys of the file.
 
         :param describe: given the SHA-256 of the file, returns the object's metadata, where the store keeps any
+        :param expected: the object as it was when its orders were requested; None if there was none
+        :raises ChangedError: another writer has created or replaced the object since
         :raises OSError: the upload or the rename failed; an existing object is unchanged
         """
         size, sha256 = self._size, self._sha256
         uri = object_uri(self._destination, self._name)
+        metadata = describe(sha256) if describe else {}
         try:
-            state = self._store.upload(self._spool.path, size, self._name, describe(sha256) if describe else {})
+            state = self._store.upload(self._spool.path, size, self._name, metadata, expected)
+        except ChangedError:
+            raise
         except Exception as error:
             if self._store.is_local:
                 raise

@@ -13,6 +13,7 @@ from packaging.version import Version
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.s3 import part_size
+from airflow_provider_kapture.storage.destinations.stores.store import ChangedError, ObjectState
 
 # Those of every provider's hooks, which Airflow imports for the first file system, and of the stores' clients.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -52,10 +53,34 @@ def test_a_large_object_goes_up_in_parts(store, tmp_path):
     spool.write_bytes(os.urandom(20 << 20))
     path = ObjectStoragePath(f"{store.url}/large/orders.parquet")
     opened = open_store(str(path))
-    state = opened.upload(spool, spool.stat().st_size, "", {"kapture_test": "yes"})
+    state = opened.upload(spool, spool.stat().st_size, "", {"kapture_test": "yes"}, None)
     assert (state.size, opened.stat("").identity) == (20 << 20, state.identity)
     assert opened.stat("").metadata["kapture_test"] == "yes"
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(spool.read_bytes()).digest()
+
+
+def test_an_object_that_is_not_as_expected_is_not_replaced(store, tmp_path):
+    if store.url.startswith("gs"):
+        pytest.skip("this emulator ignores the condition of a write")
+    spool = tmp_path / "spool"
+    spool.write_bytes(b"new")
+    opened = open_store(f"{store.url}/expected/")
+    first = opened.upload(spool, 3, "one", {}, None)
+    assert opened.upload(spool, 3, "one", {}, first).size == 3
+    for expected in (None, ObjectState(3, '"0"')):
+        with pytest.raises(ChangedError):
+            opened.upload(spool, 3, "one", {}, expected)
+    assert opened.create("two", b"first")
+    assert not opened.create("two", b"second")
+    assert opened.read("two") == b"first"
+    opened.write("day/three", b"third")
+    assert opened.list_names("day/") == ["day/three"]
+    assert opened.list_names("night/") == []
+    assert opened.read("three") is None
+    assert opened.stat("three") is None
+    opened.delete("two")
+    opened.delete("two")
+    assert opened.read("two") is None
 
 
 @pytest.mark.parametrize("size", [0, 1 << 30, 5 << 40])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, is_missing, run
+from airflow_provider_kapture.storage.destinations.stores.store import (
+    ChangedError,
+    ObjectState,
+    is_conflict,
+    is_missing,
+    run,
+)
 
 
 class AzureStore:
@@ -61,7 +68,33 @@ class AzureStore:
 
         run(self._fs, upload())
 
-    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:
+    def create(self, name: str, data: bytes) -> bool:
+        async def upload() -> None:
+            async with self._blob(name) as blob:
+                await blob.upload_blob(data, overwrite=False)
+
+        try:
+            run(self._fs, upload())
+        except Exception as error:
+            if is_conflict(error):
+                return False
+            raise
+        return True
+
+    def list_names(self, folder: str) -> list[str]:
+        prefix = ObjectStoragePath(self._destination + folder).key.rstrip("/") + "/"
+
+        async def names() -> list[str]:
+            async with self._fs.service_client.get_container_client(self._container) as container:
+                return [each async for each in container.list_blob_names(name_starts_with=prefix)]
+
+        return [folder + each.removeprefix(prefix) for each in run(self._fs, names())]
+
+    def upload(
+        self, spool: Path, size: int, name: str, metadata: Mapping[str, str], expected: ObjectState | None
+    ) -> ObjectState:
+        condition = _condition(expected)
+
         async def upload() -> Any:
             async with self._blob(name) as blob:
                 with spool.open("rb") as file:
@@ -69,13 +102,19 @@ class AzureStore:
                     return await blob.upload_blob(
                         file,
                         length=size,
-                        overwrite=True,
                         metadata={**metadata, "is_directory": "false"},
                         max_concurrency=2,
                         validate_content=True,
+                        **condition,
                     )
 
-        return _state(run(self._fs, upload()), size, metadata)
+        try:
+            response = run(self._fs, upload())
+        except Exception as error:
+            if is_conflict(error):
+                raise ChangedError(name) from error
+            raise
+        return _state(response, size, metadata)
 
     def delete(self, name: str) -> None:
         async def delete() -> None:
@@ -90,6 +129,15 @@ class AzureStore:
 
     def sha256(self, name: str) -> str | None:  # noqa: ARG002
         return None
+
+
+def _condition(expected: ObjectState | None) -> dict[str, Any]:
+    if expected is None:
+        return {"overwrite": False}
+    if not expected.identity:
+        return {"overwrite": True}
+    match: Any = importlib.import_module("azure.core").MatchConditions
+    return {"overwrite": True, "etag": expected.identity, "match_condition": match.IfNotModified}
 
 
 def _state(response: Mapping[str, Any], size: int, metadata: Mapping[str, str]) -> ObjectState:

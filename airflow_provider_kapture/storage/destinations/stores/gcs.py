@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, is_missing, run
+from airflow_provider_kapture.storage.destinations.stores.store import (
+    ChangedError,
+    ObjectState,
+    is_conflict,
+    is_missing,
+    run,
+)
 
 # A multiple of 256 KiB, as resumable uploads require.
 _CHUNK_SIZE = 8 << 20
@@ -55,35 +65,93 @@ class GcsStore:
             raise
 
     def write(self, name: str, data: bytes) -> None:
-        from gcsfs.core import simple_upload
+        run(self._fs, self._insert(name, data, {"contentType": "application/json"}, {}))
 
-        run(
-            self._fs,
-            simple_upload(self._fs, self._bucket, self._key(name), data, content_type="application/json"),
+    def create(self, name: str, data: bytes) -> bool:
+        try:
+            run(self._fs, self._insert(name, data, {"contentType": "application/json"}, {"ifGenerationMatch": "0"}))
+        except Exception as error:
+            if is_conflict(error):
+                return False
+            raise
+        return True
+
+    def list_names(self, folder: str) -> list[str]:
+        prefix = self._key(folder).rstrip("/") + "/"
+        found: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            _, content = run(
+                self._fs,
+                self._fs._call("GET", "b/{}/o", self._bucket, prefix=prefix, delimiter="/", **more),  # noqa: SLF001
+            )
+            page = json.loads(content)
+            found += [folder + each["name"].removeprefix(prefix) for each in page.get("items", ())]
+            if not page.get("nextPageToken"):
+                return found
+            more = {"pageToken": page["nextPageToken"]}
+
+    def upload(
+        self, spool: Path, size: int, name: str, metadata: Mapping[str, str], expected: ObjectState | None
+    ) -> ObjectState:
+        condition = _condition(expected)
+        with spool.open("rb") as file:
+            # The store compares it with what it has received.
+            md5 = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
+        resource = {"contentType": _DATA, "md5Hash": md5, "metadata": dict(metadata)}
+        try:
+            if size <= _CHUNK_SIZE:
+                response = run(self._fs, self._insert(name, spool.read_bytes(), resource, condition))
+            else:
+                response = run(self._fs, self._upload_in_chunks(spool, size, name, resource, condition))
+        except Exception as error:
+            if is_conflict(error):
+                raise ChangedError(name) from error
+            raise
+        return _state(response)
+
+    async def _insert(
+        self, name: str, data: bytes, resource: Mapping[str, Any], parameters: Mapping[str, str]
+    ) -> dict[str, Any]:
+        boundary = secrets.token_hex(16)
+        about = json.dumps({**resource, "name": self._key(name)})
+        body = (
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{about}\r\n"
+            f"--{boundary}\r\nContent-Type: {resource['contentType']}\r\n\r\n"
+        ).encode()
+        _, content = await self._fs._call(  # noqa: SLF001
+            "POST",
+            self._upload_url(),
+            uploadType="multipart",
+            headers={"Content-Type": f'multipart/related; boundary="{boundary}"'},
+            data=b"".join((body, data, f"\r\n--{boundary}--\r\n".encode())),
+            **parameters,
         )
-
-    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:
-        from gcsfs.core import simple_upload
-
-        at = (self._fs, self._bucket, self._key(name))
-        if size <= _CHUNK_SIZE:
-            work = simple_upload(*at, spool.read_bytes(), dict(metadata), "md5", _DATA)
-        else:
-            work = self._upload_in_chunks(spool, size, at, dict(metadata))
-        return _state(run(self._fs, work))
+        response: dict[str, Any] = json.loads(content)
+        return response
 
     async def _upload_in_chunks(
-        self, spool: Path, size: int, at: tuple[Any, str, str], metadata: dict[str, str]
+        self, spool: Path, size: int, name: str, resource: Mapping[str, Any], parameters: Mapping[str, str]
     ) -> dict[str, Any]:
-        from gcsfs.core import initiate_upload, upload_chunk
+        headers, _ = await self._fs._call(  # noqa: SLF001
+            "POST",
+            self._upload_url(),
+            uploadType="resumable",
+            headers={"X-Upload-Content-Type": _DATA},
+            json={**resource, "name": self._key(name)},
+            **parameters,
+        )
+        from gcsfs.core import upload_chunk
 
         response: dict[str, Any] = {}
-        location = await initiate_upload(*at, _DATA, metadata)
         with spool.open("rb") as file:
             for offset in range(0, size, _CHUNK_SIZE):
                 chunk = file.read(_CHUNK_SIZE)
-                response = await upload_chunk(self._fs, location, chunk, offset, size, _DATA)
+                response = await upload_chunk(self._fs, headers["Location"], chunk, offset, size, _DATA)
         return response
+
+    def _upload_url(self) -> str:
+        return f"{self._fs._location}/upload/storage/v1/b/{quote(self._bucket, safe='')}/o"  # noqa: SLF001
 
     def delete(self, name: str) -> None:
         try:
@@ -94,6 +162,12 @@ class GcsStore:
 
     def sha256(self, name: str) -> str | None:  # noqa: ARG002
         return None
+
+
+def _condition(expected: ObjectState | None) -> dict[str, str]:
+    if expected is None:
+        return {"ifGenerationMatch": "0"}
+    return {"ifGenerationMatch": expected.identity} if expected.identity else {}
 
 
 def _state(response: Mapping[str, Any]) -> ObjectState:

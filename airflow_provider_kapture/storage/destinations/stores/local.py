@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from airflow_provider_kapture.storage.destinations import folders
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, ChangedError, ObjectState
 
 
 class LocalStore:
@@ -52,10 +53,42 @@ class LocalStore:
         finally:
             spool.discard()
 
-    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:  # noqa: ARG002
+    def create(self, name: str, data: bytes) -> bool:
+        spool = SpoolFile(self._spool_folder, 0o666, "free space there, or choose another `destination`")
+        try:
+            with spool.explain_full_disk():
+                spool.open().write(data)
+            spool.finish()
+            os.link(spool.path, self._file(name))
+        except FileExistsError:
+            return False
+        finally:
+            spool.discard()
+        _sync_folders([self._file(name).parent])
+        return True
+
+    def list_names(self, folder: str) -> list[str]:
+        try:
+            return [folder + each.name for each in self._file(folder).iterdir() if each.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def upload(
+        self,
+        spool: Path,
+        size: int,
+        name: str,
+        metadata: Mapping[str, str],  # noqa: ARG002 - files have none
+        expected: ObjectState | None,
+    ) -> ObjectState:
         target = self._file(name)
-        self._rename(spool, target)
-        return self.stat(name) or ObjectState(size)
+        with folders.no_empty_folders(target.parent):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(target.parent):
+                if expected is not ANY and self.stat(name) != expected:
+                    raise ChangedError(name)
+                self._rename(spool, target)
+                return self.stat(name) or ObjectState(size)
 
     def _rename(self, spool: Path, target: Path) -> None:
         changed = [target.parent] if target.parent.is_dir() else [target.parent, target.parent.parent]
@@ -79,6 +112,18 @@ class LocalStore:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
             return None
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other pulls from publishing into the folder meanwhile, where its file system has locks."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _sync_folders(changed: Iterable[Path]) -> None:

@@ -43,7 +43,28 @@ class OtherStore:
     def write(self, name: str, data: bytes) -> None:
         self._fs.pipe_file(self._path(name), data)
 
-    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:  # noqa: ARG002
+    def create(self, name: str, data: bytes) -> bool:
+        if self._fs.exists(self._path(name)):
+            return False
+        self.write(name, data)
+        return True
+
+    def list_names(self, folder: str) -> list[str]:
+        self._fs.invalidate_cache()
+        try:
+            found = self._fs.ls(self._path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return [folder + each.rstrip("/").rpartition("/")[2] for each in found]
+
+    def upload(
+        self,
+        spool: Path,
+        size: int,
+        name: str,
+        metadata: Mapping[str, str],  # noqa: ARG002
+        expected: ObjectState | None,  # noqa: ARG002 - no write of fsspec has a condition
+    ) -> ObjectState:
         path = self._path(name)
         if getattr(self._fs, "async_impl", False):
             run(self._fs, self._fs._put_file(str(spool), path))  # noqa: SLF001

@@ -7,16 +7,24 @@ rule of the bucket that aborts incomplete multipart uploads frees their space.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, is_missing, run
+from airflow_provider_kapture.storage.destinations.stores.store import (
+    ChangedError,
+    ObjectState,
+    is_conflict,
+    is_missing,
+    run,
+    status_of,
+)
 
 _PART_SIZE = 8 << 20
 _MAX_PARTS = 10_000
+_NOT_IMPLEMENTED = 501
 # Parts in flight: bounds the memory.
 _CONCURRENCY = 2
 
@@ -74,20 +82,69 @@ class S3Store:
     def write(self, name: str, data: bytes) -> None:
         run(self._fs, self._call("put_object", name, Body=data, ContentType="application/json"))
 
-    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:
+    def create(self, name: str, data: bytes) -> bool:
+        try:
+            self._put_if({"IfNoneMatch": "*"}, name, Body=data, ContentType="application/json")
+        except ChangedError:
+            return False
+        return True
+
+    def list_names(self, folder: str) -> list[str]:
+        prefix = self._key(folder).rstrip("/") + "/"
+        found: list[str] = []
+        more: dict[str, str] = {}
+        while True:
+            page = run(
+                self._fs,
+                self._fs._call_s3(  # noqa: SLF001
+                    "list_objects_v2", Bucket=self._bucket, Prefix=prefix, Delimiter="/", **more
+                ),
+            )
+            found += [folder + each["Key"].removeprefix(prefix) for each in page.get("Contents", ())]
+            if not page.get("IsTruncated"):
+                return found
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def upload(
+        self, spool: Path, size: int, name: str, metadata: Mapping[str, str], expected: ObjectState | None
+    ) -> ObjectState:
+        condition = _condition(expected)
         user = dict(metadata)
         if size <= 2 * _PART_SIZE:
-            work = self._call("put_object", name, Body=spool.read_bytes(), Metadata=user)
+            response = self._put_if(condition, name, Body=spool.read_bytes(), Metadata=user)
         else:
-            work = self._upload_in_parts(spool, size, name, user)
-        return _state(run(self._fs, work), size, metadata)
+            response = self._checked(lambda: self._upload_in_parts(spool, size, name, user, condition), name)
+        return _state(response, size, metadata)
 
-    async def _upload_in_parts(self, spool: Path, size: int, name: str, metadata: dict[str, str]) -> dict[str, Any]:
+    def _put_if(self, condition: Mapping[str, str], name: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return self._checked(lambda: self._call("put_object", name, **arguments, **condition), name)
+        except Exception as error:
+            # A compatible store without conditional writes.
+            if not condition or status_of(error) != _NOT_IMPLEMENTED:
+                raise
+            return run(self._fs, self._call("put_object", name, **arguments))
+
+    def _checked(self, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]], name: str) -> dict[str, Any]:
+        try:
+            return run(self._fs, work())
+        except Exception as error:
+            if is_conflict(error):
+                raise ChangedError(name) from error
+            raise
+
+    async def _upload_in_parts(
+        self, spool: Path, size: int, name: str, metadata: dict[str, str], condition: Mapping[str, str]
+    ) -> dict[str, Any]:
         upload_id = (await self._call("create_multipart_upload", name, Metadata=metadata))["UploadId"]
         try:
             parts = await self._upload_parts(spool, size, name, upload_id)
             return await self._call(
-                "complete_multipart_upload", name, UploadId=upload_id, MultipartUpload={"Parts": parts}
+                "complete_multipart_upload",
+                name,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": parts},
+                **condition,
             )
         except BaseException:
             await asyncio.shield(self._abort(name, upload_id))
@@ -118,6 +175,12 @@ class S3Store:
 
     def sha256(self, name: str) -> str | None:  # noqa: ARG002
         return None
+
+
+def _condition(expected: ObjectState | None) -> dict[str, str]:
+    if expected is None:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": expected.identity} if expected.identity else {}
 
 
 def _state(response: Mapping[str, Any], size: int, metadata: Mapping[str, str]) -> ObjectState:

@@ -31,6 +31,14 @@ class ObjectState:
     receipt_keys: Mapping[str, str] = field(default_factory=dict)
 
 
+# Instead of an object's former state, where that is not known: anything may be there.
+ANY = ObjectState(-1)
+
+
+class ChangedError(Exception):
+    """The object is not in the state that was expected: another writer has created or replaced it."""
+
+
 class Store(Protocol):
     """The objects below one destination. Names are relative to it; for a single object, the name is empty.
 
@@ -48,8 +56,20 @@ class Store(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """Create or replace a small object atomically."""
 
-    def upload(self, spool: Path, size: int, name: str, metadata: Mapping[str, str]) -> ObjectState:
-        """Create or replace an object from a local file of ``size`` bytes, atomically. Local stores rename it."""
+    def create(self, name: str, data: bytes) -> bool:
+        """Create a small object atomically, and return whether it did not exist; some stores replace one that did."""
+
+    def list_names(self, folder: str) -> list[str]:
+        """Return the names of the objects directly in a folder, which ends in ``/``; empty if there is none."""
+
+    def upload(
+        self, spool: Path, size: int, name: str, metadata: Mapping[str, str], expected: ObjectState | None
+    ) -> ObjectState:
+        """Create or replace an object from a local file of ``size`` bytes, atomically. Local stores rename it.
+
+        :param expected: the object as it was; None if there was none; :data:`ANY` to replace whatever is there
+        :raises ChangedError: the object is not as expected
+        """
 
     def delete(self, name: str) -> None:
         """Delete an object; do nothing if there is none."""
@@ -83,6 +103,11 @@ def is_missing(error: BaseException) -> bool:
 def is_forbidden(error: BaseException) -> bool:
     """Return whether the error says that the credentials do not permit the call."""
     return isinstance(error, PermissionError) or status_of(error) in {401, 403}
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Return whether the error says that the condition of a write did not hold."""
+    return isinstance(error, FileExistsError) or status_of(error) in {409, 412}
 
 
 def run(file_system: Any, work: Coroutine[Any, Any, _T]) -> _T:

@@ -1,0 +1,15 @@
+"""Attempts of one run of a task, without a scheduler."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+
+def attempt(max_tries: int = 2, clear_number: int = 0, run_id: str = "run") -> Any:
+    """Return the context of an attempt."""
+    ids = {"dag_id": "dag", "run_id": run_id, "task_id": "pull", "map_index": -1, "max_tries": max_tries}
+    return {
+        "ti": SimpleNamespace(**ids, xcom_push=lambda **_: None),
+        "dag_run": SimpleNamespace(clear_number=clear_number),
+    }
