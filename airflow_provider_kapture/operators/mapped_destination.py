@@ -18,7 +18,7 @@ _TEMPLATE_EXPRESSION = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
 # Template variables that differ between mapped tasks.
 _TASK_VARIABLES = re.compile(r"\b(task|ti|task_instance|map_index)\b")
 # Tasks that differ in one of these pull other orders, but the names of their objects are the same.
-_QUERY = ("kapture_conn_id", "filters", "extra_body", "date_field")
+_QUERY = ("kapture_conn_id", "filters", "extra_body")
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,9 @@ class FilePull:
         """Return the days to pull into a folder: without those that an earlier attempt has published."""
         self._claim = claim(self._store, self.destination, self.owner)
         can_read = self._claim.can_read
-        targets = [Target(object_name(part, self.file_format), part) for _, part in widened.days()]
+        targets = [
+            Target(object_name(self.query.date_field, part, self.file_format), part) for _, part in widened.days()
+        ]
         targets = with_overlaps(self._store, self.destination, targets, self.on_overlap)
         about = {
             "account": self.client.account.host,
@@ -131,7 +133,7 @@ class FilePull:
         }
         checkpoint = Checkpoint(
             self._store,
-            receipt_name(window),
+            receipt_name(self.query.date_field, window),
             key=run_key(context),
             work=self._work(),
             about=about,

@@ -190,7 +190,6 @@ def test_a_destination_of_another_query_fails_before_the_first_request(kapture, 
         {"filters": {}},
         {"filters": {"notAssignToIdsStr": "-1"}},
         {"extra_body": {"unused": ""}},
-        {"date_field": "booking", **DAYS},
     ],
 )
 def test_what_is_empty_or_neutral_is_no_other_query(kapture, folder, arguments):
@@ -270,6 +269,24 @@ def test_the_hash_of_a_query_can_be_computed_again(kapture, tmp_path):
     text = query_text(account(kapture), {"city": "Pune"}, None)
     assert record["query_hash"] == hash_query(text, record["salt"])
     assert receipt
+
+
+@pytest.mark.parametrize(
+    ("date_field", "name"),
+    [
+        ("create", "create_date"),
+        ("booking", "booking_date"),
+        ("nextFollowup", "next_followup_date"),
+        ("expectedClosure", "expected_closure_date"),
+    ],
+)
+def test_each_date_field_has_names_and_receipts_of_its_own(kapture, tmp_path, date_field, name):
+    pull(f"{tmp_path}/")
+    pull(f"{tmp_path}/", date_field=date_field)
+    for day in ("2024-05-08", "2024-05-09", "2024-05-10"):
+        assert len(list(tmp_path.glob(f"{name}={day}/orders_*.jsonl"))) == 1
+    assert len(list(tmp_path.glob(f"_receipts/{name}/20240507T183000Z_20240510T183000Z.json"))) == 1
+    assert (tmp_path / DAY_NAME).exists()
 
 
 # -- two pulls of one window at the same time --

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,11 +17,14 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_kapture.client.days import Window, from_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import DATE_FIELDS
 from airflow_provider_kapture.storage.destinations import folders, object_store
 from airflow_provider_kapture.storage.destinations.spool import remove_orphans
 
 _LOCAL_SCHEMES = {"file", "local", ""}
-_DAY_FOLDER = "create_date="
+# Folders of days: the date field in snake case, and the day.
+_DATE_FOLDERS = {name: f"{re.sub('[A-Z]', lambda found: '_' + found[0].lower(), name)}_date" for name in DATE_FIELDS}
+_DAY_FOLDERS = tuple(f"{each}=" for each in _DATE_FOLDERS.values())
 # Errors that a retry cannot resolve.
 _PERMANENT_ERRORS = (
     FileNotFoundError,
@@ -33,22 +37,23 @@ _PERMANENT_ERRORS = (
 )
 _PERMANENT_ERRNOS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EILSEQ}
 # The longest name of an object under a `/` destination.
-_DAY_OBJECT = "create_date=2024-05-08/orders_20240507T183000000Z_20240508T183000000Z.jsonl.zst"
+_DAY_OBJECT = f"{max(_DAY_FOLDERS, key=len)}2024-05-08/orders_20240507T183000000Z_20240508T183000000Z.jsonl.zst"
 
 
-def object_name(window: Window, file_format: str) -> str:
-    """Return the name of an account day's object under a ``/`` destination; it depends on the window and format only.
+def object_name(date_field: str, window: Window, file_format: str) -> str:
+    """Return the name of an account day's object under a ``/`` destination; it depends on nothing else.
 
+    :param date_field: the time of an order that the window is about
     :param window: one day of the account, or a part of it
     :param file_format: the ending of the name
     """
     day = window.start.date().isoformat()
-    return f"{_DAY_FOLDER}{day}/orders_{'_'.join(stamps(window))}.{file_format}"
+    return f"{_DATE_FOLDERS[date_field]}={day}/orders_{'_'.join(stamps(window))}.{file_format}"
 
 
-def receipt_name(window: Window) -> str:
+def receipt_name(date_field: str, window: Window) -> str:
     """Return the name of the receipt of a window under a ``/`` destination."""
-    return f"_receipts/create_date/{'_'.join(stamps(window))}.json"
+    return f"_receipts/{_DATE_FOLDERS[date_field]}/{'_'.join(stamps(window))}.json"
 
 
 def stamps(window: Window) -> tuple[str, str]:
@@ -138,4 +143,4 @@ def spool_folder(destination: str) -> Path:
         chosen: str = conf.get("kapture", "spool_dir", fallback="") or ""
         return Path(chosen or tempfile.gettempdir()).expanduser()
     folder = local if destination.endswith("/") else local.parent
-    return folder.parent if folder.name.startswith(_DAY_FOLDER) else folder
+    return folder.parent if folder.name.startswith(_DAY_FOLDERS) else folder
