@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_kapture.storage.file_pull import FilePull
 
+# URIs in one message.
+_MAX_URIS = 5
 _CHOICES = {"on_empty": ("write", "skip", "fail"), "on_misfit": ("keep", "fail"), "on_overlap": ("fail", "replace")}
 
 
@@ -61,8 +63,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         an object for each of the account's days (templated)
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by default the
         ending of the file name decides, and a ``/`` destination gets ``jsonl.gz``
-    :param on_empty: if the window has no orders, ``write`` a valid empty file, ``skip`` the task, or ``fail`` it
-        without a retry
+    :param on_empty: if the window has no orders, ``write`` a valid empty file, ``skip`` the task unless it has
+        published anything, or ``fail`` it without a retry
     :param on_misfit: values that do not fit their column in CSV and Parquet: ``keep`` them in ``_rescued`` and report
         them, or ``fail`` before the file is published, without a retry
     :param on_overlap: if a ``/`` destination has objects whose windows overlap a day to be written without being the
@@ -150,12 +152,15 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         is_empty = not _rows(receipt, window)
         if is_empty and self.on_empty == "fail":
             raise AirflowFailException(
-                "The window has no orders, and `on_empty` is 'fail'; to wait for orders, run a KaptureOrdersSensor "
-                "before this task"
+                f"The window has no orders, and `on_empty` is 'fail'{_published(receipt)}; to wait for orders, run a "
+                "KaptureOrdersSensor before this task"
             )
         self._report(mapping, receipt, window)
         if is_empty and self.on_empty == "skip":
-            raise AirflowSkipException("The window has no orders, and `on_empty` is 'skip'")
+            # Downstream tasks have to see what was published, also if it only replaces orders that are gone.
+            if not receipt["files"]:
+                raise AirflowSkipException("The window has no orders, and `on_empty` is 'skip'")
+            self.log.info("The window has no orders%s; the task is not skipped", _published(receipt))
         return orders if self.destination is None else receipt
 
     def on_kill(self) -> None:
@@ -293,6 +298,15 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             extra = asset_events.extra_by_day(receipt, window, self.destination)
             days = extra["changed_days"]
         asset_events.attach_receipt_to_outlets(context, self.outlets, extra, days)
+
+
+def _published(receipt: Mapping[str, Any]) -> str:
+    """Return what an empty window's pull has published, as a part of a sentence; empty if nothing."""
+    uris = [file["uri"] for file in receipt["files"]]
+    if not uris:
+        return ""
+    more = f" and {len(uris) - _MAX_URIS} more" if len(uris) > _MAX_URIS else ""
+    return f", but it has published {', '.join(map(repr, uris[:_MAX_URIS]))}{more}"
 
 
 def _rows(receipt: Mapping[str, Any], window: Window) -> int:

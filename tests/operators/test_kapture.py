@@ -142,19 +142,23 @@ def test_an_empty_window(kapture: Emulator, tmp_path: Path, on_empty: str) -> No
         assert not target.exists()
 
 
-@pytest.mark.parametrize(("on_empty", "expected"), [("skip", AirflowSkipException), ("fail", AirflowFailException)])
-def test_orders_of_days_that_are_looked_back_on_make_no_window_less_empty(
-    kapture: Emulator, tmp_path: Path, on_empty: str, expected: type[Exception]
+def test_a_task_that_has_published_anything_is_not_skipped_and_fails_with_what_it_has_published(
+    kapture: Emulator, tmp_path: Path
 ) -> None:
-    with pytest.raises(expected, match="no orders"):
-        run(
-            window_start="2024-05-11",
-            window_end="2024-05-12",
-            lookback=1,
-            destination=f"{tmp_path}/",
-            on_empty=on_empty,
-        )
-    assert [path.name[7:] for path in tmp_path.iterdir() if path.name.startswith("create_date")]
+    empty = {"window_start": "2024-05-11", "window_end": "2024-05-12", "file_format": "jsonl"}
+    # Days that are looked back on.
+    looking_back = {**empty, "lookback": 1, "destination": f"{tmp_path}/back/"}
+    assert run(**looking_back, on_empty="skip")["rows"] == 100
+    with pytest.raises(AirflowFailException, match=r"no orders.*has published '.*create_date=2024-05-10"):
+        run(**looking_back, on_empty="fail")
+    # Orders that are gone.
+    for old in ("create_date=2024-05-11/orders_20240510T183000Z_20240511T183000Z.jsonl", "old.jsonl"):
+        path = tmp_path / old
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("older")
+        destination = f"{tmp_path}/" if "/" in old else str(path)
+        assert [file["rows"] for file in run(**empty, destination=destination, on_empty="skip")["files"]] == [0]
+        assert path.read_text() == ""
 
 
 def test_lookback_pulls_days_before_the_window_into_their_own_objects(kapture: Emulator, tmp_path: Path) -> None:
