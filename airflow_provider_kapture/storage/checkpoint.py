@@ -50,6 +50,7 @@ class Checkpoint:
     """The published days of a pull into a folder.
 
     :param store: the store of the folder
+    :param destination: the folder
     :param name: name of the receipt in the folder
     :param key: as :func:`run_key` returns it; None to resume nothing
     :param work: the settings that decide what is pulled and how it is written; days that were published with other
@@ -62,6 +63,7 @@ class Checkpoint:
     def __init__(
         self,
         store: Store,
+        destination: str,
         name: str,
         *,
         key: list[Any] | None,
@@ -71,6 +73,7 @@ class Checkpoint:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self.uri = destination + name
         self._name = name
         self._key = key
         self._work = json.dumps(work, sort_keys=True, default=str).encode()

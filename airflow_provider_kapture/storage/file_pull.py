@@ -22,6 +22,7 @@ from airflow_provider_kapture.client.pull.steps import OrderBatch
 from airflow_provider_kapture.storage.checkpoint import SHA256, Checkpoint, run_key
 from airflow_provider_kapture.storage.day_counts import add_resumed_day, counting
 from airflow_provider_kapture.storage.destinations.destination import check_destination, object_name, receipt_name
+from airflow_provider_kapture.storage.destinations.object_store import store_error
 from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, object_uri, stage
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import ChangedError
@@ -95,10 +96,14 @@ class FilePull:
         if self.destination.endswith("/"):
             targets = self._folder_targets(window, _widened(window, days_back), context)
         else:
-            targets = with_states(self._store, [Target("", window)], can_read=False)
+            targets = with_states(self._store, self.destination, [Target("", window)], can_read=False)
             for target in targets:
                 if target.state is not None:
-                    check_object_owner(object_uri(self.destination, ""), target.state.metadata, self.owner)
+                    check_object_owner(self.destination, target.state.metadata, self.owner)
+            try:
+                self._store.probe("")
+            except Exception as error:
+                raise store_error(self._store, "write", self.destination, error) from error
         self._pull(targets)
         log_set_aside(self._unknown, total_rescued(self._files))
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
@@ -112,7 +117,10 @@ class FilePull:
             if self._claim is not None and self._claim.can_read and not self._claim.is_new:
                 # The pull that has created it may have failed since, and taken it back.
                 claim(self._store, self.destination, self.owner)
-            self._checkpoint.finish(receipt)
+            try:
+                self._checkpoint.finish(receipt)
+            except Exception as error:
+                raise store_error(self._store, "write", self._checkpoint.uri, error) from error
             self._checkpoint = self._claim = None
 
     def _folder_targets(self, window: Window, widened: Window, context: Mapping[str, Any]) -> list[Target]:
@@ -133,15 +141,19 @@ class FilePull:
         }
         checkpoint = Checkpoint(
             self._store,
+            self.destination,
             receipt_name(self.query.date_field, window),
             key=run_key(context),
             work=self._work(),
             about=about,
             can_read=can_read,
         )
-        checkpoint.start()
+        try:
+            checkpoint.start()
+        except Exception as error:
+            raise store_error(self._store, "write", checkpoint.uri, error) from error
         self._checkpoint = checkpoint
-        targets = with_states(self._store, targets, can_read=can_read)
+        targets = with_states(self._store, self.destination, targets, can_read=can_read)
         pending = [target for target in targets if not self._resume(checkpoint, target)]
         if self.stats.resumed_days:
             log.info(
@@ -159,7 +171,7 @@ class FilePull:
         log.warning(
             "Another pull has replaced %d objects while their orders were read; pulling them again", len(changed)
         )
-        empty, changed = self._pull_each(with_states(self._store, changed, can_read=False), started)
+        empty, changed = self._pull_each(with_states(self._store, self.destination, changed, can_read=False), started)
         changed += self._publish_empty(empty, started)
         if changed:
             raise OSError(
@@ -240,7 +252,10 @@ class FilePull:
 
     def _remove_covered(self, target: Target) -> None:
         for name in target.covered:
-            self._store.delete(name)
+            try:
+                self._store.delete(name)
+            except Exception as error:
+                raise store_error(self._store, "delete", self.destination + name, error) from error
             log.info("Removed %s, which %s covers", name, target.name)
 
     def _work(self) -> dict[str, Any]:

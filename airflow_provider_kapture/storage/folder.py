@@ -20,8 +20,8 @@ from airflow_provider_kapture.client.days import Window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.orders import NEUTRAL_FILTER
 from airflow_provider_kapture.storage.destinations.destination import stamps
-from airflow_provider_kapture.storage.destinations.object_store import one_line
-from airflow_provider_kapture.storage.destinations.stores.store import Store, is_forbidden
+from airflow_provider_kapture.storage.destinations.object_store import one_line, store_error
+from airflow_provider_kapture.storage.destinations.stores.store import Store, is_expired, is_forbidden
 
 log = logging.getLogger(__name__)
 
@@ -122,13 +122,16 @@ def claim(store: Store, destination: str, owner: Owner) -> Claim:
     try:
         found = store.read(OWNER_FILE)
     except Exception as error:
-        if not is_forbidden(error):
-            raise
+        if not is_forbidden(error) or is_expired(error):
+            raise store_error(store, "read", destination + OWNER_FILE, error) from error
         # Where listing is not permitted, S3 refuses to read what does not exist.
         found = None
     is_new = False
     if found is None:
-        is_new = store.create(OWNER_FILE, json.dumps(owner.record(), indent=2).encode() + b"\n")
+        try:
+            is_new = store.create(OWNER_FILE, json.dumps(owner.record(), indent=2).encode() + b"\n")
+        except Exception as error:
+            raise store_error(store, "write", destination + OWNER_FILE, error) from error
         try:
             found = store.read(OWNER_FILE)
         except Exception as error:

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from airflow_provider_kapture.client.days import Window
 from airflow_provider_kapture.storage.checkpoint import SHA256
-from airflow_provider_kapture.storage.destinations.object_store import one_line
-from airflow_provider_kapture.storage.destinations.stores.store import ANY, ObjectState, Store, is_forbidden
+from airflow_provider_kapture.storage.destinations.object_store import one_line, store_error
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, ObjectState, Store, is_expired, is_forbidden
 from airflow_provider_kapture.storage.folder import Overlaps, find_overlaps, overlap_error
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Target:
     covered: tuple[str, ...] = ()
 
 
-def with_states(store: Store, targets: Sequence[Target], *, can_read: bool) -> list[Target]:
+def with_states(store: Store, destination: str, targets: Sequence[Target], *, can_read: bool) -> list[Target]:
     """Return the targets with the states of their objects, one request each.
 
     :param can_read: whether the store permits reading; then an object that it refuses to look at does not exist
@@ -51,8 +51,8 @@ def with_states(store: Store, targets: Sequence[Target], *, can_read: bool) -> l
         try:
             return replace(target, state=store.stat(target.name))
         except Exception as error:
-            if not is_forbidden(error):
-                raise
+            if not is_forbidden(error) or is_expired(error):
+                raise store_error(store, "read", destination + target.name, error) from error
             return replace(target, state=None if can_read else ANY)
 
     return _each(look, targets, store)
@@ -69,8 +69,8 @@ def with_overlaps(store: Store, destination: str, targets: Sequence[Target], on_
         try:
             names = store.list_names(target.name.rpartition("/")[0] + "/")
         except Exception as error:
-            if not is_forbidden(error):
-                raise
+            if not is_forbidden(error) or is_expired(error):
+                raise store_error(store, "list", destination, error) from error
             return error
         return find_overlaps(target.name, target.window, names)
 

@@ -77,7 +77,7 @@ def check_destination(destination: str) -> None:
         longest = _DAY_OBJECT if destination.endswith("/") else ""
         if local is None:
             object_store.check_name_length(ObjectStoragePath(destination), longest)
-            object_store.check_container(ObjectStoragePath(destination))
+            object_store.check_connection(ObjectStoragePath(destination))
         else:
             # Fails if the file system does not allow such a name.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError):

@@ -1,11 +1,16 @@
 """Object stores: checks of the bucket before the first request, and the words of their errors.
 
-The connection needs permission to list the bucket and to read and write its objects. Uploads are in ``stores``.
+Which permissions are needed for what is in docs/storage.md. Uploads are in ``stores``.
 """
 
 from __future__ import annotations
 
+import errno
+
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
+
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.destinations.stores.store import Store, is_expired, is_forbidden, is_missing
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
 _STORES = {*_EXTRAS, "s3a", "s3n"}
@@ -44,33 +49,21 @@ def check_name_length(path: ObjectStoragePath, name: str) -> None:
         raise ValueError(f"an object's name may have {_MAX_KEY:,} bytes, but this one has {length:,}")
 
 
-def check_container(path: ObjectStoragePath) -> None:
-    """Check that the bucket exists.
+def check_connection(path: ObjectStoragePath) -> None:
+    """Check that the connection exists, and the file system of the store is installed. No request is sent.
 
-    :raises FileNotFoundError: it does not exist, or the credentials may not list it
     :raises AirflowNotFoundException: Airflow does not have the destination's connection
+    :raises Exception: the file system cannot be created
     """
     if conn_id := _conn_id(path):
         # Amazon's hook treats a missing connection like an empty one.
         BaseHook.get_connection(conn_id)
-    # Older releases of universal-pathlib leave the connection's id in front of the bucket.
-    bucket = path.bucket.rpartition("@")[2]
-    try:
-        if hasattr(path.fs, "call_s3"):
-            # s3fs.exists() reports an unreachable store as a missing bucket.
-            path.fs.call_s3("head_bucket", Bucket=bucket)
-            return
-    except (FileNotFoundError, PermissionError):
-        pass
-    if not path.fs.exists(bucket):
-        raise FileNotFoundError(
-            f"there is no bucket {bucket!r}, or {_credentials(path)} may not list it; check the name and credentials"
-        )
-    # adlfs reports a container that it may not list as existing, so look for an object as well.
-    path.fs.exists(path.path)
+    assert path.fs is not None
 
 
 def _credentials(path: ObjectStoragePath) -> str:
+    if path.protocol in {"", "file", "local"}:
+        return "this process"
     conn_id = _conn_id(path)
     return f"the connection {conn_id!r}" if conn_id else "the default credentials of this process"
 
@@ -81,9 +74,38 @@ def _conn_id(path: ObjectStoragePath) -> str | None:
     return found
 
 
-def upload_error(uri: str, size: int, error: Exception) -> OSError:
+def store_error(store: Store, operation: str, uri: str, error: Exception) -> Exception:
+    """Return the error of an operation in the words of this package, with the object, the connection and the remedy.
+
+    :param operation: ``read``, ``list``, ``write`` or ``delete``
+    :param uri: the object, or the folder
+    """
+    cause = f"({type(error).__name__}: {one_line(error)})"
+    who = _credentials(ObjectStoragePath(uri))
+    if is_expired(error):
+        return OSError(f"The token of {who} has expired {cause}: a retry needs a new one to reach {uri!r}")
+    if is_forbidden(error):
+        return KaptureSettingsError(
+            f"{_capitalized(who)} lacks a permission: grant {store.actions[operation]} on {uri} {cause}"
+        )
+    if isinstance(error, FileNotFoundError) or is_missing(error):
+        bucket = ObjectStoragePath(uri).bucket.rpartition("@")[2]
+        return KaptureSettingsError(
+            f"There is no bucket {bucket!r} for {uri!r}, as far as {who} can see {cause}: check its name and the "
+            "connection"
+        )
+    return OSError(getattr(error, "errno", None) or errno.EIO, f"Could not {operation} {uri!r} with {who} {cause}")
+
+
+def upload_error(store: Store, uri: str, size: int, error: Exception) -> Exception:
     """Return the error of a failed upload, which names the object and the connection."""
+    if is_forbidden(error) or is_missing(error):
+        return store_error(store, "write", uri, error)
     return OSError(
         f"The upload of {size:,} bytes to {uri!r} with {_credentials(ObjectStoragePath(uri))} failed "
         f"({type(error).__name__}: {one_line(error)})"
     )
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -145,7 +145,7 @@ class StagedObject:
         except Exception as error:
             if self._store.is_local:
                 raise
-            raise object_store.upload_error(uri, size, error) from error
+            raise object_store.upload_error(self._store, uri, size, error) from error
         file = {"uri": uri, "rows": self.rows, "bytes": size, "sha256": sha256}
         return file | dict(state.receipt_keys)
 

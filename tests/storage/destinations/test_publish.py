@@ -286,7 +286,7 @@ def test_the_spools_of_uploads_have_a_folder_that_can_be_set(tmp_path, monkeypat
 
 def test_a_spool_folder_that_will_not_do_is_named(tmp_path, monkeypatch, mocker):
     (tmp_path / "file").touch()
-    mocker.patch("airflow_provider_kapture.storage.destinations.object_store.check_container")
+    mocker.patch("airflow_provider_kapture.storage.destinations.object_store.check_connection")
     monkeypatch.setenv("AIRFLOW__KAPTURE__SPOOL_DIR", str(tmp_path / "file"))
     with pytest.raises(KaptureSettingsError, match=r"\[kapture\] spool_dir"):
         check_destination("memory://orders/orders.jsonl")

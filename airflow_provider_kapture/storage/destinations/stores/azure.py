@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -25,6 +26,14 @@ class AzureStore:
     """
 
     is_local = False
+    actions: Mapping[str, str] = MappingProxyType(
+        {
+            "read": "blobs/read",
+            "list": "blobs/read (list)",
+            "write": "blobs/write",
+            "delete": "blobs/delete",
+        }
+    )
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
@@ -34,6 +43,19 @@ class AzureStore:
 
     def _blob(self, name: str) -> Any:
         return self._fs.service_client.get_blob_client(self._container, ObjectStoragePath(self._destination + name).key)
+
+    def probe(self, name: str) -> None:
+        """Make a write whose condition cannot hold: the store refuses it as such, or for lack of permission."""
+
+        async def upload() -> None:
+            async with self._blob(name) as blob:
+                await blob.upload_blob(b"", **_condition(ObjectState(0, '"0x0"')))
+
+        try:
+            run(self._fs, upload())
+        except Exception as error:
+            if not is_conflict(error):
+                raise
 
     def read(self, name: str) -> bytes | None:
         async def download() -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +35,14 @@ class GcsStore:
     """
 
     is_local = False
+    actions: Mapping[str, str] = MappingProxyType(
+        {
+            "read": "storage.objects.get",
+            "list": "storage.objects.list",
+            "write": "storage.objects.create (to replace an object also storage.objects.delete)",
+            "delete": "storage.objects.delete",
+        }
+    )
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
@@ -47,6 +57,13 @@ class GcsStore:
         _, content = await self._fs._call(method, "b/{}/o/{}", self._bucket, self._key(name), **arguments)  # noqa: SLF001
         body: bytes = content
         return body
+
+    def probe(self, name: str) -> None:
+        """Begin an upload and cancel it."""
+        location = run(self._fs, self._begin_upload(name, {}, {}))
+        # What is not cancelled is in no listing, and expires.
+        with contextlib.suppress(Exception):
+            run(self._fs, self._fs._call("DELETE", location))  # noqa: SLF001
 
     def read(self, name: str) -> bytes | None:
         try:
@@ -133,6 +150,17 @@ class GcsStore:
     async def _upload_in_chunks(
         self, spool: Path, size: int, name: str, resource: Mapping[str, Any], parameters: Mapping[str, str]
     ) -> dict[str, Any]:
+        location = await self._begin_upload(name, resource, parameters)
+        from gcsfs.core import upload_chunk
+
+        response: dict[str, Any] = {}
+        with spool.open("rb") as file:
+            for offset in range(0, size, _CHUNK_SIZE):
+                chunk = file.read(_CHUNK_SIZE)
+                response = await upload_chunk(self._fs, location, chunk, offset, size, _DATA)
+        return response
+
+    async def _begin_upload(self, name: str, resource: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
         headers, _ = await self._fs._call(  # noqa: SLF001
             "POST",
             self._upload_url(),
@@ -141,14 +169,8 @@ class GcsStore:
             json={**resource, "name": self._key(name)},
             **parameters,
         )
-        from gcsfs.core import upload_chunk
-
-        response: dict[str, Any] = {}
-        with spool.open("rb") as file:
-            for offset in range(0, size, _CHUNK_SIZE):
-                chunk = file.read(_CHUNK_SIZE)
-                response = await upload_chunk(self._fs, headers["Location"], chunk, offset, size, _DATA)
-        return response
+        location: str = headers["Location"]
+        return location
 
     def _upload_url(self) -> str:
         return f"{self._fs._location}/upload/storage/v1/b/{quote(self._bucket, safe='')}/o"  # noqa: SLF001

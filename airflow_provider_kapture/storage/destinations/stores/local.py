@@ -8,10 +8,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from airflow_provider_kapture.storage.destinations import folders
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
-from airflow_provider_kapture.storage.destinations.stores.store import ANY, ChangedError, ObjectState
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPERATIONS, ChangedError, ObjectState
 
 
 class LocalStore:
@@ -22,10 +23,14 @@ class LocalStore:
     """
 
     is_local = True
+    actions: Mapping[str, str] = MappingProxyType(dict.fromkeys(OPERATIONS, "file system permissions"))
 
     def __init__(self, path: Path, spool_folder: Path) -> None:
         self._path = path
         self._spool_folder = spool_folder
+
+    def probe(self, name: str) -> None:
+        """Do nothing: the destination was checked."""
 
     def _file(self, name: str) -> Path:
         return self._path / name if name else self._path

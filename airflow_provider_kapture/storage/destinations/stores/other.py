@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, run
+from airflow_provider_kapture.storage.destinations.stores.store import OPERATIONS, ObjectState, run
 
 
 class OtherStore:
@@ -18,10 +19,14 @@ class OtherStore:
     """
 
     is_local = False
+    actions: Mapping[str, str] = MappingProxyType({each: f"permission to {each}" for each in OPERATIONS})
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
         self._fs: Any = ObjectStoragePath(destination).fs
+
+    def probe(self, name: str) -> None:
+        """Do nothing: fsspec has no call that finds out without writing."""
 
     def _path(self, name: str) -> str:
         return ObjectStoragePath(self._destination + name).path

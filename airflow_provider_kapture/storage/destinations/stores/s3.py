@@ -7,8 +7,10 @@ rule of the bucket that aborts incomplete multipart uploads frees their space.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -17,10 +19,13 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
     is_conflict,
+    is_forbidden,
     is_missing,
     run,
     status_of,
 )
+
+log = logging.getLogger(__name__)
 
 _PART_SIZE = 8 << 20
 _MAX_PARTS = 10_000
@@ -41,6 +46,9 @@ class S3Store:
     """
 
     is_local = False
+    actions: Mapping[str, str] = MappingProxyType(
+        {"read": "s3:GetObject", "list": "s3:ListBucket", "write": "s3:PutObject", "delete": "s3:DeleteObject"}
+    )
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
@@ -55,6 +63,20 @@ class S3Store:
     async def _call(self, method: str, name: str, **arguments: Any) -> dict[str, Any]:
         found: dict[str, Any] = await self._fs._call_s3(method, Bucket=self._bucket, Key=self._key(name), **arguments)  # noqa: SLF001
         return found
+
+    def probe(self, name: str) -> None:
+        """Begin a multipart upload and abort it."""
+        upload_id = run(self._fs, self._call("create_multipart_upload", name))["UploadId"]
+        try:
+            run(self._fs, self._call("abort_multipart_upload", name, UploadId=upload_id))
+        except Exception as error:
+            if not is_forbidden(error):
+                raise
+            log.warning(
+                "s3:AbortMultipartUpload is not permitted on %s: parts of failed uploads take room until a lifecycle "
+                "rule of the bucket removes them",
+                self._destination + name,
+            )
 
     def read(self, name: str) -> bytes | None:
         try:

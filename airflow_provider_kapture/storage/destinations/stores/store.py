@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 _T = TypeVar("_T")
+OPERATIONS = ("read", "list", "write", "delete")
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Store(Protocol):
     """
 
     is_local: bool
+    # What the store calls the permission of each of OPERATIONS.
+    actions: Mapping[str, str]
+
+    def probe(self, name: str) -> None:
+        """Find out whether an object may be written, without changing it, where the store lets one find out."""
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a small object; None if there is none."""
@@ -93,6 +100,16 @@ def status_of(error: BaseException | None) -> int | None:
             return 403
         error = error.__cause__
     return None
+
+
+def is_expired(error: BaseException | None) -> bool:
+    """Return whether the error says that the credentials were valid and are no more."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, Mapping) and response.get("Error", {}).get("Code") in _EXPIRED:
+            return True
+        error = error.__cause__
+    return False
 
 
 def is_missing(error: BaseException) -> bool:
