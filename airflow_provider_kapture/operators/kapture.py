@@ -70,6 +70,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     :param on_overlap: if a ``/`` destination has objects whose windows overlap a day to be written without being the
         same object (another width, another format): ``fail`` before the first request, or ``replace``: remove those
         that the new object covers completely, once it is published
+    :param upload_options: passed to the object store's write call in the store's spelling: encryption key, access
+        list, storage class, metadata, tags (templated)
     :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
         ``/`` destination and a window of whole days; ignored in backfill runs
     :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
@@ -84,6 +86,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         "filters",
         "extra_body",
         "destination",
+        "upload_options",
         "kapture_conn_id",
     )
 
@@ -105,6 +108,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         on_empty: str = "write",
         on_misfit: str = "keep",
         on_overlap: str = "fail",
+        upload_options: Mapping[str, Any] | XComArg | None = None,
         lookback: int = 0,
         max_xcom_bytes: int = 49152,
         partition_events: bool = False,
@@ -124,6 +128,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.on_empty = on_empty
         self.on_misfit = on_misfit
         self.on_overlap = on_overlap
+        self.upload_options = cast("Mapping[str, Any] | None", upload_options)
         self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
@@ -239,6 +244,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             )
         if type(self.lookback) is not int or self.lookback < 0:
             raise KaptureSettingsError(f"`lookback` is {self.lookback!r}: it must be a whole number of days, 0 or more")
+        if self.upload_options and destination is None:
+            raise KaptureSettingsError("`upload_options` needs a `destination` in an object store")
         if self.lookback and not (destination or "").endswith("/"):
             raise KaptureSettingsError(
                 f"`lookback` needs one object per day, but `destination` is {destination!r}; end it in '/'"
@@ -286,6 +293,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             Owner.from_account(client.account, self.filters, self.extra_body),
             self.on_misfit,
             self.on_overlap,
+            self.upload_options,
         )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:

@@ -49,6 +49,7 @@ class FilePull:
     :param owner: the account and the query, which a folder or an object belongs to
     :param on_misfit: as for the operator
     :param on_overlap: as for the operator
+    :param upload_options: as for the operator
     """
 
     client: KaptureClient
@@ -61,6 +62,7 @@ class FilePull:
     owner: Owner
     on_misfit: str = "keep"
     on_overlap: str = "fail"
+    upload_options: Mapping[str, Any] | None = None
     _files: list[dict[str, Any]] = field(default_factory=list)
     _unknown: set[str] = field(default_factory=set)
     _checkpoint: Checkpoint | None = None
@@ -92,7 +94,7 @@ class FilePull:
         :raises OSError: a file could not be written or uploaded
         """
         check_destination(self.destination)
-        self._store = open_store(self.destination)
+        self._store = open_store(self.destination, self.upload_options)
         if self.destination.endswith("/"):
             targets = self._folder_targets(window, _widened(window, days_back), context)
         else:
@@ -271,6 +273,7 @@ class FilePull:
             "file_format": self.file_format,
             "columns": COLUMNS,
             "on_empty": self.on_empty,
+            "upload_options": self.upload_options,
             "on_misfit": self.on_misfit,
         }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
@@ -17,12 +18,14 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     is_missing,
     run,
 )
+from airflow_provider_kapture.storage.destinations.upload_options import UploadOptions
 
 
 class AzureStore:
     """The objects below a prefix, or one object.
 
     :param destination: URL that ends in ``/``, or that of the object
+    :param options: options of the write calls
     """
 
     is_local = False
@@ -35,8 +38,12 @@ class AzureStore:
         }
     )
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str, options: UploadOptions = UploadOptions()) -> None:  # noqa: B008 - frozen
         self._destination = destination
+        self._options = options
+        self._data_options = dict(options.data)
+        if tier := options.data.get("standard_blob_tier"):
+            self._data_options["standard_blob_tier"] = _tier(tier)
         path = ObjectStoragePath(destination)
         self._fs: Any = path.fs
         self._container = path.bucket.rpartition("@")[2]
@@ -49,7 +56,7 @@ class AzureStore:
 
         async def upload() -> None:
             async with self._blob(name) as blob:
-                await blob.upload_blob(b"", **_condition(ObjectState(0, '"0x0"')))
+                await blob.upload_blob(b"", **self._options.every, **_condition(ObjectState(0, '"0x0"')))
 
         try:
             run(self._fs, upload())
@@ -86,14 +93,14 @@ class AzureStore:
     def write(self, name: str, data: bytes) -> None:
         async def upload() -> None:
             async with self._blob(name) as blob:
-                await blob.upload_blob(data, overwrite=True)
+                await blob.upload_blob(data, overwrite=True, **self._options.every)
 
         run(self._fs, upload())
 
     def create(self, name: str, data: bytes) -> bool:
         async def upload() -> None:
             async with self._blob(name) as blob:
-                await blob.upload_blob(data, overwrite=False)
+                await blob.upload_blob(data, overwrite=False, **self._options.every)
 
         try:
             run(self._fs, upload())
@@ -124,9 +131,11 @@ class AzureStore:
                     return await blob.upload_blob(
                         file,
                         length=size,
-                        metadata={**metadata, "is_directory": "false"},
+                        metadata={**self._options.metadata, **metadata, "is_directory": "false"},
                         max_concurrency=2,
                         validate_content=True,
+                        **self._options.every,
+                        **self._data_options,
                         **condition,
                     )
 
@@ -151,6 +160,16 @@ class AzureStore:
 
     def sha256(self, name: str) -> str | None:  # noqa: ARG002
         return None
+
+
+def _tier(name: str) -> Any:
+    tiers: Any = importlib.import_module("azure.storage.blob").StandardBlobTier
+    try:
+        return tiers(name)
+    except ValueError:
+        raise KaptureSettingsError(
+            f"`upload_options['standard_blob_tier']` is {name!r}: it must be a {'/'.join(each.value for each in tiers)}"
+        ) from None
 
 
 def _condition(expected: ObjectState | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     is_missing,
     run,
 )
+from airflow_provider_kapture.storage.destinations.upload_options import UploadOptions
 
 # A multiple of 256 KiB, as resumable uploads require.
 _CHUNK_SIZE = 8 << 20
@@ -32,6 +33,7 @@ class GcsStore:
     """The objects below a prefix, or one object.
 
     :param destination: URL that ends in ``/``, or that of the object
+    :param options: options of the write calls
     """
 
     is_local = False
@@ -44,8 +46,9 @@ class GcsStore:
         }
     )
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str, options: UploadOptions = UploadOptions()) -> None:  # noqa: B008 - frozen
         self._destination = destination
+        self._options = options
         path = ObjectStoragePath(destination)
         self._fs: Any = path.fs
         self._bucket = path.bucket.rpartition("@")[2]
@@ -60,7 +63,7 @@ class GcsStore:
 
     def probe(self, name: str) -> None:
         """Begin an upload and cancel it."""
-        location = run(self._fs, self._begin_upload(name, {}, {}))
+        location = run(self._fs, self._begin_upload(name, self._options.data, self._options.every))
         # What is not cancelled is in no listing, and expires.
         with contextlib.suppress(Exception):
             run(self._fs, self._fs._call("DELETE", location))  # noqa: SLF001
@@ -82,11 +85,12 @@ class GcsStore:
             raise
 
     def write(self, name: str, data: bytes) -> None:
-        run(self._fs, self._insert(name, data, {"contentType": "application/json"}, {}))
+        run(self._fs, self._insert(name, data, {"contentType": "application/json"}, self._options.every))
 
     def create(self, name: str, data: bytes) -> bool:
+        parameters = {**self._options.every, "ifGenerationMatch": "0"}
         try:
-            run(self._fs, self._insert(name, data, {"contentType": "application/json"}, {"ifGenerationMatch": "0"}))
+            run(self._fs, self._insert(name, data, {"contentType": "application/json"}, parameters))
         except Exception as error:
             if is_conflict(error):
                 return False
@@ -111,16 +115,17 @@ class GcsStore:
     def upload(
         self, spool: Path, size: int, name: str, metadata: Mapping[str, str], expected: ObjectState | None
     ) -> ObjectState:
-        condition = _condition(expected)
+        parameters = {**self._options.every, **_condition(expected)}
         with spool.open("rb") as file:
             # The store compares it with what it has received.
             md5 = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
-        resource = {"contentType": _DATA, "md5Hash": md5, "metadata": dict(metadata)}
+        user = {**self._options.metadata, **metadata}
+        resource = {**self._options.data, "contentType": _DATA, "md5Hash": md5, "metadata": user}
         try:
             if size <= _CHUNK_SIZE:
-                response = run(self._fs, self._insert(name, spool.read_bytes(), resource, condition))
+                response = run(self._fs, self._insert(name, spool.read_bytes(), resource, parameters))
             else:
-                response = run(self._fs, self._upload_in_chunks(spool, size, name, resource, condition))
+                response = run(self._fs, self._upload_in_chunks(spool, size, name, resource, parameters))
         except Exception as error:
             if is_conflict(error):
                 raise ChangedError(name) from error

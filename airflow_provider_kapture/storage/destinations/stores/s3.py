@@ -24,6 +24,7 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     run,
     status_of,
 )
+from airflow_provider_kapture.storage.destinations.upload_options import UploadOptions
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class S3Store:
     """The objects below a prefix, or one object.
 
     :param destination: URL that ends in ``/``, or that of the object
+    :param options: options of the write calls
     """
 
     is_local = False
@@ -50,12 +52,17 @@ class S3Store:
         {"read": "s3:GetObject", "list": "s3:ListBucket", "write": "s3:PutObject", "delete": "s3:DeleteObject"}
     )
 
-    def __init__(self, destination: str) -> None:
+    def __init__(self, destination: str, options: UploadOptions = UploadOptions()) -> None:  # noqa: B008 - frozen
         self._destination = destination
+        self._options = options
         path = ObjectStoragePath(destination)
         self._fs: Any = path.fs
         # Older releases of universal-pathlib leave the connection's id in front of the bucket.
         self._bucket = path.bucket.rpartition("@")[2]
+
+    @property
+    def _data_options(self) -> dict[str, Any]:
+        return {**self._options.every, **self._options.data}
 
     def _key(self, name: str) -> str:
         return ObjectStoragePath(self._destination + name).key
@@ -66,7 +73,7 @@ class S3Store:
 
     def probe(self, name: str) -> None:
         """Begin a multipart upload and abort it."""
-        upload_id = run(self._fs, self._call("create_multipart_upload", name))["UploadId"]
+        upload_id = run(self._fs, self._call("create_multipart_upload", name, **self._data_options))["UploadId"]
         try:
             run(self._fs, self._call("abort_multipart_upload", name, UploadId=upload_id))
         except Exception as error:
@@ -102,11 +109,11 @@ class S3Store:
         return _state(response, response["ContentLength"], response.get("Metadata", {}))
 
     def write(self, name: str, data: bytes) -> None:
-        run(self._fs, self._call("put_object", name, Body=data, ContentType="application/json"))
+        run(self._fs, self._call("put_object", name, Body=data, ContentType="application/json", **self._options.every))
 
     def create(self, name: str, data: bytes) -> bool:
         try:
-            self._put_if({"IfNoneMatch": "*"}, name, Body=data, ContentType="application/json")
+            self._put_if({"IfNoneMatch": "*"}, name, Body=data, ContentType="application/json", **self._options.every)
         except ChangedError:
             return False
         return True
@@ -131,9 +138,9 @@ class S3Store:
         self, spool: Path, size: int, name: str, metadata: Mapping[str, str], expected: ObjectState | None
     ) -> ObjectState:
         condition = _condition(expected)
-        user = dict(metadata)
+        user = {**self._options.metadata, **metadata}
         if size <= 2 * _PART_SIZE:
-            response = self._put_if(condition, name, Body=spool.read_bytes(), Metadata=user)
+            response = self._put_if(condition, name, Body=spool.read_bytes(), Metadata=user, **self._data_options)
         else:
             response = self._checked(lambda: self._upload_in_parts(spool, size, name, user, condition), name)
         return _state(response, size, metadata)
@@ -158,7 +165,9 @@ class S3Store:
     async def _upload_in_parts(
         self, spool: Path, size: int, name: str, metadata: dict[str, str], condition: Mapping[str, str]
     ) -> dict[str, Any]:
-        upload_id = (await self._call("create_multipart_upload", name, Metadata=metadata))["UploadId"]
+        upload_id = (await self._call("create_multipart_upload", name, Metadata=metadata, **self._data_options))[
+            "UploadId"
+        ]
         try:
             parts = await self._upload_parts(spool, size, name, upload_id)
             return await self._call(
