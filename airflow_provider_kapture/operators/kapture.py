@@ -183,13 +183,14 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             raise AirflowException("The task was killed; the file in progress was not published")
 
     def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
-        from airflow_provider_kapture.storage.destinations.publish import destination_text
-        from airflow_provider_kapture.storage.receipt import build_receipt
+        from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
+        from airflow_provider_kapture.storage.folder import Owner, hash_query
+        from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt, run_of
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
         expansion = expansion_of(context, self.task_id)
         self._check_rendered(expansion)
-        destination = None if self.destination is None else destination_text(self.destination)
+        destination = None if self.destination is None else absolute(destination_text(self.destination))
         self._check_arguments(destination)
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
@@ -215,16 +216,18 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             else:
                 pull = stack.enter_context(self._to_files(client, query, stats, destination, watch))
                 files = pull.run(window, back, context)
-            receipt = build_receipt(
-                client.account,
-                window,
-                stats,
-                window_source=source,
-                date_field=self.date_field,
-                files=files,
-                started=started,
-                finished=dt.datetime.now(dt.UTC),
+            owner = Owner.from_account(client.account, self.filters, self.extra_body)
+            info = PullInfo(
+                source,
+                self.date_field,
+                list(self.filters or ()),
+                hash_query(owner.query, f"{owner.account}/{owner.cm_id}") if pull is None else pull.query_hash,
+                started,
+                run_of(context),
+                None if pull is None else pull.file_format,
+                None if pull is None else pull.receipt_uri,
             )
+            receipt = build_receipt(client.account, window, stats, files, info)
             if pull is not None and (_rows(receipt, window) or self.on_empty != "fail"):
                 pull.finish(receipt)
         self.log.info(summary(receipt))

@@ -31,6 +31,7 @@ REWRITE_INTERVAL = 10.0
 _PULL_ID = "kapture_pull_id"
 _ENTRY = "kapture_day"
 SHA256 = "kapture_sha256"
+CONTENT_SHA256 = "kapture_content_sha256"
 
 
 def run_key(context: Mapping[str, Any]) -> list[Any] | None:

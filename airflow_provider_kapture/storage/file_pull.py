@@ -27,7 +27,15 @@ from airflow_provider_kapture.storage.destinations.publish import no_empty_folde
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import ChangedError
 from airflow_provider_kapture.storage.encoders.schema import COLUMNS
-from airflow_provider_kapture.storage.folder import OWNER_FILE, Claim, Owner, check_object_owner, claim, owner_metadata
+from airflow_provider_kapture.storage.folder import (
+    OWNER_FILE,
+    Claim,
+    Owner,
+    check_object_owner,
+    claim,
+    hash_query,
+    owner_metadata,
+)
 from airflow_provider_kapture.storage.receipt import total_rescued
 from airflow_provider_kapture.storage.set_aside import check_misfits, log_set_aside
 from airflow_provider_kapture.storage.targets import Target, file_as_published, with_overlaps, with_states
@@ -109,6 +117,18 @@ class FilePull:
         self._pull(targets)
         log_set_aside(self._unknown, total_rescued(self._files))
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
+
+    @property
+    def query_hash(self) -> str:
+        """Return the hash of the query: in a folder that can be read, with the folder's salt."""
+        if self._claim is not None and self._claim.query_hash is not None:
+            return self._claim.query_hash
+        return hash_query(self.owner.query, f"{self.owner.account}/{self.owner.cm_id}")
+
+    @property
+    def receipt_uri(self) -> str | None:
+        """Return where the receipt is stored; None for a single object."""
+        return None if self._checkpoint is None else self._checkpoint.uri
 
     def finish(self, receipt: Mapping[str, Any]) -> None:
         """Write the receipt beside the data of a ``/`` destination; a retry resumes nothing from then on.
@@ -236,7 +256,7 @@ class FilePull:
             self.stats.repaired += report.repaired
             self._unknown |= report.unknown
             edges = {"window_start": target.window.start.isoformat(), "window_end": target.window.end.isoformat()}
-            about = {"rescued": rescued, **edges}
+            about = {"rescued": rescued, "content_sha256": report.content.hexdigest(), "changed": True, **edges}
             day = {"file": {"rows": spool.rows, **about}, **counts()}
             file = spool.publish(partial(self._metadata, day), target.state) | about
         log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])

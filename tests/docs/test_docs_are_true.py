@@ -27,7 +27,7 @@ from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
 from airflow_provider_kapture.emulator.presets import PRESETS
 from airflow_provider_kapture.emulator.switch_topics import TOPICS
-from airflow_provider_kapture.storage.receipt import build_receipt
+from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(airflow_provider_kapture.__file__).parent
@@ -99,16 +99,8 @@ def test_every_key_of_the_receipt_is_described():
     account = Account.from_connection("acme", "me", "x", {"cm_id": 1})
     now = dt.datetime.now(dt.UTC)
     window = make_window("2024-05-08", "2024-05-09", account.zone)
-    keys = build_receipt(
-        account,
-        window,
-        PullStats(empty_proof="none"),
-        window_source="",
-        date_field="create",
-        files=[],
-        started=now,
-        finished=now,
-    )
+    info = PullInfo("", "create", [], "", now, run={}, file_format="csv", receipt_uri="")
+    keys = build_receipt(account, window, PullStats(empty_proof="none"), [], info)
     table = PAGES["storage.md"].partition("## The receipt")[2]
     described = [
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)

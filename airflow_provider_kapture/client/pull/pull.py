@@ -229,6 +229,7 @@ class Pull:
         in_window = [index for index in fresh if page.keys[index] not in known]
         self._ids.set({page.keys[index]: 0 for index in in_window})
         self._stats.moved += len(fresh) - len(in_window)
+        self._note([instant for index in in_window if (instant := page.instants[index]) is not None])
         return in_window
 
     def steps(self) -> PullSteps:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,6 +54,20 @@ def destination_text(destination: object) -> str:
             "space; remove it"
         )
     return text
+
+
+def absolute(destination: str) -> str:
+    """Return a local destination as an absolute path, or a ``file://`` URL of one; others as they are."""
+    try:
+        if local_path(destination) is None:
+            return destination
+    except Exception:  # noqa: BLE001 - check_destination, which is called next, reports the error
+        return destination
+    scheme, separator, _ = destination.rpartition("://")
+    path = Path(ObjectStoragePath(destination).path).expanduser()
+    # A link before ".." has another parent than its name says.
+    plain = os.path.realpath(path) if ".." in path.parts else str(path.absolute())
+    return f"{scheme}{separator}{plain.rstrip('/')}{'/' if destination.endswith('/') else ''}"
 
 
 @contextlib.contextmanager
@@ -160,7 +175,7 @@ def object_uri(destination: str, name: str) -> str:
     :param destination: path or URL of the object, or of a folder that ends in ``/``
     :param name: name of the object in the folder
     """
-    return str(ObjectStoragePath(destination + name))
+    return destination + name
 
 
 def stage(destination: str, file_format: str, store: Store | None = None, name: str = "") -> StagedObject:

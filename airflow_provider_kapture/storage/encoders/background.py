@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 import msgspec
 
+from airflow_provider_kapture.storage.encoders.jsonl import JsonLinesEncoder
 from airflow_provider_kapture.storage.encoders.report import Report
 
 # Queued batches: enough to keep both threads busy, few enough to limit memory.
@@ -25,6 +26,17 @@ class Encoder(Protocol):
         """Write what is left; the file stays open."""
 
 
+class _HashSink:
+    """Takes the orders as JSON Lines, for a hash that does not depend on the format of the file."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def write(self, data: bytes) -> int:
+        self._report.content.update(data)
+        return len(data)
+
+
 class BackgroundEncoder:
     """Runs another encoder in a thread: compression and Arrow release the interpreter's lock.
 
@@ -38,6 +50,7 @@ class BackgroundEncoder:
     def __init__(self, encoder: Encoder, report: Report | None = None) -> None:
         self._encoder = encoder
         self.report = Report() if report is None else report
+        self._content = JsonLinesEncoder(cast("BinaryIO", _HashSink(self.report)))
         self._waiting: queue.Queue[Sequence[msgspec.Raw] | None] = queue.Queue(_MAX_QUEUED)
         self._error: BaseException | None = None
         self._is_aborted = False
@@ -75,6 +88,7 @@ class BackgroundEncoder:
             if self._error is None and not self._is_aborted:
                 try:
                     self._encoder.write(batch)
+                    self._content.write(batch)
                 except BaseException as error:  # noqa: BLE001 - raised again in the thread that adds orders
                     self._error = error
 

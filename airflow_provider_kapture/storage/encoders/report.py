@@ -5,8 +5,10 @@ The encoders count it; ``storage.file_pull`` adds it to the receipt.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -16,8 +18,10 @@ class Report:
     :ivar rescued: name of a field to the number of orders whose value does not fit its column
     :ivar unknown: names of fields without a column
     :ivar repaired: orders with lone surrogates, which are U+FFFD in the file
+    :ivar content: hash of the orders as JSON Lines, whatever the format
     """
 
     rescued: Counter[str] = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)
     repaired: int = 0
+    content: Any = field(default_factory=hashlib.sha256, compare=False)
