@@ -15,9 +15,10 @@ from airflow_provider_kapture.client.days import Window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.schedules import partition_window
 
-# Up to this many changed days, an event by day carries the whole receipt and a file for each day.
-MAX_DAYS_IN_DETAIL = 16
-_SUMMARY = ("account", "window_start", "window_end", "date_field", "rows", "complete", "files")
+# Up to this many files or changed days, an event carries them: Airflow stores a copy with each event, and sends all
+# events of a task in one request.
+MAX_IN_DETAIL = 16
+_SUMMARY = ("account", "window_start", "window_end", "date_field", "rows", "complete", "pulled_at", "receipt_uri")
 
 
 def check_partition_events(
@@ -78,17 +79,25 @@ def attach_receipt_to_outlets(
             event.add_partitions(days)
 
 
-def extra_by_day(receipt: Mapping[str, Any], window: Window, destination: str | None) -> dict[str, Any]:
-    """Return the ``extra`` of events by day: the receipt, its changed days and the file of each of them.
+def plain_extra(receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``extra`` of the one event of a pull: the receipt, without its files if there are many."""
+    if len(receipt["files"]) <= MAX_IN_DETAIL:
+        return dict(receipt)
+    return {name: value for name, value in receipt.items() if name != "files"}
 
-    Airflow stores a copy with the event of each day, so beyond :data:`MAX_DAYS_IN_DETAIL` days it is a summary.
+
+def extra_by_day(receipt: Mapping[str, Any], window: Window) -> dict[str, Any]:
+    """Return the ``extra`` of events by day: the receipt without its files, and the file of each changed day.
+
+    Beyond :data:`MAX_IN_DETAIL` days it is a summary; the receipt that it names has the files.
     """
+    if len(receipt["changed_days"]) > MAX_IN_DETAIL:
+        return {name: receipt[name] for name in _SUMMARY if name in receipt}
+    about = {name: value for name, value in receipt.items() if name != "files"}
+    if not receipt["changed_days"]:
+        return about
     files = files_by_day(receipt["files"], window)
-    # Without a destination there are no files; the orders of all days are in the task's XCom.
-    days = sorted(files) if destination is not None else [day.isoformat() for day, _ in window.days()]
-    if len(days) > MAX_DAYS_IN_DETAIL:
-        return {key: receipt[key] for key in _SUMMARY} | {"changed_days": days}
-    return {**receipt, "changed_days": days, "files_by_day": files}
+    return {**about, "files_by_day": {day: files[day] for day in receipt["changed_days"] if day in files}}
 
 
 def files_by_day(files: Iterable[Mapping[str, Any]], window: Window) -> dict[str, Mapping[str, Any]]:

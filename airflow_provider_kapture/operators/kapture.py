@@ -304,10 +304,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         if self.do_xcom_push and context.get("ti") is not None:
             context["ti"].xcom_push(key="receipt", value=receipt)
         lineage.report_hook_lineage(self, receipt)
-        extra, days = receipt, []
+        extra, days = asset_events.plain_extra(receipt), []
         if asset_events.has_events_by_day(context, window, self.destination, self.partition_events):
-            extra = asset_events.extra_by_day(receipt, window, self.destination)
-            days = extra["changed_days"]
+            extra, days = asset_events.extra_by_day(receipt, window), receipt["changed_days"]
         asset_events.attach_receipt_to_outlets(context, self.outlets, extra, days)
 
 

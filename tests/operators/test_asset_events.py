@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+import sys
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,10 @@ from airflow_provider_kapture.operators.asset_events import (
     check_partition_events,
     extra_by_day,
     has_events_by_day,
+    plain_extra,
 )
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+from airflow_provider_kapture.storage.receipt import changed_days
 
 INDIA = ZoneInfo("Asia/Kolkata")
 HOUR = make_window("2024-05-08T10:00", "2024-05-08T11:00", INDIA)
@@ -102,12 +105,13 @@ def test_which_pulls_have_events_by_day(
 
 
 def file(start: str, end: str) -> dict[str, Any]:
-    return {"uri": f"/lake/{start}.jsonl", "rows": 1, "window_start": start, "window_end": end}
+    return {"uri": f"/lake/{start}.jsonl", "rows": 1, "changed": True, "window_start": start, "window_end": end}
 
 
-def receipt(*files: dict[str, Any]) -> dict[str, Any]:
+def receipt(*files: dict[str, Any], window: Window = MONTH) -> dict[str, Any]:
     about = {"account": "acme.kapturecrm.com", "window_start": "", "window_end": "", "date_field": "create"}
-    return {**about, "rows": 3, "complete": True, "requests": 7, "files": list(files)}
+    more = {"receipt_uri": f"{FOLDER}_receipts/create_date/1.json", "pulled_at": "", "complete": True, "requests": 7}
+    return {**about, **more, "rows": 3, "changed_days": changed_days(files, window), "files": list(files)}
 
 
 # The clocks of Cairo skipped the midnight before 26 April.
@@ -116,45 +120,51 @@ MIDNIGHT = file("2024-05-08T00:00:00+05:30", "2024-05-09T00:00:00+05:30")
 
 
 @pytest.mark.parametrize(
-    ("window", "destination", "files", "days"),
+    ("window", "files", "days"),
     [
-        (DAY, FOLDER, [MIDNIGHT], {"2024-05-08": MIDNIGHT}),
-        (HOUR, FILE, [MIDNIGHT], {"2024-05-08": MIDNIGHT}),
+        (DAY, [MIDNIGHT], {"2024-05-08": MIDNIGHT}),
+        (HOUR, [MIDNIGHT], {"2024-05-08": MIDNIGHT}),
         (
             DAY,
-            FOLDER,
             [back := file("2024-05-07T00:00:00+05:30", "2024-05-08T00:00:00+05:30"), MIDNIGHT],
             {"2024-05-07": back, "2024-05-08": MIDNIGHT},
         ),
+        (DAY, [back, {**MIDNIGHT, "changed": False}], {"2024-05-07": back}),
         (
             SKIPPED,
-            FOLDER,
             [skipped := file("2024-04-26T01:00:00+03:00", "2024-04-27T00:00:00+03:00")],
             {"2024-04-26": skipped},
         ),
-        (DAY, FOLDER, [], {}),
     ],
 )
-def test_each_changed_day_has_its_file(
-    window: Window, destination: str, files: list[dict[str, Any]], days: dict[str, Any]
-) -> None:
-    extra = extra_by_day(receipt(*files), window, destination)
-    assert extra == {**receipt(*files), "changed_days": list(days), "files_by_day": days}
+def test_each_changed_day_has_its_file(window: Window, files: list[dict[str, Any]], days: dict[str, Any]) -> None:
+    whole = receipt(*files, window=window)
+    extra = extra_by_day(whole, window)
+    assert whole["changed_days"] == list(days)
+    assert extra == {**{name: value for name, value in whole.items() if name != "files"}, "files_by_day": days}
 
 
-def test_without_a_destination_the_days_are_the_windows() -> None:
-    extra = extra_by_day(receipt(), DAY, None)
-    assert (extra["changed_days"], extra["files_by_day"]) == (["2024-05-08"], {})
+def test_without_a_changed_day_there_are_no_files() -> None:
+    extra = extra_by_day(receipt({**MIDNIGHT, "changed": False}), DAY)
+    assert extra["changed_days"] == []
+    assert not {"files", "files_by_day"} & extra.keys()
+
+
+def month_of(count: int) -> dict[str, Any]:
+    start = dt.datetime(2024, 1, 1, tzinfo=INDIA)
+    midnights = [(start + dt.timedelta(days=day)).isoformat() for day in range(count + 1)]
+    return receipt(*(file(first, end) for first, end in pairwise(midnights)))
 
 
 @pytest.mark.parametrize(("count", "is_in_detail"), [(16, True), (17, False)])
 def test_beyond_sixteen_days_the_extra_is_a_summary(count: int, is_in_detail: bool) -> None:
-    midnights = [f"2024-05-{day:02d}T00:00:00+05:30" for day in range(1, count + 2)]
-    files = [file(start, end) for start, end in pairwise(midnights)]
-    extra = extra_by_day(receipt(*files), MONTH, FOLDER)
-    assert len(extra["changed_days"]) == count
-    assert extra["files"] == files
+    whole = month_of(count)
+    extra = extra_by_day(whole, MONTH)
     assert ("files_by_day" in extra, "requests" in extra) == (is_in_detail, is_in_detail)
+    assert "files" not in extra
+    assert extra["receipt_uri"] == whole["receipt_uri"]
+    assert ("files" in plain_extra(whole)) is is_in_detail
+    assert plain_extra(whole)["receipt_uri"] == whole["receipt_uri"]
 
 
 class Events:
@@ -219,8 +229,23 @@ def test_a_pull_has_one_event_or_one_for_each_day(
     assert event.partition_keys == set(days)
     by_day = {each["window_start"][:10]: each for each in returned["files"]}
     assert list(by_day) == DAYS
-    assert event.extra == (returned if not days else {**returned, "changed_days": days, "files_by_day": by_day})
+    without_files = {name: value for name, value in returned.items() if name != "files"}
+    assert event.extra == (returned if not days else {**without_files, "files_by_day": by_day})
+    assert returned["changed_days"] == DAYS
     json.dumps(event.extra)
+
+
+@pytest.mark.usefixtures("kapture")
+@pytest.mark.parametrize("days", [7, 31, 90, 180, 365])
+def test_the_events_of_a_year_are_small(tmp_path, accessors: Any, days: int) -> None:
+    end = dt.date(2024, 5, 11)
+    edges = {"window_start": str(end - dt.timedelta(days=days)), "window_end": str(end)}
+    pull(destination=f"{tmp_path}/", partition_events=True, **edges).execute({"outlet_events": accessors})
+    event = accessors[OUTLET]
+    assert len(event.partition_keys) == days
+    size = days * len(json.dumps(event.extra))
+    sys.stdout.write(f"{days} days: {size:,} bytes\n")
+    assert size <= 300_000
 
 
 def test_what_airflow_cannot_fire_fails_for_good_before_the_first_request(
