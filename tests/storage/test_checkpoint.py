@@ -42,15 +42,20 @@ def logical_date(dag):
     return "logical_date" if "logical_date" in inspect.signature(dag.test).parameters else "execution_date"
 
 
-def test_a_retry_goes_on_at_the_day_that_failed_and_a_rerun_pulls_all(airflow_db, kapture, tmp_path):
-    # The 17th of 30 days can't be put in place.
-    in_the_way = tmp_path / "create_date=2024-05-24" / "orders_20240523T183000Z_20240524T183000Z.csv"
-    in_the_way.mkdir(parents=True)
+def test_a_retry_goes_on_at_the_day_that_failed_and_a_rerun_pulls_all(airflow_db, kapture, tmp_path, monkeypatch):
     before = set()
+    upload = LocalStore.upload
+
+    def fail(self, spool, size, name, *more):
+        # The 17th of 30 days can't be put in place.
+        if "create_date=2024-05-24" in name and not before:
+            raise OSError("no rename")
+        return upload(self, spool, size, name, *more)
+
+    monkeypatch.setattr(LocalStore, "upload", fail)
 
     def mend(_):
         before.update(published(tmp_path))
-        in_the_way.rmdir()
         kapture.reset()
 
     dag = runpy.run_path(str(EXAMPLE))["dag"]

@@ -26,7 +26,7 @@ _LOCAL_SCHEMES = {"file", "local", ""}
 _DATE_FOLDERS = {name: f"{re.sub('[A-Z]', lambda found: '_' + found[0].lower(), name)}_date" for name in DATE_FIELDS}
 _DAY_FOLDERS = tuple(f"{each}=" for each in _DATE_FOLDERS.values())
 # Errors that a retry cannot resolve.
-_PERMANENT_ERRORS = (
+PERMANENT_ERRORS = (
     FileNotFoundError,
     PermissionError,
     IsADirectoryError,
@@ -35,7 +35,7 @@ _PERMANENT_ERRORS = (
     ImportError,
     ValueError,
 )
-_PERMANENT_ERRNOS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EILSEQ}
+PERMANENT_ERRNOS = {errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS, errno.EILSEQ}
 # The longest name of an object under a `/` destination.
 _DAY_OBJECT = f"{max(_DAY_FOLDERS, key=len)}2024-05-08/orders_20240507T183000000Z_20240508T183000000Z.jsonl.zst"
 
@@ -90,8 +90,8 @@ def check_destination(destination: str) -> None:
             f"{object_store.extra_to_install(destination, error)}"
         )
         if (
-            isinstance(error, _PERMANENT_ERRORS)
-            or getattr(error, "errno", None) in _PERMANENT_ERRNOS
+            isinstance(error, PERMANENT_ERRORS)
+            or getattr(error, "errno", None) in PERMANENT_ERRNOS
             or object_store.is_permanent(error)
         ):
             raise KaptureSettingsError(message) from error

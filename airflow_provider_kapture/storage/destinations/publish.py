@@ -7,6 +7,7 @@ The file on disk until then is in ``spool``; renames and uploads are in ``stores
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,12 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations import folders, object_store
-from airflow_provider_kapture.storage.destinations.destination import local_path, spool_folder
+from airflow_provider_kapture.storage.destinations.destination import (
+    PERMANENT_ERRNOS,
+    PERMANENT_ERRORS,
+    local_path,
+    spool_folder,
+)
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import ANY, ChangedError, ObjectState, Store
@@ -98,10 +104,10 @@ class StagedObject:
         self._store = store
         self._name = name
         if not store.is_local:
-            mode, remedy = 0o600, "free space there, or set [kapture] spool_dir to a folder with more space"
+            remedy = "free space there, or set [kapture] spool_dir to a folder with more space"
         else:
-            mode, remedy = 0o666, "free space there, or choose a `destination` on another file system"
-        self._spool = SpoolFile(spool_folder(destination), mode, remedy)
+            remedy = "free space there, or choose a `destination` on another file system"
+        self._spool = SpoolFile(spool_folder(destination), remedy)
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -158,8 +164,14 @@ class StagedObject:
         except ChangedError:
             raise
         except Exception as error:
+            if not self._spool.path.exists():
+                raise OSError(
+                    errno.ENOENT,
+                    f"{str(self._spool.path)!r} was removed before it was published; keep cleaners out of its folder, "
+                    "or, for object stores, set [kapture] spool_dir to another one",
+                ) from error
             if self._store.is_local:
-                raise
+                raise local_error(uri, error) from error
             raise object_store.upload_error(self._store, uri, size, error) from error
         file = {"uri": uri, "rows": self.rows, "bytes": size, "sha256": sha256}
         return file | dict(state.receipt_keys)
@@ -167,6 +179,21 @@ class StagedObject:
     def replaces(self) -> bool:
         """Return whether the destination already exists."""
         return self._store.stat(self._name) is not None
+
+
+def local_error(uri: str, error: Exception) -> Exception:
+    """Return the error of a file that could not be put in place; permanent where a retry cannot resolve it."""
+    if getattr(error, "errno", None) == errno.EXDEV:
+        return KaptureSettingsError(
+            f"{uri!r} is on another file system than the folder it is spooled in, so that it cannot be renamed into "
+            "place: choose a `destination` on the mounted file system itself"
+        )
+    cause = f"({type(error).__name__}: {object_store.one_line(error)})"
+    if isinstance(error, PERMANENT_ERRORS) or getattr(error, "errno", None) in PERMANENT_ERRNOS:
+        return KaptureSettingsError(
+            f"{uri!r} cannot be put in place {cause}: correct what is in its place or its access"
+        )
+    return OSError(getattr(error, "errno", None) or errno.EIO, f"Could not put {uri!r} in place {cause}")
 
 
 def object_uri(destination: str, name: str) -> str:

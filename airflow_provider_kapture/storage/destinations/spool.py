@@ -42,16 +42,14 @@ class _HashingFile(io.FileIO):
 
 
 class SpoolFile:
-    """A file whose name readers of the folder do not take for data.
+    """A file whose name readers of the folder do not take for data, and that only its owner may read.
 
     :param folder: the folder that contains it; created if missing
-    :param mode: permissions of the file, before the process's umask
     :param remedy: what to do if the disk is full, for the error message
     """
 
-    def __init__(self, folder: Path, mode: int, remedy: str) -> None:
+    def __init__(self, folder: Path, remedy: str) -> None:
         self.path = folder / f"{_own_prefix()}{secrets.token_hex(16)}"
-        self._mode = mode
         self._remedy = remedy
         self._raw: _HashingFile | None = None
         self._buffered: io.BufferedWriter | None = None
@@ -69,7 +67,7 @@ class SpoolFile:
     def _create_locked(self) -> int:
         while True:
             with self.explain_full_disk():
-                handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode)
+                handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             # Without locks on this file system, nothing is ever taken for orphaned.
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX)

@@ -127,6 +127,99 @@ def test_the_umask_says_who_may_read(tmp_path, umask):
     assert (tmp_path / "orders.jsonl").stat().st_mode & 0o777 == 0o666 & ~umask
 
 
+def test_a_spool_is_for_its_owner_alone(tmp_path):
+    with stage(f"{tmp_path}/orders.jsonl", "jsonl") as spool:
+        assert spool._spool.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444])
+def test_a_file_keeps_its_mode(tmp_path, mode):
+    target = tmp_path / "orders.jsonl"
+    target.write_bytes(OLD)
+    target.chmod(mode)
+    put(target)
+    assert target.stat().st_mode & 0o777 == mode
+    assert target.read_bytes() != OLD
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+
+
+@ROOT_ONLY
+def test_a_file_keeps_its_owner_and_group_where_the_process_may(tmp_path):
+    target = tmp_path / "orders.jsonl"
+    target.write_bytes(OLD)
+    os.chown(target, 1234, 4321)
+    put(target)
+    assert (target.stat().st_uid, target.stat().st_gid) == (1234, 4321)
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize(("mode", "expected"), [(0o640, 0o600), (0o664, 0o644), (0o666, 0o666), (0o604, 0o604)])
+def test_where_it_may_not_nobody_gets_access_who_had_none_and_a_warning_says_so(
+    tmp_path, mocker, caplog, mode, expected
+):
+    target = tmp_path / "orders.jsonl"
+    target.write_bytes(OLD)
+    os.chown(target, 1234, 4321)
+    target.chmod(mode)
+    mocker.patch("os.chown", side_effect=PermissionError)
+    put(target)
+    assert target.stat().st_mode & 0o777 == expected
+    assert (target.stat().st_uid, target.stat().st_gid) != (1234, 4321)
+    [warning] = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert f"owner 1234, group 4321 and mode {mode:04o}" in warning.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "is_permanent"),
+    [
+        (errno.EXDEV, "on another file system", True),
+        (errno.EISDIR, "cannot be put in place", True),
+        (errno.EACCES, "cannot be put in place", True),
+        (errno.EROFS, "cannot be put in place", True),
+        (errno.EIO, "Could not put", False),
+    ],
+)
+def test_a_rename_that_fails_names_the_path_and_is_permanent_where_a_retry_does_not_help(
+    tmp_path, mocker, number, message, is_permanent
+):
+    mocker.patch("pathlib.Path.replace", side_effect=OSError(number, os.strerror(number)))
+    target = tmp_path / "orders.jsonl"
+    with pytest.raises(KaptureSettingsError if is_permanent else OSError, match=message) as caught:
+        put(target)
+    assert str(target) in str(caught.value)
+    assert not names(tmp_path)
+
+
+def put_while(destination, act):
+    """Publish, and do something between spooling and publishing."""
+    with stage(destination, "jsonl") as spool:
+        spool.write(ORDERS)
+        act(spool)
+        spool.finish()
+        spool.publish()
+
+
+def test_a_folder_that_came_into_the_way_meanwhile_is_named(tmp_path):
+    target = tmp_path / "orders.jsonl"
+    with pytest.raises(KaptureSettingsError, match="cannot be put in place"):
+        put_while(str(target), lambda _: target.mkdir())
+
+
+def test_a_file_that_came_into_the_way_of_a_days_folder_is_named(tmp_path):
+    target = tmp_path / "create_date=2024-05-08" / "orders.jsonl"
+    with pytest.raises(KaptureSettingsError, match="cannot be put in place"):
+        put_while(str(target), lambda _: target.parent.write_text("in the way"))
+
+
+def test_a_spool_that_a_cleaner_has_removed_is_named_with_the_setting(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SPOOLED", '{"conn_type": "aws", "extra": {"endpoint_url": "http://127.0.0.1:1"}}')
+    for destination in (f"{tmp_path}/orders.jsonl", "s3://spooled@orders/orders.jsonl"):
+        with pytest.raises(OSError, match=r"was removed .* spool_dir"):
+            put_while(destination, lambda spool: spool._spool.path.unlink())
+
+
 @pytest.mark.parametrize("file_format", ["jsonl", "parquet"])
 def test_a_spool_is_no_data_for_a_reader(tmp_path, file_format):
     put(tmp_path / "create_date=2024-05-08" / f"orders.{file_format}", file_format=file_format)

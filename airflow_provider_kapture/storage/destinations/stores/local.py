@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from airflow_provider_kapture.storage.destinations import folders
+from airflow_provider_kapture.storage.destinations.access import copy_access
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
 from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPERATIONS, ChangedError, ObjectState
+
+log = logging.getLogger(__name__)
 
 
 class LocalStore:
@@ -28,6 +32,7 @@ class LocalStore:
     def __init__(self, path: Path, spool_folder: Path) -> None:
         self._path = path
         self._spool_folder = spool_folder
+        self._has_warned = False
 
     def probe(self, name: str) -> None:
         """Do nothing: the destination was checked."""
@@ -49,7 +54,7 @@ class LocalStore:
         return ObjectState(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
 
     def write(self, name: str, data: bytes) -> None:
-        spool = SpoolFile(self._spool_folder, 0o666, "free space there, or choose another `destination`")
+        spool = SpoolFile(self._spool_folder, "free space there, or choose another `destination`")
         try:
             with spool.explain_full_disk():
                 spool.open().write(data)
@@ -59,11 +64,12 @@ class LocalStore:
             spool.discard()
 
     def create(self, name: str, data: bytes) -> bool:
-        spool = SpoolFile(self._spool_folder, 0o666, "free space there, or choose another `destination`")
+        spool = SpoolFile(self._spool_folder, "free space there, or choose another `destination`")
         try:
             with spool.explain_full_disk():
                 spool.open().write(data)
             spool.finish()
+            copy_access(spool.path, self._file(name))
             os.link(spool.path, self._file(name))
         except FileExistsError:
             return False
@@ -87,20 +93,27 @@ class LocalStore:
         expected: ObjectState | None,
     ) -> ObjectState:
         target = self._file(name)
+        missing = [each for each in target.parents if not each.is_dir()]
         with folders.no_empty_folders(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
             with _locked(target.parent):
                 if expected is not ANY and self.stat(name) != expected:
                     raise ChangedError(name)
                 self._rename(spool, target)
-                return self.stat(name) or ObjectState(size)
+                state = self.stat(name) or ObjectState(size)
+        _sync_folders(each.parent for each in missing)
+        return state
 
     def _rename(self, spool: Path, target: Path) -> None:
-        changed = [target.parent] if target.parent.is_dir() else [target.parent, target.parent.parent]
+        missing = [each for each in target.parents if not each.is_dir()]
         with folders.no_empty_folders(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
+            changed = copy_access(spool, target)
+            if changed and not self._has_warned:
+                self._has_warned = True
+                log.warning("%s had %s. Others may be changed likewise", target, changed)
             spool.replace(target)
-        _sync_folders(changed)
+        _sync_folders([target.parent, *(each.parent for each in missing)])
 
     def delete(self, name: str) -> None:
         target = self._file(name)
