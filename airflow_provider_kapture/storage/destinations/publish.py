@@ -29,6 +29,7 @@ from airflow_provider_kapture.storage.destinations.destination import (
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import ANY, ChangedError, ObjectState, Store
+from airflow_provider_kapture.storage.destinations.urls import check_url
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 from airflow_provider_kapture.storage.encoders.report import Report
 
@@ -39,7 +40,7 @@ def destination_text(destination: object) -> str:
     """Return the destination as text.
 
     :raises KaptureSettingsError: it is neither text nor a path, it is a path object that may have lost its final ``/``,
-        or it contains a control character or surrounding white space
+        it contains a control character or surrounding white space, or its URL is of another tool's spelling
     """
     if isinstance(destination, str):
         text = destination
@@ -59,6 +60,7 @@ def destination_text(destination: object) -> str:
             f"`destination` {text!r} contains a line break, a tab or another control character, or surrounding white "
             "space; remove it"
         )
+    check_url(text)
     return text
 
 

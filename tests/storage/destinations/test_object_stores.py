@@ -14,6 +14,7 @@ from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.s3 import part_size
 from airflow_provider_kapture.storage.destinations.stores.store import ChangedError, ObjectState
+from airflow_provider_kapture.storage.destinations.urls import check_url
 
 # Those of every provider's hooks, which Airflow imports for the first file system, and of the stores' clients.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -161,3 +162,40 @@ def test_a_store_that_is_not_installed_is_named_before_the_first_request(kapture
     with pytest.raises(AirflowFailException, match=message):
         pull(destination)
     assert kapture.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("destination", "spelling"),
+    [
+        ("s3n://bucket/orders/", "s3://CONN_ID@bucket/orders/"),
+        ("wasb://container/orders/", "abfs://CONN_ID@container/orders/"),
+        ("wasbs://container@account.blob.core.windows.net/orders/", "abfs://CONN_ID@container/orders/"),
+        ("az://container/orders/", "abfs://CONN_ID@container/orders/"),
+        ("adl://container/orders/", "abfs://CONN_ID@container/orders/"),
+        ("hdfs://node/orders/", "s3://, gs://, abfs:// or a path"),
+        ("abfss://container@account.dfs.core.windows.net/orders/", "abfs://CONN_ID@container/orders/"),
+        ("s3:///orders/", "s3://CONN_ID@bucket/orders/"),
+        ("s3://conn@/orders/", "s3://CONN_ID@bucket/orders/"),
+        ("gs:/orders/", "gs://CONN_ID@bucket/orders/"),
+        ("file:orders/", "file:///orders/"),
+        ("file:/orders/", "file:///orders/"),
+    ],
+)
+def test_a_url_of_another_spelling_is_an_error_that_gives_the_right_one(kapture, destination, spelling):
+    with pytest.raises(AirflowFailException, match=f"'{destination}' is not how Airflow spells it: use {spelling}"):
+        pull(destination)
+    assert kapture.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("destination", ["s3://c@orders/a\tb/", "s3://c@orders/a\nb/", "s3://c@orders/a\rb.csv"])
+def test_a_key_with_a_control_character_is_an_error(kapture, destination):
+    with pytest.raises(AirflowFailException, match="a line break, a tab"):
+        pull(destination)
+    assert kapture.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["/data/a:b/", "a:b/orders/", "data/orders/", "C.csv", "s3://b/x/", "s3a://c@b/x/", "abfs://c@b/x/"]
+)
+def test_other_destinations_are_left_alone(text):
+    check_url(text)

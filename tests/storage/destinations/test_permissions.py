@@ -150,6 +150,13 @@ def test_an_expired_token_is_named_and_may_be_retried(kapture, role, tmp_path):
     assert kapture.stats()["requests"] == 0
 
 
+def test_a_bare_400_to_head_is_an_expired_token(kapture, role, tmp_path):
+    role.policy = WRITE | READ | LIST
+    role.answers = {"s3:GetObject": (400, "")}
+    with pytest.raises(OSError, match="token of the connection 'role' has expired"):
+        pull(f"s3://role@orders/team/{tmp_path.name}.jsonl")
+
+
 # Of a folder of three days.
 FIRST = {"GET s3:GetObject": 3, "PUT s3:PutObject": 6, "GET s3:ListBucket": 3, "HEAD s3:GetObject": 3}
 AGAIN = {"GET s3:GetObject": 3, "PUT s3:PutObject": 5, "GET s3:ListBucket": 3, "HEAD s3:GetObject": 3}

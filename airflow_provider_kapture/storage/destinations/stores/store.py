@@ -106,8 +106,12 @@ def is_expired(error: BaseException | None) -> bool:
     """Return whether the error says that the credentials were valid and are no more."""
     while error is not None:
         response = getattr(error, "response", None)
-        if isinstance(response, Mapping) and response.get("Error", {}).get("Code") in _EXPIRED:
-            return True
+        if isinstance(response, Mapping):
+            code = response.get("Error", {}).get("Code")
+            # The answer to HEAD has no body that would name the error, and nothing else in it can be malformed.
+            is_bare = code == "400" and getattr(error, "operation_name", "").startswith("Head")
+            if code in _EXPIRED or is_bare:
+                return True
         error = error.__cause__
     return False
 
