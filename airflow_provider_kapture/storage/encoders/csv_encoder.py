@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
@@ -29,14 +30,24 @@ _CELL_WRITERS: dict[FieldType, Callable[[Any], str]] = {
     FieldType.INSTANT: _instant,
     FieldType.FLAG: _flag,
 }
+_SPECIAL = re.compile(r'[,"\r\n]')
 _CELLS = tuple((at, _CELL_WRITERS[kind]) for at, kind in enumerate(ORDER_FIELDS.values()) if kind in _CELL_WRITERS)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    if text and not _SPECIAL.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 class CsvEncoder:
     """Writes a header, then for each order the documented fields in the documented order and ``_rescued``.
 
-    Instants are ISO 8601 in UTC with milliseconds, amounts to the digit, flags ``true`` or ``false``; null, like
-    an empty text, is an empty cell.
+    Instants are ISO 8601 in UTC with milliseconds, amounts to the digit, flags ``true`` or ``false``; null is an empty
+    cell, an empty text ``""``.
     """
 
     def __init__(self, sink: BinaryIO, report: Report) -> None:
@@ -56,7 +67,11 @@ class CsvEncoder:
             for at, written in _CELLS:
                 if cells[at] is not None:
                     cells[at] = written(cells[at])
-            writer.writerow(cells)
+            if "" in cells:
+                # Python's csv module writes it like null.
+                lines.write(",".join(map(_cell, cells)) + "\r\n")
+            else:
+                writer.writerow(cells)
         self._sink.write(lines.getvalue().encode())
 
     def close(self) -> None:
