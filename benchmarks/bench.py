@@ -136,8 +136,9 @@ def environment(name: str | None) -> Path:
 @contextlib.contextmanager
 def emulator(scale: Scale) -> Iterator[str]:
     """Start an emulator in another process, and yield its origin."""
+    book = ["--orders", str(scale.orders), "--days", str(scale.days), "--start", f"2024-05-{FIRST_DAY:02}"]
     with subprocess.Popen(
-        [PROGRAMS / "kapture", "emulator", "--orders", str(scale.orders), "--days", str(scale.days)],
+        [PROGRAMS / "kapture", "emulator", *book],
         stdout=subprocess.PIPE,
         text=True,
     ) as server:

@@ -96,6 +96,8 @@ class Kapture:
                 str(orders),
                 "--days",
                 "1",
+                "--start",
+                "2024-05-08",
                 "--latency",
                 str(latency),
             ],

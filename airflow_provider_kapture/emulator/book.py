@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.client.orders import DATE_FIELDS, ORDER_FIELDS, FieldType
@@ -103,6 +103,7 @@ class Book:
     :param seed: seed of the generator
     :param cm_id: the account's id
     :param has_edges: generate an order at the first instant of each day and one in its last millisecond
+    :param last_ms: leave out orders created after this instant, epoch milliseconds; None to keep all
     :raises ValueError: an argument is invalid; names it
     """
 
@@ -113,12 +114,27 @@ class Book:
     seed: int = 1
     cm_id: int = 1_000_298
     has_edges: bool = True
+    last_ms: int | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("orders", 0), ("days", 1), ("cm_id", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
         check_zone("timezone", self.timezone)
+
+    @classmethod
+    def until_now(cls, orders: int, days: int, timezone: str, **others: Any) -> Self:
+        """Return a book whose last day is the account's current day, up to the current instant.
+
+        :param others: further arguments of the book
+        :raises ValueError: an argument is invalid; names it
+        """
+        check_zone("timezone", timezone)
+        now = dt.datetime.now(ZoneInfo(timezone))
+        if days > now.date().toordinal():
+            raise ValueError(f"days is {days}: it must be at most {now.date().toordinal()}")
+        start = now.date() - dt.timedelta(days=days - 1)
+        return cls(orders, days, start, timezone, last_ms=int(now.timestamp() * 1_000), **others)
 
     @property
     def last_day(self) -> dt.date:
@@ -131,7 +147,8 @@ class Book:
         first_id = _FIRST_ID
         for number in range(self.days):
             count = whole + (number < rest)
-            yield from self.orders_of_day(self.start + dt.timedelta(days=number), count, first_id)
+            orders = self.orders_of_day(self.start + dt.timedelta(days=number), count, first_id)
+            yield from (order for order in orders if self.last_ms is None or order.create_ms <= self.last_ms)
             first_id += count
 
     def orders_of_day(self, day: dt.date, count: int, first_id: int) -> Iterator[Order]:

@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     book.add_argument("--orders", type=int, default=default.orders, metavar="N", help="number of orders (%(default)s)")
     book.add_argument("--days", type=int, default=default.days, metavar="N", help="number of days (%(default)s)")
     book.add_argument(
-        "--start", type=dt.date.fromisoformat, default=default.start, metavar="DATE", help="first day (%(default)s)"
+        "--start",
+        type=dt.date.fromisoformat,
+        metavar="DATE",
+        help="first day; by default, the last one is today, with the orders created so far",
     )
     book.add_argument(
         "--timezone", default=default.timezone, metavar="ZONE", help="the account's time zone (%(default)s)"
@@ -92,6 +95,16 @@ def switches_of(args: argparse.Namespace) -> Switches:
     return Switches().changed({**preset, **options, **parse_assignments(args.set)})
 
 
+def book_of(args: argparse.Namespace) -> Book:
+    """Return the order book of the arguments.
+
+    :raises ValueError: an argument is invalid
+    """
+    if args.start is None:
+        return Book.until_now(args.orders, args.days, args.timezone, seed=args.seed, cm_id=args.cm_id)
+    return Book(args.orders, args.days, args.start, args.timezone, args.seed, args.cm_id)
+
+
 def _flag(name: str) -> str:
     # --timezone is the book's: the account's zone, not the one in which the server reads dates.
     return "--dates-timezone" if name == "timezone" else "--" + name.replace("_", "-")
@@ -112,8 +125,7 @@ def main(args: argparse.Namespace) -> int:
             f"{error.name} is not installed; install it with `pip install 'airflow-provider-kapture[emulator]'`"
         )
     try:
-        book = Book(args.orders, args.days, args.start, args.timezone, args.seed, args.cm_id)
-        emulator = Emulator(book, switches_of(args), user=args.user, password=args.password, port=args.port)
+        emulator = Emulator(book_of(args), switches_of(args), user=args.user, password=args.password, port=args.port)
     except ValueError as error:
         return _print_error(str(error))
     stop = threading.Event()
@@ -139,14 +151,31 @@ def _welcome(emulator: Emulator) -> str:
     login, password = issued_credentials(emulator.switches, emulator.user, emulator.password)
     ((name, value),) = emulator.connection_uri_env(_CONNECTION_ID).items()
     return f"""\
-Kapture emulator: {book.orders:,} orders of {book.start} to {book.last_day} ({book.timezone})
+Kapture emulator: {len(emulator.ids()):,} orders of {book.start} to {book.last_day} ({book.timezone})
   URL       {emulator.origin}
   login     {login}
   password  {password}
   cm_id     {emulator.cm_id}
   control   {emulator.origin}/_emulator/stats
 
+In another terminal, define the connection, check it, and count the orders of a day:
+
 export {name}={shlex.quote(value)}
+kapture doctor {_CONNECTION_ID}{_day_option(book)}
+{_count_command(book)}
 
 Stop with Ctrl-C.
 """
+
+
+def _day_option(book: Book) -> str:
+    # Without it, the doctor looks for orders of the last days.
+    return "" if book.last_ms is not None else f" --day {book.last_day}"
+
+
+def _count_command(book: Book) -> str:
+    """Return a command that counts the orders of the book's last complete day."""
+    after = book.last_day + dt.timedelta(days=book.last_ms is None or book.days == 1)
+    edges = f"'{after - dt.timedelta(days=1)}', '{after}'"
+    code = "from airflow_provider_kapture.hooks.kapture import KaptureHook; "
+    return f'python -c "{code}print(KaptureHook().count_orders({edges}))"'

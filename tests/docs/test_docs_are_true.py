@@ -23,7 +23,7 @@ from airflow_provider_kapture.client.days import make_window
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.doctor import cli as doctor
 from airflow_provider_kapture.doctor.run import diagnose
-from airflow_provider_kapture.emulator import Book, Emulator, Switches
+from airflow_provider_kapture.emulator import Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
 from airflow_provider_kapture.emulator.presets import PRESETS
 from airflow_provider_kapture.emulator.switch_topics import TOPICS
@@ -167,7 +167,7 @@ def test_the_doctors_sample_is_what_it_says():
     options = argparse.ArgumentParser()
     emulator_cli.add_arguments(options)
     chosen = options.parse_args(shlex.split(command.splitlines()[0].removeprefix("$ kapture emulator ")))
-    with Emulator(Book(chosen.orders, chosen.days, chosen.start), emulator_cli.switches_of(chosen)) as kapture:
+    with Emulator(emulator_cli.book_of(chosen), emulator_cli.switches_of(chosen)) as kapture:
         connection = json.loads(kapture.connection_json())
         account = Account.from_connection(
             connection["host"], connection["login"], connection["password"], connection["extra"]

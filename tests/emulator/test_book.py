@@ -107,3 +107,20 @@ def test_a_wrong_argument_is_named(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"^{name} is "):
         Book(**wrong)
+
+
+def test_a_book_until_an_instant_has_the_same_orders_up_to_it():
+    last_ms = READ[1_500]["createDate"]
+    kept = list(Book(orders=3_000, days=3, last_ms=last_ms).generate())
+    assert [each.record for each in kept] == [each.record for each in ORDERS if each.create_ms <= last_ms]
+    assert max(each.create_ms for each in kept) == last_ms
+
+
+def test_a_book_until_now_has_no_order_of_the_future():
+    before = dt.datetime.now(dt.UTC).timestamp() * 1_000
+    book = Book.until_now(900, 3, "Asia/Kolkata")
+    after = dt.datetime.now(dt.UTC).timestamp() * 1_000
+    assert before - 1 <= book.last_ms <= after
+    created = [each.create_ms for each in book.generate()]
+    assert max(created) <= book.last_ms
+    assert len(created) > 600

@@ -1,17 +1,21 @@
 """The command's ways to set switches."""
 
 import argparse
+import datetime as dt
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from airflow_provider_kapture.emulator import Switches, cli
+from airflow_provider_kapture.emulator import Book, Switches, cli
 from airflow_provider_kapture.emulator.presets import PRESETS
 from airflow_provider_kapture.emulator.switch_topics import TOPICS
 
@@ -37,10 +41,14 @@ def test_the_command_lists_every_switch_by_topic():
     assert {each.metadata["topic"] for each in fields(Switches)} == set(TOPICS)
 
 
-def parsed(*arguments):
+def parse(*arguments):
     parser = argparse.ArgumentParser()
     cli.add_arguments(parser)
-    return cli.switches_of(parser.parse_args(arguments))
+    return parser.parse_args(arguments)
+
+
+def parsed(*arguments):
+    return cli.switches_of(parse(*arguments))
 
 
 def test_switches_are_set_by_name():
@@ -76,11 +84,62 @@ def test_the_command_names_a_wrong_switch(arguments, message):
     assert message in error
 
 
-def test_the_command_tells_what_was_issued():
-    with start("--preset", "legacy") as process:
-        lines = [process.stdout.readline() for _ in range(8)]
-        process.send_signal(signal.SIGTERM)
+def printed_by(*arguments):
+    """What a running emulator prints, and the process."""
+    process = start(*arguments)
+    lines = list(iter(process.stdout.readline, "Stop with Ctrl-C.\n"))
+    return process, lines
+
+
+def stop(process):
+    process.send_signal(signal.SIGTERM)
+    with process:
         assert process.wait(30) == 0
+
+
+def connection_in(lines):
     [export] = [line for line in lines if line.startswith("export ")]
-    connection = json.loads(shlex.split(export)[1].partition("=")[2])
+    name, _, value = shlex.split(export)[1].partition("=")
+    return name, value
+
+
+def test_the_command_tells_what_was_issued():
+    process, lines = printed_by("--preset", "legacy")
+    stop(process)
+    connection = json.loads(connection_in(lines)[1])
     assert (connection["login"], connection["password"]) == ("", "emulator")
+
+
+@pytest.mark.parametrize("start_option", [(), ("--start", "2024-05-08")], ids=["until today", "days of 2024"])
+def test_the_commands_that_it_prints_work_on_its_orders(start_option):
+    process, lines = printed_by("--orders", "600", *start_option)
+    name, value = connection_in(lines)
+    [doctor] = [line for line in lines if line.startswith("kapture ")]
+    [count] = [line for line in lines if line.startswith("python ")]
+    options = {"env": {**os.environ, name: value}, "capture_output": True, "text": True}
+    try:
+        kapture = Path(sys.executable).with_name("kapture")
+        report = subprocess.run([kapture, *shlex.split(doctor)[1:]], check=True, **options)
+        counted = subprocess.run([sys.executable, *shlex.split(count)[1:]], check=True, **options)
+    finally:
+        stop(process)
+    assert "A pull can be trusted" in report.stdout
+    assert counted.stdout.splitlines()[-1] == "200"
+
+
+def test_the_default_book_ends_today():
+    book = cli.book_of(parse())
+    today = dt.datetime.now(ZoneInfo(book.timezone)).date()
+    # Midnight may pass between the two.
+    assert today - book.last_day <= dt.timedelta(days=1)
+    assert book.days == 3
+
+
+def test_a_book_with_a_start_is_the_same_on_every_day():
+    assert cli.book_of(parse("--start", "2024-05-08")) == Book(start=dt.date(2024, 5, 8))
+
+
+def test_more_days_than_the_calendar_has_are_an_error():
+    status, _out, error = run("--days", "99999999")
+    assert status == 2
+    assert "days is 99999999" in error

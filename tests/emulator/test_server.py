@@ -149,7 +149,7 @@ def give_up_within_a_request(port):
 def test_the_command_says_how_to_connect_and_stops_on_a_signal(number):
     with start("--orders", "10", "--page-cap", "3", "--no-window-is-filter", "--password", "it's") as process:
         try:
-            lines = [process.stdout.readline() for _ in range(8)]
+            lines = list(iter(process.stdout.readline, "Stop with Ctrl-C.\n"))
             give_up_within_a_request(port=int(re.search(r":(\d+)", "".join(lines))[1]))
             process.send_signal(number)
             assert process.wait(30) == 0
