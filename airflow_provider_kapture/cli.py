@@ -1,33 +1,124 @@
 """The command ``kapture``: parses arguments and runs a subcommand.
 
-The subcommands are in ``doctor`` and ``emulator``.
+The subcommands' options are in ``doctor`` and ``emulator``; their help's examples and exit statuses are here.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from airflow_provider_kapture import __version__
 
 
+class _Help(NamedTuple):
+    """What the help of a command shows beside its options."""
+
+    summary: str
+    examples: str
+    statuses: str
+
+
+_HELP = {
+    "doctor": _Help(
+        "check how an account's API behaves, and suggest settings for the connection",
+        """\
+  kapture doctor kapture_default                     an Airflow connection
+  kapture doctor kapture_default --day 2024-05-09    a day that has orders
+  kapture doctor --host acme --login reader --cm-id 1000298
+                                                     no connection yet; asks for the password""",
+        """\
+  0    a pull can be trusted, with the recommended settings
+  1    it cannot, or the account could not be examined
+  2    wrong arguments
+  130  stopped by Ctrl-C""",
+    ),
+    "emulator": _Help(
+        "run a local emulator of Kapture's API, to test against",
+        """\
+  kapture emulator                                   orders of the last days, and today's so far
+  kapture emulator --port 8000 --orders 30000 --days 30
+  kapture emulator --status-every 20 --status 503    every 20th request fails
+  kapture emulator --preset legacy                   an account that behaves in another way
+  kapture emulator --list                            every switch, by topic""",
+        """\
+  0    stopped by Ctrl-C or SIGTERM
+  2    wrong arguments, the port is in use, or the extra `emulator` is not installed""",
+    ),
+}
+
+_EPILOG = """\
+examples:
+  kapture doctor kapture_default    check an Airflow connection, and suggest settings for it
+  kapture emulator                  run a local Kapture for your own DAGs, until Ctrl-C
+
+exit statuses: 0 for success, 1 for a failure or a finding, 2 for wrong arguments, 130 for Ctrl-C;
+`kapture COMMAND --help` states those of a command.
+"""
+
+
+def _reading(read: Callable[[str], Any], form: str) -> Callable[[str], Any]:
+    """Return an argument's reader whose error states the right form."""
+
+    def parse(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"write {form}, not {text!r}") from None
+
+    return parse
+
+
+def _read_date(text: str) -> dt.date:
+    # From Python's ISO 8601 only the form that the help shows: 20240509 may be a typing error in a number.
+    return dt.datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a date alone
+
+
+_READERS = {
+    dt.date.fromisoformat: _reading(_read_date, "2024-05-09"),
+    int: _reading(int, "a whole number such as 7"),
+    float: _reading(float, "a number such as 0.5"),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors state the right form and refer to the help; the usage of the emulator fills a screen."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+        for declared, reader in _READERS.items():
+            self.register("type", declared, reader)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command, and return its exit status.
+    """Run the command, and return its exit status; without a subcommand, print the help.
 
     :param argv: arguments without the program's name; None for those of the process
     """
     from airflow_provider_kapture.doctor import cli as doctor
     from airflow_provider_kapture.emulator import cli as emulator
 
-    commands = {
-        "doctor": (doctor, "check how an account's API behaves, and suggest settings for the connection"),
-        "emulator": (emulator, "run a local emulator of Kapture's API, to test against"),
-    }
-    parser = argparse.ArgumentParser(prog="kapture", description="Tools for pulling orders from Kapture CRM.")
+    commands: dict[str, Any] = {"doctor": doctor, "emulator": emulator}
+    parser = _Parser(prog="kapture", description="Tools for pulling orders from Kapture CRM.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
-    subparsers = parser.add_subparsers(dest="command", required=True)
-    for name, (module, text) in commands.items():
-        module.add_arguments(subparsers.add_parser(name, help=text, description=text))
-    arguments = parser.parse_args(argv)
-    status: int = commands[arguments.command][0].main(arguments)
+    subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    parsers = {}
+    for name, module in commands.items():
+        summary, examples, statuses = _HELP[name]
+        epilog = f"examples:\n{examples}\n\nexit statuses:\n{statuses}\n"
+        parsers[name] = subparsers.add_parser(name, help=summary, description=summary, epilog=epilog)
+        module.add_arguments(parsers[name])
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parsers.get(arguments.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    status: int = commands[arguments.command].main(arguments)
     return status
