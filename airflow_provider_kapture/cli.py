@@ -1,6 +1,6 @@
 """The command ``kapture``: parses arguments and runs a subcommand.
 
-The subcommands' options are in ``doctor`` and ``emulator``; their help's examples and exit statuses are here.
+The subcommands' options are in ``demo``, ``doctor`` and ``emulator``; their help's examples and exit statuses are here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,17 @@ class _Help(NamedTuple):
 
 
 _HELP = {
+    "demo": _Help(
+        "pull orders from a local emulator into files, without an account or a scheduler",
+        """\
+  kapture demo                a new folder in the current one
+  kapture demo /tmp/orders    a folder that is new or empty""",
+        """\
+  0    all orders are in the files
+  1    the pull failed
+  2    wrong arguments, or the extra `emulator` is not installed
+  130  stopped by Ctrl-C""",
+    ),
     "doctor": _Help(
         "check how an account's API behaves, and suggest settings for the connection",
         """\
@@ -51,6 +62,7 @@ _HELP = {
 
 _EPILOG = """\
 examples:
+  kapture demo                      pull orders from a local emulator into files; needs no account
   kapture doctor kapture_default    check an Airflow connection, and suggest settings for it
   kapture emulator                  run a local Kapture for your own DAGs, until Ctrl-C
 
@@ -101,10 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: arguments without the program's name; None for those of the process
     """
+    from airflow_provider_kapture import demo
     from airflow_provider_kapture.doctor import cli as doctor
     from airflow_provider_kapture.emulator import cli as emulator
 
-    commands: dict[str, Any] = {"doctor": doctor, "emulator": emulator}
+    commands: dict[str, Any] = {"demo": demo, "doctor": doctor, "emulator": emulator}
     parser = _Parser(prog="kapture", description="Tools for pulling orders from Kapture CRM.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")

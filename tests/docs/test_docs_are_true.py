@@ -17,6 +17,7 @@ import pytest
 from error_texts import messages, words
 
 import airflow_provider_kapture
+from airflow_provider_kapture import demo
 from airflow_provider_kapture.client import Account, errors
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import make_window
@@ -150,7 +151,7 @@ def test_targets_are_there(arguments):
 @pytest.mark.parametrize("arguments", list(commands("kapture")))
 def test_commands_are_there(arguments):
     parser = argparse.ArgumentParser()
-    {"doctor": doctor, "emulator": emulator_cli}[arguments[0]].add_arguments(parser)
+    {"demo": demo, "doctor": doctor, "emulator": emulator_cli}[arguments[0]].add_arguments(parser)
     parser.parse_args(arguments[1:])
 
 
@@ -180,7 +181,7 @@ def test_the_doctors_sample_is_what_it_says():
     assert without_what_varies(told) == without_what_varies(shown)
 
 
-@pytest.mark.parametrize("command", ["doctor", "emulator"])
+@pytest.mark.parametrize("command", ["demo", "doctor", "emulator"])
 def test_help_of_the_commands(command):
     kapture = Path(sys.executable).with_name("kapture")
     run = subprocess.run([kapture, command, "--help"], capture_output=True, text=True, check=True, env=dict(os.environ))
