@@ -21,9 +21,11 @@ endif
 
 .DEFAULT_GOAL := help
 
+# Lines of the form `##@ Title` are the headings of the list.
 .PHONY: help
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+help:
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-18s%s\n", $$1, $$2 }' \
+		$(firstword $(MAKEFILE_LIST))
 
 $(READY): pyproject.toml Makefile $(wildcard $(CONSTRAINTS))
 	$(if $(wildcard $(CONSTRAINTS)),,$(error $(PYTHON) is Python $(PYTHON_VERSION): set PYTHON to one of $(patsubst constraints/airflow-3.3-py%.txt,%,$(wildcard constraints/airflow-3.3-py*.txt))))
@@ -40,16 +42,24 @@ $(CLOUDS_READY): $(READY)
 	npm install --no-save --silent --no-audit --no-fund --prefix .venvs/azurite azurite@$(AZURITE_VERSION)
 	touch $@
 
-.PHONY: venv
-venv: $(READY) ## create the development environment in .venv
+##@ Try it, without an account
 
 .PHONY: demo
-demo: $(READY) ## pull three days of orders from the emulator into files with a real Airflow
+demo: $(READY) ## pull three days of orders from a local Kapture into files, with a real Airflow
 	$(BIN)/python scripts/demo.py
 
 .PHONY: ui
-ui: $(READY) ## run Airflow's UI with the example DAGs and the emulator, until Ctrl-C
+ui: $(READY) ## run Airflow's UI with the example DAGs and a local Kapture, until Ctrl-C
 	$(BIN)/python scripts/ui.py
+
+##@ Develop
+
+.PHONY: venv
+venv: $(READY) ## create the development environment in .venv
+
+.PHONY: test
+test: lint ## check style and types, and run the quick tests
+	$(PYTEST) --numprocesses=2 --dist=loadfile -m '$(QUICK)'
 
 .PHONY: lint
 lint: $(READY) ## check style and types
@@ -57,9 +67,21 @@ lint: $(READY) ## check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-.PHONY: test
-test: lint ## check style and types, and run the quick tests
-	$(PYTEST) --numprocesses=2 --dist=loadfile -m '$(QUICK)'
+# Sphinx and its theme, in the development environment, because Sphinx imports the package.
+DOCS_READY := $(VENV)/.docs
+$(DOCS_READY): $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group docs
+	touch $@
+
+.PHONY: docs
+docs: $(DOCS_READY) ## build the documentation in docs/_build/html; warnings are errors
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env docs docs/_build/html
+
+.PHONY: clean
+clean: ## remove everything that these targets created
+	rm -rf $(VENV) .venvs benchmarks/.venvs .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output ui-output docs/_build
+
+##@ Test more
 
 .PHONY: test-slow
 test-slow: $(READY) ## run the slow tests
@@ -117,6 +139,8 @@ test-browser: $(READY)-browser chromium ## test the UI in a real browser, as a n
 screenshots: export SCREENSHOTS := docs/images
 screenshots: test-browser ## the same, and update the screenshots in docs/
 
+##@ Measure
+
 .PHONY: bench-triggers
 bench-triggers: $(READY) ## measure 1,000 sensors in one triggerer for three minutes: lateness, blocking, memory
 	$(BIN)/python benchmarks/triggers.py
@@ -138,6 +162,8 @@ bench: $(READY) ## compare pulls by this provider with the alternatives; BENCH="
 bench-million: $(READY) ## the same with a million orders
 	$(BIN)/python benchmarks/bench.py --orders 1000000 $(BENCH)
 
+##@ Publish
+
 .PHONY: dist
 dist: $(READY) ## build and check the sdist and the wheel in dist
 	rm -rf dist
@@ -147,17 +173,3 @@ dist: $(READY) ## build and check the sdist and the wheel in dist
 .PHONY: constraints
 constraints: $(READY) ## update constraints/ to the newest releases
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session constraints
-
-# Sphinx and its theme, in the development environment, because Sphinx imports the package.
-DOCS_READY := $(VENV)/.docs
-$(DOCS_READY): $(READY)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group docs
-	touch $@
-
-.PHONY: docs
-docs: $(DOCS_READY) ## build the documentation in docs/_build/html; warnings are errors
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --fresh-env docs docs/_build/html
-
-.PHONY: clean
-clean: ## remove everything that these targets created
-	rm -rf $(VENV) .venvs benchmarks/.venvs .nox .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist demo-output docs/_build

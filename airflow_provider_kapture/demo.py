@@ -86,12 +86,12 @@ def demo_book() -> Book:
 def introduction(kapture: Emulator, how: str, folder: Path) -> str:
     """Return what the demo prints before it pulls.
 
-    :param how: what pulls the orders
+    :param how: a sentence that states what pulls the orders
     """
     return f"""\
 A local Kapture listens on {kapture.origin}, with orders of {kapture.book.start} to {kapture.book.last_day}.
-{how} pulls them into {folder}.
-Airflow starts; this takes some seconds.
+{how} The files go to {folder}.
+Starting Airflow; this takes up to half a minute.
 """
 
 
@@ -120,7 +120,7 @@ def query_command(files: str) -> str:
 
 
 def _pull_and_report(kapture: Emulator, folder: Path) -> int:
-    sys.stdout.write(introduction(kapture, "KapturePullOrdersOperator", folder) + "\n")
+    sys.stdout.write(introduction(kapture, "KapturePullOrdersOperator pulls them.", folder) + "\n")
     sys.stdout.flush()
     from airflow.providers.common.compat.sdk import AirflowException
 
@@ -185,6 +185,7 @@ def _own_airflow(kapture: Emulator) -> Iterator[None]:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             # The window ends today, which is a warning.
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # Airflow 2.11 warns without it
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
             **kapture.connection_uri_env(),

@@ -1,31 +1,37 @@
-"""Pull three days of orders from the emulator into files with a real Airflow, and compare the number of orders."""
+"""Pull three days of orders from the emulator into files with a real Airflow, and compare the number of orders.
+
+What it prints around the runs is in ``airflow_provider_kapture.demo``, which does the same without a metadata database.
+"""
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from itertools import islice
+import time
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_kapture import demo
+
 HERE = Path(__file__).resolve().parent.parent
 OUTPUT = HERE / "demo-output"
-DAYS = [dt.date(2024, 5, 8) + dt.timedelta(days=number) for number in range(3)]
-SHOWN = ("id", "createDate", "customerId", "deliveryStatus", "productValue", "sellingPrice")
+DAG = HERE / "example_dags" / "kapture_orders_on_demand.py"
 
 
 def prepare(home: str) -> None:
     """Set up a temporary Airflow that contains only the example DAGs."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
+        del os.environ[name]
     os.environ |= {
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(HERE / "example_dags"),
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        # The window of the last run ends today, which is a warning.
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
         "AIRFLOW_VAR_KAPTURE_ORDERS": OUTPUT.as_uri(),
     }
     airflow = str(Path(sys.executable).with_name("airflow"))
@@ -34,7 +40,7 @@ def prepare(home: str) -> None:
 
 def pull(day: dt.date) -> dict[str, Any]:
     """Run the example DAG for a day, and return its receipt."""
-    sys.path.insert(0, str(HERE / "example_dags"))
+    sys.path.insert(0, str(DAG.parent))
     from kapture_orders_on_demand import dag
 
     conf = {"start": day.isoformat(), "end": (day + dt.timedelta(days=1)).isoformat()}
@@ -48,39 +54,38 @@ def pull(day: dt.date) -> dict[str, Any]:
 
 def main() -> int:
     """Run the demo, and return the exit status: 0 if every order is in the files."""
-    from airflow_provider_kapture.emulator import Book, Emulator
+    from airflow_provider_kapture.emulator import Emulator
 
     shutil.rmtree(OUTPUT, ignore_errors=True)
     OUTPUT.mkdir()
-    with tempfile.TemporaryDirectory(prefix="kapture-demo-") as home, Emulator(Book(orders=3600, days=3)) as kapture:
+    with tempfile.TemporaryDirectory(prefix="kapture-demo-") as home, Emulator(demo.demo_book()) as kapture:
+        how = f"A real Airflow runs {DAG.relative_to(HERE)} once for each day."
+        print(demo.introduction(kapture, how, OUTPUT), flush=True)
         prepare(home)
         os.environ |= kapture.connection_uri_env()
-        receipts = [pull(day) for day in DAYS]
-        expected = kapture.count(DAYS[0], DAYS[-1])
-        requests = kapture.stats()["requests"]
-    for receipt in receipts:
-        [file] = receipt["files"]
-        print(f"[{receipt['window_start']}, {receipt['window_end']})  {receipt['rows']:>5} orders  {file['uri']}")
-    print()
-    show(first_rows(receipts[0]["files"][0]["uri"], 5))
-    rows = sum(receipt["rows"] for receipt in receipts)
-    verdict = "all of them" if rows == expected else "NOT THE SAME"
-    print(f"\n{rows} orders in the files, {expected} in Kapture: {verdict}; {requests} requests")
-    return int(rows != expected)
+        started = time.monotonic()
+        receipts = [pull(kapture.book.start + dt.timedelta(days=number)) for number in range(demo.DAYS)]
+        text, is_complete = demo.report(kapture, receipts, time.monotonic() - started)
+    print(text)
+    print(next_steps())
+    return int(not is_complete)
 
 
-def first_rows(uri: str, count: int) -> list[dict[str, Any]]:
-    """Return the first rows of a CSV file."""
-    with Path(uri.removeprefix("file://")).open(encoding="utf-8", newline="") as rows:
-        return list(islice(csv.DictReader(rows), count))
+def next_steps() -> str:
+    """Return what to try after the demo."""
+    return f"""\
+The files are in {OUTPUT}. Try next:
 
+  .venv/bin/{demo.query_command(f"{OUTPUT}/on-demand/*.csv")}
+      count the orders by status
+  make ui
+      open Airflow's UI with the example DAGs and a local Kapture
+  .venv/bin/kapture emulator
+      run such a Kapture until Ctrl-C; it prints a connection for your DAGs
+  .venv/bin/kapture doctor CONN_ID
+      check the connection to your own account, and see its settings
 
-def show(orders: list[dict[str, Any]]) -> None:
-    """Print orders as a table."""
-    rows = [SHOWN, *(tuple(str(order.get(name)) for name in SHOWN) for order in orders)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+README.md says how to install the provider into your Airflow."""
 
 
 if __name__ == "__main__":

@@ -143,6 +143,14 @@ def commands(name):
                 yield pytest.param(shlex.split(line, comments=True)[1:], id=f"{fence.id}: {line}")
 
 
+def test_make_help_begins_with_what_a_newcomer_wants_and_lists_every_documented_target():
+    run = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  ([a-z-]+) +\S", run.stdout, re.MULTILINE)
+    assert listed[:2] == ["demo", "ui"]
+    texts = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(texts)
+
+
 @pytest.mark.parametrize("arguments", list(commands("make")))
 def test_targets_are_there(arguments):
     assert {each for each in arguments if "=" not in each} <= TARGETS
