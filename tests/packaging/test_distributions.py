@@ -50,8 +50,9 @@ def test_wheel_holds_the_package_and_its_metadata_alone(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     info = f"{PACKAGE}-{airflow_provider_kapture.__version__}.dist-info"
-    described = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
-    assert names == sources() | described
+    described = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt")}
+    licenses = {f"{info}/licenses/{name}" for name in ("LICENSE", "NOTICE")}
+    assert names == sources() | described | licenses
     assert f"{PACKAGE}/py.typed" in names
 
 
@@ -59,7 +60,8 @@ def test_sdist_holds_what_it_takes_to_build_and_to_test(sdist):
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert sources() <= names
-    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile", "noxfile.py", "PKG-INFO"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "Makefile", "noxfile.py"} <= names
+    assert "PKG-INFO" in names
     assert {"tests/conftest.py", "tests/packaging/test_distributions.py", "tests/typing/public_api.py"} <= names
     assert {"docs/conf.py", "docs/index.md", "docs/diagrams/paginator.svg"} <= names
     assert "example_dags/kapture_orders_daily.py" in names
