@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest
 CLOUDS := .venvs/clouds
 CLOUDS_READY := $(CLOUDS)/.ready
 # Tests that need third-party servers, or more than a few seconds, have separate targets.
-QUICK := not (slow or airflow or browser or clouds or distributed)
+QUICK := not (slow or fresh or airflow or browser or clouds or distributed)
 
 # uv does not read pip's settings: pass on pip's index.
 ifdef PIP_INDEX_URL
@@ -165,10 +165,11 @@ bench-million: $(READY) ## the same with a million orders
 ##@ Publish
 
 .PHONY: dist
-dist: $(READY) ## build and check the sdist and the wheel in dist
+dist: $(READY) ## build and check the sdist and the wheel in dist; run the README and the demo in fresh environments
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+	DIST=$(abspath dist) $(PYTEST) tests/packaging tests/docs/test_readme.py
 
 .PHONY: constraints
 constraints: $(READY) ## update constraints/ to the newest releases

@@ -84,7 +84,7 @@ def arguments(session: nox.Session, airflow: str) -> list[str]:
         return list(session.posargs)
     left_out = [] if (airflow, session.python) in WHOLE else WITHOUT_AIRFLOW
     ignored = [f"--ignore={ROOT / 'tests' / folder}" for folder in left_out]
-    return ["-m", "not (slow or airflow or browser or clouds or distributed)", *ignored, str(ROOT / "tests")]
+    return ["-m", "not (slow or fresh or airflow or browser or clouds or distributed)", *ignored, str(ROOT / "tests")]
 
 
 def pins(airflow: str) -> list[str]:

@@ -108,30 +108,36 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
 
 
+def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser], dict[str, Any]]:
+    """Return the parser of the command, and by subcommand their parsers and modules."""
+    from airflow_provider_kapture import demo
+    from airflow_provider_kapture.doctor import cli as doctor
+    from airflow_provider_kapture.emulator import cli as emulator
+
+    modules: dict[str, Any] = {"demo": demo, "doctor": doctor, "emulator": emulator}
+    parser = _Parser(prog="kapture", description="Tools for pulling orders from Kapture CRM.", epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=__version__)
+    subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
+    parsers: dict[str, argparse.ArgumentParser] = {}
+    for name, module in modules.items():
+        summary, examples, statuses = _HELP[name]
+        epilog = f"examples:\n{examples}\n\nexit statuses:\n{statuses}\n"
+        parsers[name] = subparsers.add_parser(name, help=summary, description=summary, epilog=epilog)
+        module.add_arguments(parsers[name])
+    return parser, parsers, modules
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit status; without a subcommand, print the help.
 
     :param argv: arguments without the program's name; None for those of the process
     """
-    from airflow_provider_kapture import demo
-    from airflow_provider_kapture.doctor import cli as doctor
-    from airflow_provider_kapture.emulator import cli as emulator
-
-    commands: dict[str, Any] = {"demo": demo, "doctor": doctor, "emulator": emulator}
-    parser = _Parser(prog="kapture", description="Tools for pulling orders from Kapture CRM.", epilog=_EPILOG)
-    parser.add_argument("--version", action="version", version=__version__)
-    subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")
-    parsers = {}
-    for name, module in commands.items():
-        summary, examples, statuses = _HELP[name]
-        epilog = f"examples:\n{examples}\n\nexit statuses:\n{statuses}\n"
-        parsers[name] = subparsers.add_parser(name, help=summary, description=summary, epilog=epilog)
-        module.add_arguments(parsers[name])
+    parser, parsers, modules = build_parser()
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         parsers.get(arguments.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     if arguments.command is None:
         parser.print_help()
         return 0
-    status: int = commands[arguments.command].main(arguments)
+    status: int = modules[arguments.command].main(arguments)
     return status

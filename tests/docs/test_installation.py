@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")]
 TEXTS += sorted((ROOT / "docs").glob("*.md"))
 INSTALL = (ROOT / "README.md").read_text(encoding="utf-8").partition("<!-- start install -->")[2]
-INSTALL = INSTALL.partition("<!-- end install -->")[0]
+INSTALL = INSTALL.partition("<!-- end install -->")[0] + (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
 WHEEL = f"airflow_provider_kapture-{airflow_provider_kapture.__version__}-py3-none-any.whl"
 OTHERS = [ROOT / "pyproject.toml", ROOT / "docs" / "conf.py"]
 by_name = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
@@ -59,12 +59,14 @@ def test_the_installation_names_this_version_extras_and_files_that_exist():
     assert set(re.findall(r"airflow_provider_kapture-\S+?\.whl", INSTALL)) == {WHEEL}
     listed = re.search(r"The extras are ([^.]*)\.", INSTALL)
     assert listed is not None
-    assert set(re.findall(r"`(\w+)`", listed[1])) == set(project["optional-dependencies"])
+    rows = re.findall(r"^\| (`.*?) \|", INSTALL, re.MULTILINE)
+    for text in (listed[1], "".join(rows)):
+        assert set(re.findall(r"`(\w+)`", text)) == set(project["optional-dependencies"])
     constraints = re.findall(r"constraints/\S+\.txt", INSTALL)
     assert constraints
     assert all((ROOT / each).is_file() for each in constraints)
-    image = re.search(r"FROM apache/airflow:(\S+)-python(\S+)", INSTALL)
-    assert image is not None
-    minor = image[1].rpartition(".")[0]
-    pinned = (ROOT / "constraints" / f"airflow-{minor}-py{image[2]}.txt").read_text(encoding="utf-8")
-    assert f"apache-airflow=={image[1]}\n" in pinned
+    for text in (INSTALL, (ROOT / "Dockerfile").read_text(encoding="utf-8")):
+        [(version, python)] = re.findall(r"^FROM apache/airflow:(\S+)-python(\S+)$", text, re.MULTILINE)
+        minor = version.rpartition(".")[0]
+        pinned = (ROOT / "constraints" / f"airflow-{minor}-py{python}.txt").read_text(encoding="utf-8")
+        assert f"apache-airflow=={version}\n" in pinned

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory) -> Path:
-    """The folder of the sdist and the wheel that is built from it."""
+    """The folder of the sdist and the wheel that is built from it: that of `make dist`, or a new one."""
+    if "DIST" in os.environ:
+        return Path(os.environ["DIST"])
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True, text=True)

@@ -61,7 +61,7 @@ def test_sdist_holds_what_it_takes_to_build_and_to_test(sdist):
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert sources() <= names
     assert {"pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "Makefile", "noxfile.py"} <= names
-    assert "PKG-INFO" in names
+    assert {"Dockerfile", "compose.yaml", "PKG-INFO"} <= names
     assert {"tests/conftest.py", "tests/packaging/test_distributions.py", "tests/typing/public_api.py"} <= names
     assert {"docs/conf.py", "docs/index.md", "docs/diagrams/paginator.svg"} <= names
     assert "example_dags/kapture_orders_daily.py" in names
@@ -134,12 +134,12 @@ def test_declaration_needs_nothing_but_the_wheel(declared):
     assert (Path(declared["home"]) / "bin" / "kapture").is_file()
 
 
-# Of the installation that the README shows.
+# Of the installation that docs/install.md shows.
 EXTRAS = ["parquet", "s3"]
 
 
-def test_what_the_readme_shows_installs_the_wheel(declared, wheel, tmp_path):
-    shown = (ROOT / "README.md").read_text(encoding="utf-8").replace("/opt/wheels/", f"{wheel.parent}/")
+def test_what_the_documentation_shows_installs_the_wheel(declared, wheel, tmp_path):
+    shown = (ROOT / "docs" / "install.md").read_text(encoding="utf-8").replace("/opt/wheels/", f"{wheel.parent}/")
     [path] = re.findall(r'^RUN pip install .* "(\S+\.whl\[.*\])"$', shown, re.MULTILINE)
     lines = re.findall(r"^airflow-provider-kapture.* @ .*$", shown, re.MULTILINE)
     files = [tmp_path / name for name in ("requirements.txt", "constraints.txt")]
