@@ -171,6 +171,10 @@ dist: $(READY) ## build and check the sdist and the wheel in dist; run the READM
 	$(BIN)/twine check --strict dist/*
 	DIST=$(abspath dist) $(PYTEST) tests/packaging tests/docs/test_readme.py
 
+.PHONY: release
+release: $(READY) ## write the version and the changelog, make dist, commit and tag: make release VERSION=0.2.0
+	$(BIN)/python scripts/release.py "$(VERSION)"
+
 .PHONY: constraints
 constraints: $(READY) ## update constraints/ to the newest releases
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session constraints
