@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count, islice
@@ -122,6 +123,11 @@ def query_command(files: str) -> str:
 def _pull_and_report(kapture: Emulator, folder: Path) -> int:
     sys.stdout.write(introduction(kapture, "KapturePullOrdersOperator pulls them.", folder) + "\n")
     sys.stdout.flush()
+    # Airflow turns warnings on when it is imported, and 3.0 and 3.1 then warn of names that its providers use.
+    import airflow.configuration  # noqa: F401
+
+    for category in (DeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
     from airflow.providers.common.compat.sdk import AirflowException
 
     from airflow_provider_kapture.client.errors import KaptureError
