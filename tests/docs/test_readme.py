@@ -79,6 +79,21 @@ def test_it_is_true_line_by_line(tmp_path):
     assert len(list(orders.glob("create_date=*/orders_*.parquet"))) == 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_make_demo_writes_files_and_its_first_suggestion_reads_them():
+    environment = clean_environment()
+    demo = subprocess.run(
+        ["make", "--no-print-directory", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "in Kapture: all of them" in demo.stdout
+    assert f"The files are in {ROOT / 'demo-output'}. Try next:" in demo.stdout
+    assert len(list((ROOT / "demo-output").rglob("orders_*.csv"))) == 3
+    [suggested] = re.findall(r"^  (\S+/python -c .*duckdb.*)$", demo.stdout, re.MULTILINE)
+    read = subprocess.run(shlex.split(suggested), cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert "deliveryStatus" in read.stdout
+
+
 @pytest.mark.fresh
 @pytest.mark.timeout(900)
 def test_make_ui_serves_airflows_ui_until_ctrl_c():

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -84,16 +85,14 @@ def test_the_command_names_a_wrong_switch(arguments, message):
     assert message in error
 
 
-def printed_by(*arguments):
-    """What a running emulator prints, and the process."""
-    process = start(*arguments)
-    lines = list(iter(process.stdout.readline, "Stop with Ctrl-C.\n"))
-    return process, lines
-
-
-def stop(process):
-    process.send_signal(signal.SIGTERM)
-    with process:
+@contextmanager
+def emulator(*arguments):
+    """A running emulator; yields the lines that it has printed."""
+    with start(*arguments) as process:
+        try:
+            yield list(iter(process.stdout.readline, "Stop with Ctrl-C.\n"))
+        finally:
+            process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
 
@@ -104,25 +103,21 @@ def connection_in(lines):
 
 
 def test_the_command_tells_what_was_issued():
-    process, lines = printed_by("--preset", "legacy")
-    stop(process)
-    connection = json.loads(connection_in(lines)[1])
+    with emulator("--preset", "legacy") as lines:
+        connection = json.loads(connection_in(lines)[1])
     assert (connection["login"], connection["password"]) == ("", "emulator")
 
 
 @pytest.mark.parametrize("start_option", [(), ("--start", "2024-05-08")], ids=["until today", "days of 2024"])
 def test_the_commands_that_it_prints_work_on_its_orders(start_option):
-    process, lines = printed_by("--orders", "600", *start_option)
-    name, value = connection_in(lines)
-    [doctor] = [line for line in lines if line.startswith("kapture ")]
-    [count] = [line for line in lines if line.startswith("python ")]
-    options = {"env": {**os.environ, name: value}, "capture_output": True, "text": True}
-    try:
+    with emulator("--orders", "600", *start_option) as lines:
+        name, value = connection_in(lines)
+        [doctor] = [line for line in lines if line.startswith("kapture ")]
+        [count] = [line for line in lines if line.startswith("python ")]
+        options = {"env": {**os.environ, name: value}, "capture_output": True, "text": True}
         kapture = Path(sys.executable).with_name("kapture")
         report = subprocess.run([kapture, *shlex.split(doctor)[1:]], check=True, **options)
         counted = subprocess.run([sys.executable, *shlex.split(count)[1:]], check=True, **options)
-    finally:
-        stop(process)
     assert "A pull can be trusted" in report.stdout
     assert counted.stdout.splitlines()[-1] == "200"
 
