@@ -192,8 +192,6 @@ def _own_airflow(kapture: Emulator) -> Iterator[None]:
             # The window ends today, which is a warning.
             "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
             "AIRFLOW__METRICS__TIMER_UNIT_CONSISTENCY": "True",  # Airflow 2.11 warns without it
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
             **kapture.connection_uri_env(),
         }
         yield
