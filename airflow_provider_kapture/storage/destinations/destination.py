@@ -128,7 +128,15 @@ def local_path(destination: str) -> Path | None:
         return None
     if parts.netloc:
         raise ValueError(f"a local URL needs three slashes: {parts.scheme}:///{parts.netloc}{parts.path}")
-    return Path(os.path.realpath(Path(ObjectStoragePath(destination).path).expanduser()))
+    return Path(os.path.realpath(named_path(destination)))
+
+
+def named_path(destination: str) -> Path:
+    """Return the path that a local destination names, with links and ``..`` as they are, and ``~`` resolved."""
+    # ObjectStoragePath of universal-pathlib before 0.3 puts a "/" in front of a relative path, and of `~`.
+    scheme = urlsplit(destination).scheme
+    path = destination[len(scheme) + 1 :].removeprefix("//") if scheme else destination
+    return Path(re.sub(r"^/+", "/", path)).expanduser()
 
 
 def spool_folder(destination: str) -> Path:

@@ -11,9 +11,9 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -24,6 +24,7 @@ from airflow_provider_kapture.storage.destinations.destination import (
     PERMANENT_ERRNOS,
     PERMANENT_ERRORS,
     local_path,
+    named_path,
     spool_folder,
 )
 from airflow_provider_kapture.storage.destinations.spool import SpoolFile
@@ -71,8 +72,8 @@ def absolute(destination: str) -> str:
             return destination
     except Exception:  # noqa: BLE001 - check_destination, which is called next, reports the error
         return destination
-    scheme, separator, _ = destination.rpartition("://")
-    path = Path(ObjectStoragePath(destination).path).expanduser()
+    scheme, separator, _ = destination.partition("://") if urlsplit(destination).scheme else ("", "", "")
+    path = named_path(destination)
     # A link before ".." has another parent than its name says.
     plain = os.path.realpath(path) if ".." in path.parts else str(path.absolute())
     return f"{scheme}{separator}{plain.rstrip('/')}{'/' if destination.endswith('/') else ''}"

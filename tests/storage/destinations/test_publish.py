@@ -17,7 +17,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.destination import check_destination
-from airflow_provider_kapture.storage.destinations.publish import stage
+from airflow_provider_kapture.storage.destinations.publish import absolute, stage
 from airflow_provider_kapture.storage.encoders.background import BackgroundEncoder
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 
@@ -45,6 +45,20 @@ def largest_file(size):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("destination", "expected"),
+    [
+        ("/data//orders/", "/data/orders/"),
+        ("/data/at://orders/", "/data/at:/orders/"),
+        ("file:////data/orders.csv", "file:///data/orders.csv"),
+        ("local:///data/~/#1?/", "local:///data/~/#1?/"),
+        ("s3://bucket//orders/", "s3://bucket//orders/"),
+    ],
+)
+def test_a_local_path_is_taken_as_it_is_written(destination, expected):
+    assert absolute(destination) == expected
 
 
 def test_what_it_says_is_what_is_there(tmp_path):
