@@ -65,7 +65,8 @@ for native in (False, True):
         window_end="{{ params.end }}",
         render_template_as_native_obj=native,
     )
-define("edited_window", window="day" if os.environ.get("KAPTURE_TEST_WINDOW") else DAY)
+# The day covers the object that the other window has left of it.
+define("edited_window", window="day" if os.environ.get("KAPTURE_TEST_WINDOW") else DAY, on_overlap="replace")
 try:
     from airflow.timetables.trigger import CronPartitionTimetable
 except ImportError:
