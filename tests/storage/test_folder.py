@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
-from attempts import attempt
+from attempts import attempt, execute_in_this_thread
 
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
@@ -251,7 +251,7 @@ def test_of_two_queries_that_start_at_the_same_moment_one_wins(kapture, folder):
         except AirflowFailException as error:
             return error
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4, initializer=execute_in_this_thread) as pool:
         outcomes = list(pool.map(start, ("Pune", "Mumbai", "Delhi", "Chennai")))
     errors = [each for each in outcomes if isinstance(each, Exception)]
     assert len(errors) == 3

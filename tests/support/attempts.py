@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from types import SimpleNamespace
 from typing import Any
+
+import airflow
 
 
 def attempt(max_tries: int = 2, clear_number: int = 0, run_id: str = "run") -> Any:
@@ -13,3 +16,10 @@ def attempt(max_tries: int = 2, clear_number: int = 0, run_id: str = "run") -> A
         "ti": SimpleNamespace(**ids, xcom_push=lambda **_: None),
         "dag_run": SimpleNamespace(clear_number=clear_number),
     }
+
+
+def execute_in_this_thread() -> None:
+    """Let a thread call operators' ``execute``: Airflow 2 prepares only the thread that imports it for that."""
+    if airflow.__version__.startswith("2."):
+        guard = importlib.import_module("airflow.models.baseoperator").ExecutorSafeguard
+        guard._sentinel.callers = {}
