@@ -81,6 +81,7 @@ def test_a_day_that_cannot_be_put_in_place_leaves_no_folder_of_its_own(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of providers' hooks, all of which Airflow 2 imports here
 def test_a_failed_upload_leaves_no_spool_folder(
     kapture: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
