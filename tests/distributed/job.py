@@ -78,7 +78,7 @@ class Job:
         path = f"{self._run}/taskInstances/pull_orders/xcomEntries/receipt"
         return [self.cluster.call("GET", path, map_index=number)["value"] for number in range(self.book.days)]
 
-    def objects(self):
+    def stored(self):
         """Every object of the bucket below the prefix."""
         pages = self.cluster.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=self.prefix)
         return {
@@ -96,9 +96,11 @@ class Job:
     def check(self):
         """Every order is in one object, once, to the letter; each receipt says what lies there; nothing else does.
 
-        :return: the objects
+        :return: the objects with orders
         """
-        objects = self.objects()
+        stored = self.stored()
+        beside = {key for key in stored if key.removeprefix(self.prefix).lstrip("/").startswith("_")}
+        objects = {key: content for key, content in stored.items() if key not in beside}
         listed, orders = [], []
         for receipt in self.receipts:
             [file] = receipt["files"]
@@ -109,7 +111,11 @@ class Job:
             assert file["rows"] == receipt["rows"] == len(lines), key
             listed.append(key)
             orders += lines
+            written = receipt["receipt_uri"].partition(f"@{BUCKET}/")[2]
+            assert json.loads(stored[written]) == receipt, written
+            beside.remove(written)
         assert sorted(listed) == sorted(objects)
+        assert [key.rpartition("/")[2] for key in beside] == ["_kapture.json"]
         found, expected = Counter(orders), Counter(self._sent())
         surplus, missing = list((found - expected).elements()), list((expected - found).elements())
         assert not surplus + missing, (
