@@ -105,9 +105,9 @@ class Job:
         for receipt in self.receipts:
             [file] = receipt["files"]
             key = file["uri"].partition(f"@{BUCKET}/")[2]
-            stored = objects[key]
-            assert (file["bytes"], file["sha256"]) == (len(stored), hashlib.sha256(stored).hexdigest()), key
-            lines = gzip.decompress(stored).splitlines()
+            content = objects[key]
+            assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest()), key
+            lines = gzip.decompress(content).splitlines()
             assert file["rows"] == receipt["rows"] == len(lines), key
             listed.append(key)
             orders += lines
