@@ -21,8 +21,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_kapture.arguments import TemplatedArguments
-from airflow_provider_kapture.client import KaptureClient
-from airflow_provider_kapture.client.api.request import OrderQuery, build_query
+from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
@@ -36,7 +35,7 @@ from airflow_provider_kapture.window_store import resolve_stored_window
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-    from airflow_provider_kapture.storage.file_pull import FilePull
+    from airflow_provider_kapture.storage.options import FileOptions
 
 # URIs in one message.
 _MAX_URIS = 5
@@ -184,6 +183,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
     def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
         from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
+        from airflow_provider_kapture.storage.file_pull import FilePull
         from airflow_provider_kapture.storage.folder import Owner, hash_query
         from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt, run_of
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
@@ -206,6 +206,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             asset_events.check_partition_events(context, window, self.destination, self.partition_events)
             back = self._days_back(window, context)
             stats, started = PullStats(), dt.datetime.now(dt.UTC)
+            owner = Owner.from_account(client.account, self.filters, self.extra_body)
             watch = self._watch(stats, back + sum(1 for _ in window.days()))
             pull: FilePull | None = None
             orders: list[dict[str, Any]] = []
@@ -214,9 +215,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 self.log.info("Returning the orders in XCom, up to %d bytes", self.max_xcom_bytes)
                 orders = orders_for_xcom(client.pull(query, [window], stats), self.max_xcom_bytes, watch)
             else:
-                pull = stack.enter_context(self._to_files(client, query, stats, destination, watch))
+                options = self._file_options(destination)
+                pull = stack.enter_context(FilePull(client, query, stats, options, owner, watch, started))
                 files = pull.run(window, back, context)
-            owner = Owner.from_account(client.account, self.filters, self.extra_body)
             info = PullInfo(
                 source,
                 self.date_field,
@@ -224,7 +225,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 hash_query(owner.query, f"{owner.account}/{owner.cm_id}") if pull is None else pull.query_hash,
                 started,
                 run_of(context),
-                None if pull is None else pull.file_format,
+                None if pull is None else pull.options.file_format,
                 None if pull is None else pull.receipt_uri,
             )
             receipt = build_receipt(client.account, window, stats, files, info)
@@ -276,27 +277,14 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
         return watch
 
-    def _to_files(
-        self, client: KaptureClient, query: OrderQuery, stats: PullStats, destination: str, watch: Callable[[], None]
-    ) -> FilePull:
+    def _file_options(self, destination: str) -> FileOptions:
         from airflow_provider_kapture.storage.encoders.formats import format_of
-        from airflow_provider_kapture.storage.file_pull import FilePull
-        from airflow_provider_kapture.storage.folder import Owner
+        from airflow_provider_kapture.storage.options import FileOptions
 
         file_format = format_of(destination, self.file_format)
         self.log.info("Writing %s to %s", file_format, destination)
-        return FilePull(
-            client,
-            query,
-            stats,
-            destination,
-            file_format,
-            self.on_empty,
-            watch,
-            Owner.from_account(client.account, self.filters, self.extra_body),
-            self.on_misfit,
-            self.on_overlap,
-            self.upload_options,
+        return FileOptions(
+            destination, file_format, self.on_empty, self.on_misfit, self.on_overlap, self.upload_options
         )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:

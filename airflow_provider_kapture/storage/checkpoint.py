@@ -4,11 +4,12 @@ A pull replaces the receipt of its window by one with ``in_progress``, which hol
 counts, and the former receipt under ``previous``. Airflow's retry of the same run finds it there and resumes; any other
 run, and a user's Clear, starts over. Nothing is stored in Airflow: its task state survives a Clear, and its XComs do
 not survive a retry. What the final receipt says is in ``storage.receipt``; whether a published day is still there is
-checked in ``storage.file_pull``. The window that outlives success is in ``window_store``.
+checked in ``storage.publication``. The window that outlives success is in ``window_store``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import secrets
@@ -20,7 +21,9 @@ import msgspec
 
 from airflow_provider_kapture.storage.destinations.object_store import one_line
 from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, Store, is_forbidden
+from airflow_provider_kapture.storage.fingerprint import Fingerprint
 from airflow_provider_kapture.storage.folder import hash_query
+from airflow_provider_kapture.storage.reported import ReportedFiles, decode_receipt
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,10 @@ log = logging.getLogger(__name__)
 REWRITE_INTERVAL = 10.0
 
 # Keys of an object's metadata.
-_PULL_ID = "kapture_pull_id"
+PULL_ID = "kapture_pull_id"
 _ENTRY = "kapture_day"
-SHA256 = "kapture_sha256"
-CONTENT_SHA256 = "kapture_content_sha256"
+RECEIPT = "kapture_receipt"
+PULLED_AT = "kapture_pulled_at"
 
 
 def run_key(context: Mapping[str, Any]) -> list[Any] | None:
@@ -45,6 +48,12 @@ def run_key(context: Mapping[str, Any]) -> list[Any] | None:
     names = ("dag_id", "run_id", "task_id", "map_index", "max_tries")
     clears = getattr(context.get("dag_run"), "clear_number", None)
     return [*(getattr(task_instance, name, None) for name in names), clears]
+
+
+def run_id(context: Mapping[str, Any]) -> str | None:
+    """Return a hash of what :func:`run_key` returns; None outside a task."""
+    key = run_key(context)
+    return None if key is None else hashlib.sha256(json.dumps(key, default=str).encode()).hexdigest()[:32]
 
 
 class Checkpoint:
@@ -85,14 +94,8 @@ class Checkpoint:
         self._replaced: bytes | None = None
         self._previous: Any = None
         self._done: dict[str, dict[str, Any]] = {}
-        self._is_resumed = False
         self._is_dirty = False
         self._rewritten = clock()
-
-    @property
-    def is_resumed(self) -> bool:
-        """Return whether an earlier attempt of this run has left its days."""
-        return self._is_resumed
 
     def start(self) -> None:
         """Read what an earlier attempt has left, and replace the receipt by one that is in progress.
@@ -107,7 +110,7 @@ class Checkpoint:
             # The folder may be read: where listing is not permitted, S3 refuses to read what does not exist.
             if not is_forbidden(error):
                 raise
-        self._load(_decode(self._replaced))
+        self._load(decode_receipt(self._replaced))
         self._write()
 
     def _load(self, found: Mapping[str, Any]) -> None:
@@ -123,7 +126,6 @@ class Checkpoint:
             return
         self._pull_id = pull_id
         self._done = dict(found.get("days") or {})
-        self._is_resumed = True
 
     def get(self, day: str, uri: str, state: ObjectState | None) -> dict[str, Any] | None:
         """Return the entry of a day that an earlier attempt has published; None if it has not.
@@ -132,22 +134,26 @@ class Checkpoint:
         :param uri: where the object is
         :param state: the object as it is now; its metadata tell of days since the receipt was last rewritten
         """
-        if state is None or state.metadata.get(_PULL_ID) != self._pull_id:
+        if state is None or state.metadata.get(PULL_ID) != self._pull_id:
             return self._done.get(day)
-        entry = _decode(state.metadata.get(_ENTRY, "").encode())
+        entry = decode_receipt(state.metadata.get(_ENTRY, "").encode())
         if not entry.get("complete"):
             return None
-        stored = {"uri": uri, "bytes": state.size, "sha256": state.metadata.get(SHA256), **state.receipt_keys}
-        return entry | {"file": stored | entry["file"]}
+        known = Fingerprint.from_metadata(state.metadata).to_entry()
+        return entry | {"file": {"uri": uri, "bytes": state.size, **known, **state.receipt_keys, **entry["file"]}}
 
     def drop(self, day: str) -> None:
         """Forget a day, which is pulled again."""
         self._done.pop(day, None)
 
-    def metadata(self, entry: Mapping[str, Any], sha256: str) -> dict[str, str]:
-        """Return the metadata of the object of a day."""
+    def reported_files(self) -> ReportedFiles:
+        """Return what finished pulls have said about the objects of the folder, this window's former one among them."""
+        return ReportedFiles(self._store, self.uri.removesuffix(self._name), self._name, self._previous)
+
+    def metadata(self, entry: Mapping[str, Any]) -> dict[str, str]:
+        """Return the metadata of the object of a day, besides its fingerprint."""
         text = json.dumps(entry, separators=(",", ":"))
-        found = {_PULL_ID: self._pull_id, SHA256: sha256}
+        found = {PULL_ID: self._pull_id, RECEIPT: self._name, PULLED_AT: str(self._about["pulled_at"])}
         # S3 takes 2 KB of metadata. A day without its counts is pulled again by a retry within the interval.
         return found | ({_ENTRY: text} if len(text) <= 1_000 else {})
 
@@ -207,11 +213,3 @@ class Checkpoint:
         )
         self._is_dirty = False
         self._rewritten = self._clock()
-
-
-def _decode(text: bytes | None) -> dict[str, Any]:
-    try:
-        found = json.loads(text or b"{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -218,15 +218,16 @@ def find_overlaps(name: str, window: Window, names: Iterable[str]) -> Overlaps:
         # Stamps of one day's folder have one length but for milliseconds: padded, they sort like instants.
         if found is None or each == name:
             continue
-        first, last = (_padded(stamp) for stamp in found.groups())
-        if first >= last or last <= _padded(start) or first >= _padded(end):
+        first, last = (padded(stamp) for stamp in found.groups())
+        if first >= last or last <= padded(start) or first >= padded(end):
             continue
-        is_covered = _padded(start) <= first and last <= _padded(end)
+        is_covered = padded(start) <= first and last <= padded(end)
         (covered if is_covered else partial).append(each)
     return Overlaps(tuple(sorted(covered)), tuple(sorted(partial)))
 
 
-def _padded(stamp: str) -> str:
+def padded(stamp: str) -> str:
+    """Return a stamp of a name with its milliseconds, so that stamps sort like instants."""
     return stamp.rstrip("Z").ljust(len("20240507T183000000"), "0")
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from airflow_provider_kapture.client.days import Window
-from airflow_provider_kapture.storage.checkpoint import SHA256
 from airflow_provider_kapture.storage.destinations.object_store import one_line, store_error
 from airflow_provider_kapture.storage.destinations.stores.store import ANY, ObjectState, Store, is_expired, is_forbidden
+from airflow_provider_kapture.storage.fingerprint import Fingerprint
 from airflow_provider_kapture.storage.folder import Overlaps, find_overlaps, overlap_error
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def file_as_published(store: Store, target: Target, file: dict[str, Any]) -> dic
     state = target.state
     if state is None or state.size != file["bytes"]:
         return None
-    stored = state.metadata.get(SHA256) or store.sha256(target.name)
+    stored = Fingerprint.from_metadata(state.metadata).sha256 or store.sha256(target.name)
     if stored is None:
         return file if file.get("etag") and state.receipt_keys.get("etag") == file["etag"] else None
     return file if stored == file["sha256"] else None

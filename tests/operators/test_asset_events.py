@@ -10,6 +10,7 @@ import airflow
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset, AssetAlias
 from connected import connected
+from mutations import update
 
 from airflow_provider_kapture.client.days import Window, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
@@ -233,6 +234,22 @@ def test_a_pull_has_one_event_or_one_for_each_day(
     assert event.extra == (returned if not days else {**without_files, "files_by_day": by_day})
     assert returned["changed_days"] == DAYS
     json.dumps(event.extra)
+
+
+def test_days_whose_orders_are_the_same_have_no_event(kapture: Emulator, tmp_path, accessors: Any) -> None:
+    def pulled() -> Any:
+        event = accessors[OUTLET]
+        event.partition_keys.clear()
+        pull(destination=f"{tmp_path}/", partition_events=True).execute({"outlet_events": accessors})
+        return event
+
+    assert pulled().partition_keys == set(DAYS)
+    event = pulled()
+    assert event.partition_keys == set()
+    assert event.extra["changed_days"] == []
+    assert not {"files", "files_by_day"} & event.extra.keys()
+    update(kapture, kapture.ids()[-1])
+    assert pulled().partition_keys == {DAYS[-1]}
 
 
 @pytest.mark.usefixtures("kapture")

@@ -15,6 +15,7 @@ from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.storage.file_pull import FilePull
 from airflow_provider_kapture.storage.folder import Owner
+from airflow_provider_kapture.storage.options import FileOptions
 
 DAYS = 12
 
@@ -30,7 +31,8 @@ def pull(client: KaptureClient, folder: Path, stats: PullStats) -> list[dict[str
     query = build_query("create")
     window = client.window("2024-05-08", f"2024-05-{8 + DAYS:02d}")
     owner = Owner.from_account(client.account, None, None)
-    with FilePull(client, query, stats, f"{folder}/", "jsonl", "write", lambda: None, owner) as files:
+    options = FileOptions(f"{folder}/", "jsonl")
+    with FilePull(client, query, stats, options, owner, lambda: None) as files:
         return files.run(window, 0, {})
 
 

@@ -15,6 +15,8 @@ from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores.local import LocalStore
 from airflow_provider_kapture.storage.file_pull import FilePull
 from airflow_provider_kapture.storage.folder import Owner, find_overlaps, hash_query, query_text
+from airflow_provider_kapture.storage.options import FileOptions
+from airflow_provider_kapture.storage.publication import Publisher
 
 # Those of the stores' clients.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -137,7 +139,7 @@ def test_without_permission_to_list_a_warning_says_that_overlaps_are_not_checked
 def test_a_retry_removes_what_a_killed_try_has_left_of_days_that_are_done(kapture, tmp_path, monkeypatch):
     put(f"{tmp_path}/", HOUR_NAME)
     with monkeypatch.context() as patch:
-        patch.setattr(FilePull, "_remove_covered", killed)
+        patch.setattr(Publisher, "_remove_covered", killed)
         with pytest.raises(KeyboardInterrupt):
             KapturePullOrdersOperator(
                 task_id="pull", destination=f"{tmp_path}/", file_format="jsonl", on_overlap="replace", **DAYS
@@ -230,13 +232,13 @@ def test_a_first_pull_that_fails_takes_its_owner_back(kapture, folder, monkeypat
 
 def test_the_owner_is_put_back_if_the_pull_that_made_it_has_failed_meanwhile(kapture, tmp_path, monkeypatch):
     pull(f"{tmp_path}/")
-    publish = FilePull._remove_covered
+    publish = Publisher._remove_covered
 
     def remove(self, target):
         (tmp_path / "_kapture.json").unlink(missing_ok=True)
         publish(self, target)
 
-    monkeypatch.setattr(FilePull, "_remove_covered", remove)
+    monkeypatch.setattr(Publisher, "_remove_covered", remove)
     pull(f"{tmp_path}/")
     assert (tmp_path / "_kapture.json").exists()
 
@@ -294,7 +296,7 @@ def test_each_date_field_has_names_and_receipts_of_its_own(kapture, tmp_path, da
 
 def file_pull(client, destination, stats, watch):
     owner = Owner.from_account(client.account, None, None)
-    return FilePull(client, build_query("create"), stats, destination, "jsonl", "write", watch, owner)
+    return FilePull(client, build_query("create"), stats, FileOptions(destination, "jsonl"), owner, watch)
 
 
 def pull_while(kapture, destination, meanwhile, stats):

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -112,6 +112,8 @@ class StagedObject:
             remedy = "free space there, or choose a `destination` on another file system"
         self._spool = SpoolFile(spool_folder(destination), remedy)
         self.rows = 0
+        self.size = 0
+        self.sha256 = ""
 
     def __enter__(self) -> Self:
         try:
@@ -146,24 +148,20 @@ class StagedObject:
         """
         with self._spool.explain_full_disk():
             self._encoder.close()
-        self._size, self._sha256 = self._spool.finish()
+        self.size, self.sha256 = self._spool.finish()
         return self._encoder.report
 
-    def publish(
-        self, describe: Callable[[str], Mapping[str, str]] | None = None, expected: ObjectState | None = ANY
-    ) -> dict[str, Any]:
+    def publish(self, metadata: Mapping[str, str] | None = None, expected: ObjectState | None = ANY) -> dict[str, Any]:
         """Replace the object at the destination by the finished file, and return the receipt's keys of the file.
 
-        :param describe: given the SHA-256 of the file, returns the object's metadata, where the store keeps any
+        :param metadata: the object's metadata, where the store keeps any
         :param expected: the object as it was when its orders were requested; None if there was none
         :raises ChangedError: another writer has created or replaced the object since
         :raises OSError: the upload or the rename failed; an existing object is unchanged
         """
-        size, sha256 = self._size, self._sha256
         uri = object_uri(self._destination, self._name)
-        metadata = describe(sha256) if describe else {}
         try:
-            state = self._store.upload(self._spool.path, size, self._name, metadata, expected)
+            state = self._store.upload(self._spool.path, self.size, self._name, metadata or {}, expected)
         except ChangedError:
             raise
         except Exception as error:
@@ -175,8 +173,8 @@ class StagedObject:
                 ) from error
             if self._store.is_local:
                 raise local_error(uri, error) from error
-            raise object_store.upload_error(self._store, uri, size, error) from error
-        file = {"uri": uri, "rows": self.rows, "bytes": size, "sha256": sha256}
+            raise object_store.upload_error(self._store, uri, self.size, error) from error
+        file = {"uri": uri, "rows": self.rows, "bytes": self.size, "sha256": self.sha256}
         return file | dict(state.receipt_keys)
 
     def replaces(self) -> bool:

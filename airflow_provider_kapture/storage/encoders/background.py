@@ -33,7 +33,7 @@ class _HashSink:
         self._report = report
 
     def write(self, data: bytes) -> int:
-        self._report.content.update(data)
+        self._report.add_content(data)
         return len(data)
 
 

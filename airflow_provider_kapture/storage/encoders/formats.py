@@ -55,6 +55,9 @@ ENCODERS: Mapping[str, Callable[[BinaryIO], BackgroundEncoder]] = MappingProxyTy
     {name: _in_background(make) for name, make in _ENCODERS.items()}
 )
 
+# Raised when the same orders are written otherwise, in any format.
+REVISION = 1
+
 # The package that a format needs, and the extra of this project that installs it.
 _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"jsonl.zst": ("zstandard", "zstd"), "parquet": ("pyarrow", "parquet")}

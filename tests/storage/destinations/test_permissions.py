@@ -59,6 +59,8 @@ def test_permission_to_write_under_the_prefix_is_enough(kapture, role, s3, caplo
     for _ in range(2):
         receipt = pull(f"s3://role@orders/{prefix}{target}")
         assert receipt["rows"] == 300
+        assert all(file["changed"] for file in receipt["files"])
+        assert [each for each in receipt["warnings"] if "every day counts as changed" in each]
     stored = [key for key in keys(s3, prefix) if key.endswith(".jsonl")]
     assert sorted(each["uri"].partition("@orders/")[2] for each in receipt["files"]) == stored
     assert all(file["etag"] for file in receipt["files"])
