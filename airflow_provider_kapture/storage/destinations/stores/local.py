@@ -33,6 +33,7 @@ class LocalStore:
     """
 
     is_local = True
+    needs_more_to_replace = False
     actions: Mapping[str, str] = MappingProxyType(dict.fromkeys(OPERATIONS, "file system permissions"))
 
     def __init__(self, path: Path, spool_folder: Path) -> None:
