@@ -106,7 +106,15 @@ test-distributed: $(READY)-distributed servers ## pull a month of orders on Cele
 
 .PHONY: test-clouds
 test-clouds: $(CLOUDS_READY) ## test every object store against its emulator (needs Node.js)
-	$(CLOUDS)/bin/pytest tests/storage/destinations/test_object_stores.py tests/storage/destinations/test_upload_options.py
+	$(CLOUDS)/bin/pytest $(addprefix tests/storage/destinations/test_,object_stores.py permissions.py upload_options.py)
+
+$(READY)-readers: $(READY)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group readers
+	touch $@
+
+.PHONY: test-readers
+test-readers: $(READY)-readers ## read a folder with pandas, polars, Spark (needs Java) and PostgreSQL, as docs/storage.md says
+	$(PYTEST) -rs tests/storage/test_readers.py tests/storage/encoders/test_csv_nulls.py
 
 # Each row of the matrix has a constraint file. Two run in parallel, because tests wait much of the time.
 ROWS := $(patsubst constraints/%.txt,row-%,$(wildcard constraints/airflow-*.txt))

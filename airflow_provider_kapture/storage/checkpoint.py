@@ -112,6 +112,9 @@ class Checkpoint:
                 raise
         self._load(decode_receipt(self._replaced))
         self._write()
+        if self._replaced is None and self._store.needs_more_to_replace:
+            # The final receipt replaces this one: that must not fail after everything was published.
+            self._write()
 
     def _load(self, found: Mapping[str, Any]) -> None:
         if not found.get("in_progress"):

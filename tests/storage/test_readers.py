@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import warnings
 from glob import glob
 from pathlib import Path
@@ -69,6 +70,8 @@ def test_each_order_is_read_once(folders, reader, file_format):
     assert READERS[reader](command) == 300
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("java") is None, reason="Java, which Spark needs, is not installed")
 @pytest.mark.filterwarnings("ignore")
 def test_spark_reads_each_order_once(folders):
     session = pytest.importorskip("pyspark.sql").SparkSession

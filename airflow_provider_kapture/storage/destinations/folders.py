@@ -1,4 +1,4 @@
-"""Local folders of a pull: created if missing, and removed again if the pull left nothing in them."""
+"""Local folders of a pull: created if missing, flushed to disk, and removed again if the pull left nothing in them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,29 @@ def in_folder(folder: Path, act: Callable[[], _T]) -> _T:
     :raises OSError: the folder cannot be created, or ``act`` raised it
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _create(folder)
         return act()
     except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
+        _create(folder)
         return act()
+
+
+def _create(folder: Path) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync(each.parent)
+
+
+def sync(folder: Path) -> None:
+    """Flush the entries of a folder to disk, so that what was created or renamed in it survives a power failure."""
+    # Some file systems do not support fsync on folders.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def check_writable(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Folders and names of destinations: what a pull that published nothing leaves, and what no file system takes."""
 
+import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.folders import check_writable, in_folder, no_empty_folders
+from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 
 DAY = {"window_start": "2024-05-08", "window_end": "2024-05-09"}
 EMPTY = {"window_start": "2024-06-01", "window_end": "2024-06-03"}
@@ -112,6 +115,37 @@ def test_a_folder_with_something_in_it_stays(tmp_path: Path) -> None:
         check_writable(tmp_path / "a" / "b" / "c")
         (tmp_path / "a" / "orders.csv").touch()
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["a", "orders.csv"]
+
+
+@pytest.mark.parametrize("destination", ["new/deep/", "new/deep/orders.csv", "new/create_date=2024-05-08/orders.csv"])
+def test_each_file_and_folder_is_flushed_to_disk_under_its_name(
+    kapture: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, destination: str
+) -> None:
+    flushed: set[Path] = set()
+    fsync = os.fsync
+
+    def record(handle: int) -> None:
+        fsync(handle)
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        flushed.update(path.iterdir() if path.is_dir() else ())
+
+    monkeypatch.setattr(os, "fsync", record)
+    pull(destination=f"{tmp_path}/{destination}", file_format="csv")
+    assert set(tmp_path.rglob("*")) <= flushed
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_links_is_taken_too(
+    kapture: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    pull(destination=f"{tmp_path}/")
+    store = open_store(f"{tmp_path}/")
+    assert not store.create("_kapture.json", b"another")
+    assert b"another" not in (tmp_path / "_kapture.json").read_bytes()
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])

@@ -1,11 +1,8 @@
 """What a role of least privilege can do: write under its prefix is enough, and what is missing is named by action."""
 
-import json
-
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from attempts import attempt
-from policy_proxy import PolicyProxy
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores import s3 as s3_module
@@ -13,29 +10,12 @@ from airflow_provider_kapture.storage.destinations.stores import s3 as s3_module
 # Those of the stores' clients.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-WRITE = {"s3:PutObject": "team/"}
-ABORT = {"s3:AbortMultipartUpload": "team/"}
-READ = {"s3:GetObject": "team/"}
-LIST = {"s3:ListBucket": "team/"}
-DELETE = {"s3:DeleteObject": "team/"}
+S3_ONLY = pytest.mark.parametrize("store", ["s3"], indirect=True)
+CREATE = {"s3": "s3:PutObject", "gs": "storage.objects.create", "abfs": "blobs/write"}
+DELETE = {"s3": "s3:DeleteObject", "gs": "storage.objects.delete", "abfs": "blobs/delete"}
+# Looks at a bucket, for which a role limited to a prefix has no permission.
+BUCKET = {"HEAD s3:ListBucket", "GET s3:GetBucketLocation", "GET storage.buckets.get", "GET containers/read"}
 DAYS = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
-
-
-@pytest.fixture(scope="session")
-def proxy(s3):
-    with PolicyProxy(s3.meta.endpoint_url) as running:
-        yield running
-
-
-@pytest.fixture
-def role(proxy, monkeypatch):
-    """The policy of the role that pulls."""
-    extra = {"endpoint_url": proxy.origin, "region_name": "us-east-1"}
-    connection = {"conn_type": "aws", "login": "user", "password": "made-up", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_ROLE", json.dumps(connection))
-    proxy.policy, proxy.answers = {}, {}
-    proxy.seen.clear()
-    return proxy
 
 
 def pull(destination, context=None, **arguments):
@@ -44,119 +24,136 @@ def pull(destination, context=None, **arguments):
     ).execute(context or {})
 
 
-def keys(s3, prefix):
-    return sorted(each["Key"] for each in s3.list_objects_v2(Bucket="orders", Prefix=prefix).get("Contents", ()))
-
-
 def warnings(caplog):
     return [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize("target", ["folder/", "one.jsonl"])
-def test_permission_to_write_under_the_prefix_is_enough(kapture, role, s3, caplog, target):
-    role.policy = WRITE
-    prefix = f"team/write-only-{target}/"
+def test_permission_to_write_under_the_prefix_is_enough(kapture, role, caplog, target):
+    role.may("write")
     for _ in range(2):
-        receipt = pull(f"s3://role@orders/{prefix}{target}")
+        receipt = pull(role.url + target)
         assert receipt["rows"] == 300
         assert all(file["changed"] for file in receipt["files"])
         assert [each for each in receipt["warnings"] if "every day counts as changed" in each]
-    stored = [key for key in keys(s3, prefix) if key.endswith(".jsonl")]
+    stored = [role.prefix + name for name in role.names() if name.endswith(".jsonl")]
     assert sorted(each["uri"].partition("@orders/")[2] for each in receipt["files"]) == stored
     assert all(file["etag"] for file in receipt["files"])
     if target.endswith("/"):
         assert sum("Cannot read _kapture.json" in each for each in warnings(caplog)) == 2
         assert sum("Cannot list" in each for each in warnings(caplog)) == 2
         # No receipt in progress, and the final one.
-        assert len([key for key in keys(s3, prefix) if "_receipts/" in key]) == 1
-    else:
+        assert len([name for name in role.names() if "_receipts/" in name]) == 1
+    elif role.kind == "s3":
         assert sum("s3:AbortMultipartUpload" in each for each in warnings(caplog)) == 2
-    assert not {"HEAD s3:ListBucket", "GET s3:GetBucketLocation"} & role.seen.keys()
+    assert not BUCKET & role.proxy.seen.keys()
 
 
-def test_a_large_upload_needs_permission_to_write_alone(kapture, role, s3, monkeypatch, tmp_path):
+@S3_ONLY
+def test_a_large_upload_needs_permission_to_write_alone(role, s3, monkeypatch, tmp_path):
     monkeypatch.setattr(s3_module, "_PART_SIZE", 5 << 20)
-    role.policy = WRITE
+    role.may("write")
     spool = tmp_path / "spool"
     spool.write_bytes(bytes(12 << 20))
-    store = s3_module.S3Store(f"s3://role@orders/team/{tmp_path.name}/")
+    store = s3_module.S3Store(role.url)
     assert store.upload(spool, 12 << 20, "large", {"kapture_test": "1"}, None).receipt_keys["etag"].endswith("-3")
-    assert s3.head_object(Bucket="orders", Key=f"team/{tmp_path.name}/large")["ContentLength"] == 12 << 20
+    assert s3.head_object(Bucket="orders", Key=f"{role.prefix}large")["ContentLength"] == 12 << 20
 
 
-def test_with_reading_a_pull_resumes_also_without_listing(kapture, role, caplog, tmp_path, monkeypatch):
-    role.policy = WRITE | READ
-    destination = f"s3://role@orders/team/{tmp_path.name}/"
+def test_with_reading_a_pull_resumes_also_without_listing(kapture, role, caplog, monkeypatch):
+    role.may("write", "read")
     for name, value in kapture.connection_uri_env(max_concurrency=1).items():
         monkeypatch.setenv(name, value)
     kapture.set(status_every=5, status=400)
     with pytest.raises(AirflowFailException):
-        pull(destination, attempt())
+        pull(role.url, attempt())
     kapture.set(status_every=None)
     kapture.reset()
-    pull(destination, attempt())
+    pull(role.url, attempt())
     assert "2024-05-08" not in {each.body["createStartDate"] for each in kapture.requests_seen}
     assert not any("Cannot read" in each for each in warnings(caplog))
     assert any("Cannot list" in each for each in warnings(caplog))
 
 
-def test_every_permission_gives_no_warning(kapture, role, caplog, tmp_path):
-    role.policy = WRITE | READ | LIST
-    pull(f"s3://role@orders/team/{tmp_path.name}/")
+def test_every_permission_gives_no_warning(kapture, role, caplog):
+    role.may_all()
+    for _ in range(2):
+        pull(role.url)
     assert not [each for each in warnings(caplog) if each.startswith("Cannot")]
+    assert not BUCKET & role.proxy.seen.keys()
 
 
 @pytest.mark.parametrize("target", ["folder/", "one.jsonl"])
-@pytest.mark.parametrize("policy", [{}, READ | LIST, {"s3:PutObject": "elsewhere/"}], ids=["none", "reader", "other"])
-def test_a_role_that_may_not_write_fails_before_the_first_order_and_is_told_the_action(kapture, role, target, policy):
-    role.policy = policy
-    message = r"'role' lacks a permission: grant s3:PutObject on s3://role@orders/team/refused/"
+@pytest.mark.parametrize(
+    ("operations", "prefix"),
+    [((), ""), (("read", "list"), ""), (("write",), "elsewhere/")],
+    ids=["none", "read", "other"],
+)
+def test_a_role_that_may_not_write_fails_before_the_first_order_and_is_told_the_action(
+    kapture, role, target, operations, prefix
+):
+    role.may(*operations, prefix=prefix)
+    message = rf"'{role.conn_id}' lacks a permission: grant {CREATE[role.kind]}.* on {role.url}"
     with pytest.raises(AirflowFailException, match=message):
-        pull(f"s3://role@orders/team/refused/{target}")
+        pull(role.url + target)
+    assert kapture.stats()["requests"] == 0
+    assert role.names() == []
+
+
+def test_a_permission_that_is_missing_only_for_the_data_fails_at_once(kapture, role):
+    role.may_all()
+
+    def refuse(request, _):
+        if request.action == CREATE[role.kind] and "create_date" in request.key and "_receipts" not in request.key:
+            role.proxy.policy.pop(request.action)
+
+    role.proxy.fault = refuse
+    with pytest.raises(AirflowFailException, match=rf"grant {CREATE[role.kind]}.* on {role.url}create_date="):
+        pull(role.url)
+
+
+@pytest.mark.parametrize("store", ["s3", pytest.param("abfs", marks=pytest.mark.clouds)], indirect=True)
+def test_removing_what_is_replaced_needs_permission_to_delete(kapture, role):
+    role.may_all()
+    pull(role.url, window_start="2024-05-08T10:00", window_end="2024-05-08T11:00")
+    with pytest.raises(AirflowFailException, match=rf"grant {DELETE[role.kind]} on .*orders_20240508T043000Z"):
+        pull(role.url, on_overlap="replace")
+    role.may("write", "read", "list", DELETE[role.kind])
+    pull(role.url, on_overlap="replace")
+
+
+@pytest.mark.clouds
+@pytest.mark.parametrize("store", ["gs"], indirect=True)
+@pytest.mark.parametrize("others", [(), ("read", "list")])
+def test_replacing_an_object_of_google_cloud_storage_needs_permission_to_delete(kapture, role, others):
+    message = r"grant storage.objects.create \(to replace an object also storage.objects.delete\) on "
+    role.may("storage.objects.create", *others)
+    if others:
+        # The receipt of a pull that can read is replaced at its end.
+        with pytest.raises(AirflowFailException, match=f"{message}{role.url}_receipts/"):
+            pull(role.url)
+        assert kapture.stats()["requests"] == 0
+        return
+    pull(role.url)
+    with pytest.raises(AirflowFailException, match=f"{message}{role.url}create_date="):
+        pull(role.url)
+
+
+@S3_ONLY
+def test_an_expired_token_is_named_and_may_be_retried(kapture, role):
+    role.may_all()
+    role.proxy.fault = lambda *_: (400, [], b"<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>")
+    with pytest.raises(OSError, match="token of the connection 's3role' has expired"):
+        pull(role.url)
     assert kapture.stats()["requests"] == 0
 
 
-def test_a_permission_that_is_missing_only_for_the_data_fails_at_once(kapture, role, s3, tmp_path):
-    prefix = f"team/{tmp_path.name}/"
-    role.policy = WRITE | READ | LIST
-    refused = role.answer
-
-    def answer(method, target, headers, body):
-        if method == "PUT" and "create_date" in target and "_receipts" not in target:
-            return 403, [], b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
-        return refused(method, target, headers, body)
-
-    role.answer = answer
-    try:
-        with pytest.raises(AirflowFailException, match=rf"grant s3:PutObject on s3://role@orders/{prefix}create_date="):
-            pull(f"s3://role@orders/{prefix}")
-    finally:
-        del role.answer
-
-
-def test_removing_what_is_replaced_needs_permission_to_delete(kapture, role, tmp_path):
-    role.policy = WRITE | READ | LIST
-    destination = f"s3://role@orders/team/{tmp_path.name}/"
-    pull(destination, window_start="2024-05-08T10:00", window_end="2024-05-08T11:00")
-    with pytest.raises(AirflowFailException, match=r"grant s3:DeleteObject on .*orders_20240508T043000Z"):
-        pull(destination, on_overlap="replace")
-    role.policy = WRITE | READ | LIST | DELETE
-    pull(destination, on_overlap="replace")
-
-
-def test_an_expired_token_is_named_and_may_be_retried(kapture, role, tmp_path):
-    role.policy = WRITE | READ | LIST
-    role.answers = {"s3:GetObject": (400, "ExpiredToken"), "s3:PutObject": (400, "ExpiredToken")}
-    with pytest.raises(OSError, match="token of the connection 'role' has expired"):
-        pull(f"s3://role@orders/team/{tmp_path.name}/")
-    assert kapture.stats()["requests"] == 0
-
-
-def test_a_bare_400_to_head_is_an_expired_token(kapture, role, tmp_path):
-    role.policy = WRITE | READ | LIST
-    role.answers = {"s3:GetObject": (400, "")}
-    with pytest.raises(OSError, match="token of the connection 'role' has expired"):
-        pull(f"s3://role@orders/team/{tmp_path.name}.jsonl")
+@S3_ONLY
+def test_a_bare_400_to_head_is_an_expired_token(kapture, role):
+    role.may_all()
+    role.proxy.fault = lambda request, _: (400, [], b"") if request.method == "HEAD" else None
+    with pytest.raises(OSError, match="token of the connection 's3role' has expired"):
+        pull(f"{role.url}one.jsonl")
 
 
 # Of a folder of three days.
@@ -164,9 +161,10 @@ FIRST = {"GET s3:GetObject": 3, "PUT s3:PutObject": 6, "GET s3:ListBucket": 3, "
 AGAIN = {"GET s3:GetObject": 3, "PUT s3:PutObject": 5, "GET s3:ListBucket": 3, "HEAD s3:GetObject": 3}
 
 
-def test_a_pull_makes_these_requests_and_no_others(kapture, role, tmp_path):
-    role.policy = WRITE | READ | LIST
+@S3_ONLY
+def test_a_pull_makes_these_requests_and_no_others(kapture, role):
+    role.may_all()
     for expected in (FIRST, AGAIN):
-        role.seen.clear()
-        pull(f"s3://role@orders/team/{tmp_path.name}/")
-        assert dict(role.seen) == expected
+        role.proxy.seen.clear()
+        pull(role.url)
+        assert dict(role.proxy.seen) == expected

@@ -29,6 +29,7 @@ class AzureStore:
     """
 
     is_local = False
+    needs_more_to_replace = False
     actions: Mapping[str, str] = MappingProxyType(
         {
             "read": "blobs/read",

@@ -37,6 +37,7 @@ class GcsStore:
     """
 
     is_local = False
+    needs_more_to_replace = True
     actions: Mapping[str, str] = MappingProxyType(
         {
             "read": "storage.objects.get",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from airflow_provider_kapture.storage.destinations import folders
 from airflow_provider_kapture.storage.destinations.access import copy_access
@@ -17,6 +19,10 @@ from airflow_provider_kapture.storage.destinations.spool import SpoolFile
 from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPERATIONS, ChangedError, ObjectState
 
 log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# What file systems without hard links answer to link().
+_WITHOUT_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 class LocalStore:
@@ -27,6 +33,7 @@ class LocalStore:
     """
 
     is_local = True
+    needs_more_to_replace = False
     actions: Mapping[str, str] = MappingProxyType(dict.fromkeys(OPERATIONS, "file system permissions"))
 
     def __init__(self, path: Path, spool_folder: Path) -> None:
@@ -54,29 +61,39 @@ class LocalStore:
         return ObjectState(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
 
     def write(self, name: str, data: bytes) -> None:
+        with self._spooled(data) as spool:
+            _in_parent(self._file(name), lambda: self._rename(spool, self._file(name)))
+
+    def create(self, name: str, data: bytes) -> bool:
+        target = self._file(name)
+        with self._spooled(data) as spool, contextlib.suppress(FileExistsError):
+            copy_access(spool, target)
+            try:
+                os.link(spool, target)
+            except OSError as error:
+                if error.errno not in _WITHOUT_LINKS:
+                    raise
+                self._create_without_links(spool, target)
+            folders.sync(target.parent)
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _spooled(self, data: bytes) -> Iterator[Path]:
         spool = SpoolFile(self._spool_folder, "free space there, or choose another `destination`")
         try:
             with spool.explain_full_disk():
                 spool.open().write(data)
             spool.finish()
-            self._rename(spool.path, self._file(name))
+            yield spool.path
         finally:
             spool.discard()
 
-    def create(self, name: str, data: bytes) -> bool:
-        spool = SpoolFile(self._spool_folder, "free space there, or choose another `destination`")
-        try:
-            with spool.explain_full_disk():
-                spool.open().write(data)
-            spool.finish()
-            copy_access(spool.path, self._file(name))
-            os.link(spool.path, self._file(name))
-        except FileExistsError:
-            return False
-        finally:
-            spool.discard()
-        _sync_folders([self._file(name).parent])
-        return True
+    def _create_without_links(self, spool: Path, target: Path) -> None:
+        with _locked(target.parent):
+            if target.exists():
+                raise FileExistsError(target)
+            spool.replace(target)
 
     def list_names(self, folder: str) -> list[str]:
         try:
@@ -93,27 +110,23 @@ class LocalStore:
         expected: ObjectState | None,
     ) -> ObjectState:
         target = self._file(name)
-        missing = [each for each in target.parents if not each.is_dir()]
-        with folders.no_empty_folders(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
+
+        def rename() -> ObjectState:
             with _locked(target.parent):
                 if expected is not ANY and self.stat(name) != expected:
                     raise ChangedError(name)
                 self._rename(spool, target)
-                state = self.stat(name) or ObjectState(size)
-        _sync_folders(each.parent for each in missing)
-        return state
+                return self.stat(name) or ObjectState(size)
+
+        return _in_parent(target, rename)
 
     def _rename(self, spool: Path, target: Path) -> None:
-        missing = [each for each in target.parents if not each.is_dir()]
-        with folders.no_empty_folders(target.parent):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            changed = copy_access(spool, target)
-            if changed and not self._has_warned:
-                self._has_warned = True
-                log.warning("%s had %s. Others may be changed likewise", target, changed)
-            spool.replace(target)
-        _sync_folders([target.parent, *(each.parent for each in missing)])
+        changed = copy_access(spool, target)
+        if changed and not self._has_warned:
+            self._has_warned = True
+            log.warning("%s had %s. Others may be changed likewise", target, changed)
+        spool.replace(target)
+        folders.sync(target.parent)
 
     def delete(self, name: str) -> None:
         target = self._file(name)
@@ -132,6 +145,11 @@ class LocalStore:
             return None
 
 
+def _in_parent(target: Path, act: Callable[[], _T]) -> _T:
+    with folders.no_empty_folders(target.parent):
+        return folders.in_folder(target.parent, act)
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other pulls from publishing into the folder meanwhile, where its file system has locks."""
@@ -142,15 +160,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _sync_folders(changed: Iterable[Path]) -> None:
-    """Flush the entries of folders to disk, so that a rename survives a power failure."""
-    for each in changed:
-        # Some file systems do not support fsync on folders.
-        with contextlib.suppress(OSError):
-            handle = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)

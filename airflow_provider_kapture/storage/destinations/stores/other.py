@@ -19,6 +19,7 @@ class OtherStore:
     """
 
     is_local = False
+    needs_more_to_replace = False
     actions: Mapping[str, str] = MappingProxyType({each: f"permission to {each}" for each in OPERATIONS})
 
     def __init__(self, destination: str) -> None:

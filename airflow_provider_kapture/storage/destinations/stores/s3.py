@@ -48,6 +48,7 @@ class S3Store:
     """
 
     is_local = False
+    needs_more_to_replace = False
     actions: Mapping[str, str] = MappingProxyType(
         {"read": "s3:GetObject", "list": "s3:ListBucket", "write": "s3:PutObject", "delete": "s3:DeleteObject"}
     )

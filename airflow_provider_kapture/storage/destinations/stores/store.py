@@ -50,6 +50,8 @@ class Store(Protocol):
     is_local: bool
     # What the store calls the permission of each of OPERATIONS.
     actions: Mapping[str, str]
+    # Whether to replace an object needs another permission than to create it.
+    needs_more_to_replace: bool
 
     def probe(self, name: str) -> None:
         """Find out whether an object may be written, without changing it, where the store lets one find out."""
