@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-
 # Years 1 to 9999 in epoch milliseconds, with a margin of a day or two for time zones.
 INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
 
