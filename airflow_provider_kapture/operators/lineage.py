@@ -26,6 +26,8 @@ def report_hook_lineage(hook: Any, receipt: Mapping[str, Any]) -> None:
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
     try:
+        if not _has_readers():
+            return
         collector = get_hook_lineage_collector()  # type: ignore[no-untyped-call]
         collector.add_input_asset(context=hook, uri=f"kapture://{receipt['account']}/{_ORDERS}")
         for file in receipt["files"]:
@@ -34,6 +36,22 @@ def report_hook_lineage(hook: Any, receipt: Mapping[str, Any]) -> None:
             collector.add_output_asset(context=hook, uri=uri)
     except Exception as error:  # noqa: BLE001 - lineage plugins may raise anything
         log.warning("Could not report all of this pull's hook lineage: %s", error)
+
+
+def _has_readers() -> bool:
+    """Return whether a plugin reads hook lineage.
+
+    Airflow 3's collector, and even the one that collects nothing, imports the asset handlers of all providers.
+    """
+    try:
+        from airflow.sdk.plugins_manager import get_hook_lineage_readers_plugins
+    except ImportError:  # Airflow before 3.2
+        from airflow import plugins_manager
+
+        manager: Any = plugins_manager
+        manager.initialize_hook_lineage_readers_plugins()
+        return bool(manager.hook_lineage_reader_classes)
+    return bool(get_hook_lineage_readers_plugins())
 
 
 def openlineage(receipt: Mapping[str, Any]) -> OperatorLineage[Any, Any]:

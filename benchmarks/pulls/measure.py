@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 PATH = "/ms/customer-search/order-search/api/v1/pull-internal"
 # Credentials of the emulator.
@@ -54,24 +54,36 @@ class Job:
 
 
 def main(pull: Callable[[Job], int]) -> None:
-    """Run the job in the arguments several times, and print rows, seconds and MiB of memory as JSON.
+    """Run the job in the arguments once for each line of standard input; print seconds, rows and MiB of memory as JSON.
 
     A day of a few orders is pulled first, so that imports are not measured. The memory is the peak minus that after
     this first pull.
     """
     arguments = json.loads(sys.argv[1])
-    warm_up_day, repeats = arguments.pop("warm_up_day"), arguments.pop("repeats")
+    warm_up_day, out = arguments.pop("warm_up_day"), sys.stdout
     job = Job(**arguments)
-    results = []
     with contextlib.redirect_stdout(sys.stderr):
         _pulled(pull, replace(job, first_day=warm_up_day, last_day=warm_up_day))
         idle = _memory("VmRSS")
-        for _ in range(repeats):
+        _report(out, {})
+        for _ in sys.stdin:
             _reset_peak()
-            began = time.perf_counter()
+            began, cpu_before = time.perf_counter(), time.process_time()
             rows = _pulled(pull, job)
-            results.append({"seconds": time.perf_counter() - began, "rows": rows, "mib": _memory("VmHWM") - idle})
-    sys.stdout.write(json.dumps(results) + "\n")
+            _report(
+                out,
+                {
+                    "seconds": time.perf_counter() - began,
+                    "cpu_seconds": time.process_time() - cpu_before,
+                    "rows": rows,
+                    "mib": _memory("VmHWM") - idle,
+                },
+            )
+
+
+def _report(out: TextIO, what: dict[str, float]) -> None:
+    out.write(json.dumps(what) + "\n")
+    out.flush()
 
 
 def _pulled(pull: Callable[[Job], int], job: Job) -> int:

@@ -35,23 +35,54 @@ def test_openlineage_names_the_account_and_the_files(uri: str, namespace: str, n
     assert output.outputFacets == {"outputStatistics": OutputStatisticsOutputDatasetFacet(rowCount=3, size=700)}
 
 
-def test_lineage_that_fails_is_no_failure_of_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+def register_readers(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Register so many readers of hook lineage, as plugins would."""
+    readers = [object] * count
+    try:
+        from airflow.sdk import plugins_manager
+    except ImportError:  # Airflow before 3.2
+        from airflow import plugins_manager
+
+        monkeypatch.setattr(plugins_manager, "hook_lineage_reader_classes", readers)
+    else:
+        monkeypatch.setattr(plugins_manager, "get_hook_lineage_readers_plugins", lambda: readers)
+
+
+def use_collectors(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return the list of the collectors that Airflow will create."""
     from airflow.providers.common.compat.sdk import HookLineageCollector
 
-    module = sys.modules[HookLineageCollector.__module__]
-    monkeypatch.setattr(module, "get_hook_lineage_collector", HookLineageCollector)
+    created: list[Any] = []
+
+    def collector() -> Any:
+        created[:] = created or [HookLineageCollector()]
+        return created[0]
+
+    monkeypatch.setattr(sys.modules[HookLineageCollector.__module__], "get_hook_lineage_collector", collector)
+    return created
+
+
+@pytest.mark.parametrize("readers", [0, 1])
+def test_a_collector_is_created_only_for_a_reader(monkeypatch: pytest.MonkeyPatch, readers: int) -> None:
+    """It imports every provider's asset handlers."""
+    created = use_collectors(monkeypatch)
+    register_readers(monkeypatch, readers)
+    report_hook_lineage(object(), receipt("/lake/orders.jsonl"))
+    assert len(created) == readers
+
+
+def test_lineage_that_fails_is_no_failure_of_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+    created = use_collectors(monkeypatch)
+    register_readers(monkeypatch, 1)
     report_hook_lineage(object(), receipt("/озеро/orders.jsonl"))
+    assert created
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of providers' hooks, all of which Airflow 2 imports here
 def test_every_airflow_collects_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a reader of hook lineage registered, as a plugin would."""
-    from airflow.providers.common.compat.sdk import HookLineageCollector
-
-    module = sys.modules[HookLineageCollector.__module__]
-    collector = HookLineageCollector()
-    monkeypatch.setattr(module, "get_hook_lineage_collector", lambda: collector)
-    report_hook_lineage(collector, receipt("/lake/orders.jsonl", "s3://aws_default@lake/orders.jsonl"))
+    use_collectors(monkeypatch)
+    register_readers(monkeypatch, 1)
+    report_hook_lineage(object(), receipt("/lake/orders.jsonl", "s3://aws_default@lake/orders.jsonl"))
     adapted = get_hook_lineage_collector().collected_assets
     assert [each.asset.uri for each in adapted.inputs] == ["kapture://acme.kapturecrm.com/orders"]
     assert [each.asset.uri for each in adapted.outputs] == ["file:///lake/orders.jsonl", "s3://lake/orders.jsonl"]

@@ -16,7 +16,7 @@ import msgspec
 from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.json_fault import find_fault
-from airflow_provider_kapture.client.api.rows import AnyKeys, RowDecoders
+from airflow_provider_kapture.client.api.rows import INSTANTS, AnyKeys, RowDecoders
 from airflow_provider_kapture.client.api.values import to_instant
 from airflow_provider_kapture.client.errors import KaptureShapeError
 
@@ -28,8 +28,6 @@ _NUMERAL = re.compile(r"0|-?[1-9][0-9]{0,3999}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Beyond, a float cannot represent every integer, and two ids could become one.
 _MAX_EXACT_FLOAT = 2**53
-# Years 1 to 9999 in epoch milliseconds, with a margin of a day or two for time zones.
-_INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
 
 
 def order_key(value: Any) -> OrderKey:
@@ -63,7 +61,7 @@ def _to_instant(value: Any) -> int | None:
         instant = to_instant(value)
     except ValueError:
         return None
-    return instant if instant in _INSTANTS else None
+    return instant if instant in INSTANTS else None
 
 
 def key_and_instant(raw: bytes) -> tuple[OrderKey, int | None]:
@@ -90,7 +88,6 @@ def keys_and_instants(body: bytes, decoders: RowDecoders) -> tuple[list[OrderKey
     """Return the ``id`` and the ``createDate`` of each order of a response; None for an invalid ``createDate``."""
     with suppress(msgspec.ValidationError):
         common = decoders.common_keys(body)
-        instants = [each.createDate for each in common]
-        return [each.id for each in common], [each if each in _INSTANTS else None for each in instants]
+        return [each.id for each in common], [each.createDate for each in common]
     found = decoders.any_keys(body)
     return [order_key(each.id) for each in found], [_to_instant(each.createDate) for each in found]

@@ -144,10 +144,12 @@ def _parse_or_none(parse: _Parser, response: Response, account: Account, now: dt
 
 def _check_text(body: bytes) -> None:
     """Raise UnicodeDecodeError unless a body is UTF-8, which msgspec does not check in strings that it skips."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for at in range(0, len(body), _CHUNK_SIZE):
-        decoder.decode(body[at : at + _CHUNK_SIZE])
-    decoder.decode(b"", final=True)
+    at = len(body) if body.isascii() else 0
+    while at < len(body):
+        chunk = body[at : at + _CHUNK_SIZE]
+        is_last = at + _CHUNK_SIZE >= len(body)
+        # A character that is cut by the end of a chunk is left to the next one.
+        at += len(chunk) if chunk.isascii() else codecs.utf_8_decode(chunk, "strict", is_last)[1]
 
 
 def _parse_page(response: Response, account: Account, now: dt.datetime) -> Page:

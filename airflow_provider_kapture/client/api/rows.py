@@ -9,16 +9,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+# Years 1 to 9999 in epoch milliseconds, with a margin of a day or two for time zones.
+INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
+
 
 class CommonKeys(msgspec.Struct, gc=False):
-    """The fields of an order that a pull needs, with their usual types."""
+    """The fields of an order that a pull needs, with their usual types and values."""
 
     id: int
-    createDate: int  # noqa: N815 - the vendor's name
+    createDate: Annotated[int, msgspec.Meta(ge=INSTANTS.start, lt=INSTANTS.stop)]  # noqa: N815 - the vendor's name
 
 
 class AnyKeys(msgspec.Struct, gc=False):
@@ -54,7 +57,7 @@ class RowDecoders:
     def common_keys(self, body: bytes) -> list[CommonKeys]:
         """Return the orders' keys.
 
-        :raises msgspec.ValidationError: they do not have the usual types
+        :raises msgspec.ValidationError: they do not have the usual types and values
         """
         found: list[CommonKeys] = self._list(self._common_keys.decode(body))
         return found

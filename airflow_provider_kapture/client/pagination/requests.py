@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -28,9 +28,10 @@ class PageRequest:
     """
 
     number: int
-    offset: int
-    limit: int
-    first_row: int
+    # Hashed for each page several times: the number alone tells requests apart.
+    offset: int = field(hash=False)
+    limit: int = field(hash=False)
+    first_row: int = field(hash=False)
 
 
 class RequestQueue:

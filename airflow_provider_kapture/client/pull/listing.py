@@ -22,10 +22,12 @@ class ListingRequest:
     """One request of a pull: the days and the page.
 
     :param listing: index of the listing within the pull
+    :param days: days of that listing
     """
 
     listing: int
-    days: DayRange
+    # The other fields tell requests apart, and hashing dates takes long.
+    days: DayRange = field(hash=False)
     page: PageRequest
 
 

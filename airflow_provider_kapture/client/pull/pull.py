@@ -8,15 +8,12 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar, cast
+from collections.abc import Iterator, Mapping, Sequence
 
-from airflow_provider_kapture.client.api.failures import is_unsupported_query
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.api.response import Page
 from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.days import DayRange, Window, ranges
+from airflow_provider_kapture.client.days import Window, ranges
 from airflow_provider_kapture.client.errors import (
     KaptureBusyError,
     KaptureError,
@@ -26,44 +23,20 @@ from airflow_provider_kapture.client.errors import (
 from airflow_provider_kapture.client.pagination.knowledge import AccountKnowledge
 from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
 from airflow_provider_kapture.client.pagination.requests import Paging
-from airflow_provider_kapture.client.pagination.spill import RankStore
 from airflow_provider_kapture.client.pagination.unpaged import UnpagedListing
-from airflow_provider_kapture.client.pull.date_checks import (
-    EndDateCheck,
-    is_at_next_midnight,
-    missing_instant_error,
-    out_of_range_error,
-)
-from airflow_provider_kapture.client.pull.empty_proof import PROVEN, prove_empty, unsteady_error
+from airflow_provider_kapture.client.pull.checks import PullChecks
+from airflow_provider_kapture.client.pull.empty_proof import PROVEN, unsteady_error
 from airflow_provider_kapture.client.pull.listing import DayListing, ListingRequest
-from airflow_provider_kapture.client.pull.paging_checks import CapCheck, FirstPageCheck, whole_range
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.client.pull.steps import (
-    CheckPage,
-    Fetched,
-    FetchPages,
-    OrderBatch,
-    PullStep,
-    PullSteps,
-    fetch_step,
-)
+from airflow_provider_kapture.client.pull.steps import FetchPages, OrderBatch, PullSteps, fetch_step
+from airflow_provider_kapture.client.pull.window_cut import WindowCut, pick
 
 log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
 # Statuses that some servers return permanently for offsets that are too high.
 _BROKEN = (500, 501)
 # Statuses of a request that is refused for its body.
 _REFUSED = (200, 400, 404, 416, 422)
-
-
-def _pick(items: Sequence[_T], indices: Sequence[int]) -> Sequence[_T]:
-    """Return the items at the indices, as a slice if they are consecutive."""
-    if len(indices) == len(items):
-        return items
-    if isinstance(indices, range):
-        return items[indices.start : indices.stop]
-    return [items[index] for index in indices]
 
 
 class Pull:
@@ -75,7 +48,6 @@ class Pull:
     :param stats: counters to update
     :param at_least: number of orders that the caller needs, which limits the requests in flight; None for all
     :param proves_empty: whether to prove windows without orders
-    :ivar end_date_check: check of connection extra ``end_date``
     :raises KaptureSettingsError: the date field needs windows of whole days, or ``at_least`` is invalid
     """
 
@@ -100,15 +72,10 @@ class Pull:
         self._listings = deque(self._listings_of(windows))
         self._proves_empty = proves_empty
         self._has_orders = False  # whether a response contained an order, also outside the windows
-        self._is_limit_ignored = False  # whether a response to a check had more orders than requested
         self._has_first_page = False
-        self._base = account.dialect.first_offset
-        self._first_page = FirstPageCheck(account, is_due=proves_empty)
-        self._caps = CapCheck(account, self._knowledge)
-        # Ids of the pull, if the date may change meanwhile, so that an order appears under two days.
-        self._ids = None if query.dates.cut_by is not None else RankStore()
         self._has_later_orders = False  # whether a completed page shows that the first listing has not ended
-        self.end_date_check = EndDateCheck(account, query)
+        self._checks = PullChecks(account, query, self._knowledge, proves_empty=proves_empty)
+        self._cut = WindowCut(account, query, stats, self._checks.end_date)
 
     def _listings_of(self, windows: Sequence[Window]) -> Iterator[DayListing]:
         number = itertools.count()
@@ -190,14 +157,12 @@ class Pull:
         self._has_orders = self._has_orders or bool(page.keys)
         listing = self._listings[0]
         fresh = listing.handle_page(page, has_later_orders=self._has_later_orders)
-        self._first_page.see(page)
-        if self._query.dates.cut_by is not None:
-            fresh = self._trim_to_window(listing, page, fresh)
-        else:
-            fresh = self._not_moved(page, fresh)
-        self._stats.rows += len(fresh)
-        self._stats.repaired += len(page.repaired.intersection(fresh))
-        return OrderBatch(_pick(page.raws, fresh), self._settle(listing, page))
+        self._checks.first_page.see(page)
+        in_window = self._cut.cut(listing.window, listing.days, page, fresh)
+        self._stats.rows += len(in_window)
+        if page.repaired:
+            self._stats.repaired += len(page.repaired.intersection(in_window))
+        return OrderBatch(pick(page.raws, in_window), self._settle(listing, page))
 
     def _settle(self, listing: DayListing, page: Page | None = None) -> Window | None:
         """Update the counters from a listing, and remove it if it is complete.
@@ -215,22 +180,12 @@ class Pull:
         self._warn(*pages.warnings)
         self._knowledge.is_offset_proven = self._knowledge.is_offset_proven or pages.is_offset_proven
         if isinstance(pages, UnpagedListing) or self._knowledge.is_unpaged:
-            self._caps.see(listing.days, pages.rows)
+            self._checks.caps.see(listing.days, pages.rows)
         elif pages.is_repeated:
-            self._caps.see_single(listing.days, page)
+            self._checks.caps.see_single(listing.days, page)
         listing.close()
         self._listings.popleft()
         return listing.window if listing.is_last else None
-
-    def _not_moved(self, page: Page, fresh: Sequence[int]) -> Sequence[int]:
-        """Return the orders that no earlier day of the pull had; the date of the others has changed meanwhile."""
-        assert self._ids is not None
-        known = self._ids.ranks([page.keys[index] for index in fresh])
-        in_window = [index for index in fresh if page.keys[index] not in known]
-        self._ids.set({page.keys[index]: 0 for index in in_window})
-        self._stats.moved += len(fresh) - len(in_window)
-        self._note([instant for index in in_window if (instant := page.instants[index]) is not None])
-        return in_window
 
     def steps(self) -> PullSteps:
         """Yield the requests to carry out, and batches of orders.
@@ -245,7 +200,7 @@ class Pull:
             held: deque[OrderBatch] = deque()
             yield from self._read(held)
             if held:
-                yield from self._check_end_dates(held)
+                yield from self._checks.check_end_dates(_ends(held))
                 yield from self._prove_empty(held)
             if self._has_orders and not self._stats.rows:
                 self._stats.empty_proof = PROVEN
@@ -268,14 +223,14 @@ class Pull:
                 batch = self.handle_page(fetched.result())
             is_held = self._proves_empty and not self._has_orders
             if batch.ends is not None:
-                yield from self._check_paging(batch.ends)
+                yield from self._checks.check_paging(batch.ends)
                 if is_held:
                     held.append(batch)
                 else:
-                    yield from self._check_end_date(batch.ends)
+                    yield from self._checks.check_end_date(batch.ends)
             if is_held:
                 continue
-            yield from self._check_end_dates(held)
+            yield from self._checks.check_end_dates(_ends(held))
             while held:
                 yield held.popleft()
             if batch.raws or batch.ends is not None:
@@ -287,9 +242,7 @@ class Pull:
         :param held: ends of the windows
         :raises KaptureError: the account misreads the requests
         """
-        proof = yield from prove_empty(
-            self._account, self._query, self._windows, is_limit_ignored=self._is_limit_ignored
-        )
+        proof = yield from self._checks.prove_empty(self._windows)
         if proof.contradicts:
             held.clear()
             self._stats.days = 0
@@ -317,65 +270,12 @@ class Pull:
         if not (is_broken or is_refused):
             raise error
         assert isinstance(error, KaptureBusyError | KaptureRefusedError)
-        if not listing.pages.current_request.first_row and not is_broken and self._first_page.is_due:
-            fetched = yield from self._check(self._first_page.begin(listing.days))
+        first_page = self._checks.first_page
+        if not listing.pages.current_request.first_row and not is_broken and first_page.is_due:
+            fetched = yield from self._checks.fetch(first_page.begin(listing.days))
             if fetched.page is not None:
-                self._first_page.check(fetched.page)
+                first_page.check(fetched.page)
         listing.refuse(error)
-
-    def _check(self, step: CheckPage) -> Generator[PullStep, Fetched | None, Fetched]:
-        """Yield the request of a check and return its result."""
-        fetched = yield from fetch_step(step)
-        if fetched.page is not None and len(fetched.page.keys) > (step.limit or self._account.dialect.page_size):
-            self._is_limit_ignored = True
-        return fetched
-
-    def _check_end_dates(self, held: Sequence[OrderBatch]) -> PullSteps:
-        """Check the end date for windows without orders, those that follow one another at once."""
-        merged: list[Window] = []
-        for window in [each.ends for each in held if each.ends is not None]:
-            if merged and merged[-1].end_ms == window.start_ms:
-                merged[-1] = replace(merged[-1], end_ms=window.end_ms)
-            else:
-                merged.append(window)
-        for window in merged:
-            yield from self._check_end_date(window)
-
-    def _check_end_date(self, window: Window) -> PullSteps:
-        wide = self.end_date_check.wide_range(window)
-        if wide is not None:
-            fetched = yield from self._check(CheckPage(wide, self._base, optional=True))
-            if not is_unsupported_query(fetched.error):
-                page = fetched.result()
-                for days in self.end_date_check.shown(window, page)[:1]:
-                    yield from self._repeat_days(days, page)
-                if len(page.keys) < self._account.dialect.page_size:
-                    return
-        for days, wider in self.end_date_check.ranges_to_check(window):
-            fetched = yield from self._check(CheckPage(wider, self._base, optional=True))
-            if is_unsupported_query(fetched.error):
-                return  # the account rejects the wider range, which says nothing about the end date
-            page = fetched.result()
-            if self.end_date_check.has_last_day(days, page):
-                yield from self._repeat_days(days, page)
-
-    def _repeat_days(self, days: DayRange, wider: Page) -> PullSteps:
-        """Request days again, of whose last day a wider range has orders, and check the end date by both pages."""
-        again = yield from self._check(CheckPage(days, self._base))
-        self.end_date_check.check(days, wider, again.result())
-
-    def _check_paging(self, window: Window) -> PullSteps:
-        if self._caps.is_due:
-            fetched = yield from self._check(self._caps.begin(self._base))
-            if not is_unsupported_query(fetched.error):
-                fetched.result()
-            self._caps.check(fetched.page)
-        if self._first_page.is_due:
-            days = whole_range(window)
-            fetched = yield from self._check(self._first_page.begin(days))
-            if fetched.page is not None and fetched.page.keys:
-                again = yield from self._check(CheckPage(days, self._base))
-                self._first_page.check(fetched.page, again.result())
 
     def _warn(self, *warnings: str) -> None:
         for each in warnings:
@@ -386,38 +286,9 @@ class Pull:
         """Release what the paginators hold."""
         for listing in self._listings:
             listing.close()
-        if self._ids is not None:
-            self._ids.close()
+        self._cut.close()
 
-    def _trim_to_window(self, listing: DayListing, page: Page, fresh: Sequence[int]) -> Sequence[int]:
-        zone, days = self._account.zone, listing.days
-        low, high = days.span(zone)
-        start, end = listing.window.start_ms, listing.window.end_ms
-        instants = _pick(page.instants, fresh)
-        if None in instants:
-            raise missing_instant_error(page)
-        found = cast("Sequence[int]", instants)
-        if not found:
-            return fresh
-        first, last = min(found), max(found)
-        if not low <= first <= last < high and not all(
-            days.contains(each, zone) or is_at_next_midnight(self._account, days, each) for each in found
-        ):
-            raise out_of_range_error(self._account, days, page)
-        self.end_date_check.record(days, found)
-        # Orders at the next midnight are also in the listing of their own day.
-        start, end = max(start, low), min(end, high)
-        in_window = fresh
-        if not start <= first <= last < end:
-            in_window = [index for index, instant in zip(fresh, found, strict=True) if start <= instant < end]
-            self._stats.trimmed += len(fresh) - len(in_window)
-            found = [each for each in found if start <= each < end]
-        self._note(found)
-        return in_window
 
-    def _note(self, in_window: Sequence[int]) -> None:
-        stats = self._stats
-        if in_window:
-            first, last = min(in_window), max(in_window)
-            stats.first_ms = first if stats.first_ms is None else min(stats.first_ms, first)
-            stats.last_ms = last if stats.last_ms is None else max(stats.last_ms, last)
+def _ends(batches: Sequence[OrderBatch]) -> list[Window]:
+    """Return the windows that end with some batches."""
+    return [each.ends for each in batches if each.ends is not None]
