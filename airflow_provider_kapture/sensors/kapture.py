@@ -22,6 +22,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_kapture.airflow_internals import MinimumPokeInterval, is_deferral_timeout
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
@@ -36,13 +37,11 @@ from airflow_provider_kapture.window_store import resolve_stored_window
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-# The error text that Airflow 3 and 2 pass to a sensor whose deferral timed out.
-_TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 # Seconds that are added to the current time at most: a longer timeout could exceed the largest datetime.
 _MAX_TIMEOUT = 100 * 365 * 86_400.0
 
 
-class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
     XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
@@ -140,17 +139,12 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
 
         Airflow 2 reports such a timeout as a failed deferral, and versions before 3.0 do not skip it.
         """
-        error = (next_kwargs or {}).get("error")
-        if next_method != "__fail__" or error not in _TIMED_OUT:
+        if not is_deferral_timeout(next_method, next_kwargs):
             return super().resume_execution(next_method, next_kwargs, context)
-        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s ({error})"
+        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s"
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message)
-
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        # Airflow's exponential backoff starts with half the interval.
-        return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
         window, source = resolve_stored_window(
