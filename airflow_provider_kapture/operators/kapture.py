@@ -55,7 +55,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     :param window_end: first instant after the window, as above (templated)
     :param window: used without ``window_start`` and ``window_end``: a timedelta, for the window of that length that
         ends with the run's data interval, or at its logical date; or ``"day"``, for the account's last complete day
-        before that moment. By default the run's data interval, or the last complete period of the DAG's schedule
+        before that moment. As text a duration such as ``PT6H`` or ``6:00:00``. By default the run's data interval, or
+        the last complete period of the DAG's schedule (templated)
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
     :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
@@ -84,6 +85,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     template_fields: Sequence[str] = (
         "window_start",
         "window_end",
+        "window",
         "filters",
         "extra_body",
         "destination",

@@ -31,7 +31,7 @@ from airflow_provider_kapture.client.errors import KaptureError, KaptureSettings
 from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
-from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload
+from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, from_payload, parse_min_orders
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -56,15 +56,22 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
 
     :param window_start: as for the operator (templated)
     :param window_end: as for the operator (templated)
-    :param window: as for the operator
+    :param window: as for the operator (templated)
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param min_orders: the number of orders to wait for; at least 1
+    :param min_orders: the number of orders to wait for; at least 1, also as text (templated)
     :param deferrable: wait in the triggerer, without occupying a worker slot
     :param kapture_conn_id: id of the connection (templated)
     """
 
-    template_fields: Sequence[str] = ("window_start", "window_end", "filters", "kapture_conn_id")
+    template_fields: Sequence[str] = (
+        "window_start",
+        "window_end",
+        "window",
+        "filters",
+        "min_orders",
+        "kapture_conn_id",
+    )
 
     def __init__(
         self,
@@ -74,7 +81,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         window: dt.timedelta | str | None = None,
         date_field: str = "create",
         filters: Mapping[str, Any] | XComArg | None = None,
-        min_orders: int = 1,
+        min_orders: int | str = 1,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         kapture_conn_id: str = KaptureHook.default_conn_name,
         **kwargs: Any,
@@ -90,6 +97,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         self.min_orders = min_orders
         self.deferrable = deferrable
         self._has_poked = False
+        self._wanted = 0
         self.kapture_conn_id = kapture_conn_id
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -101,10 +109,11 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         started = time.monotonic()
         with _fail_if_permanent(self.kapture_conn_id):
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
-        has_enough = seen.orders >= self.min_orders
+        has_enough = seen.orders >= self._wanted
         left = self.timeout - (time.monotonic() - started)
         if self.deferrable and not has_enough and left > 0:
             self._wait_deferred(account, seen, left)
@@ -159,7 +168,6 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         return window
 
     def _count(self, client: KaptureClient, window: Window, *, proves_empty: bool) -> ConditionMet:
-        check_min_orders(self.min_orders)
         seen = 0
         try:
             seen = client.count_orders(
@@ -167,7 +175,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
                 window.end,
                 date_field=self.date_field,
                 filters=self.filters,
-                at_least=self.min_orders,
+                at_least=self._wanted,
                 proves_empty=proves_empty,
             )
             self._has_poked = True
@@ -199,7 +207,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
             date_field=self.date_field,
             filters=filters,
             sealed_filters=encrypt_filters(account, personal),
-            min_orders=self.min_orders,
+            min_orders=self._wanted,
             poll_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
