@@ -13,6 +13,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.operators.mapped_destination import Expansion
 from airflow_provider_kapture.privacy import mask_personal
 from airflow_provider_kapture.rendering import render_fields
+from airflow_provider_kapture.task_errors import task_error
 
 _MAPPINGS = ("filters", "extra_body")
 
@@ -29,7 +30,11 @@ class TemplatedArguments:
         # Airflow calls this for plain and mapped tasks alike, before it stores the rendered fields.
         self._templates = {name: getattr(self, name) for name in self.template_fields}
         render = cast("Any", super())._do_render_template_fields  # noqa: SLF001 - plain and mapped tasks share it
-        render_fields(render, parent, template_fields, context, jinja_env, seen_oids)
+        try:
+            render_fields(render, parent, template_fields, context, jinja_env, seen_oids)
+        except KaptureSettingsError as error:
+            task: Any = self
+            raise task_error(error, task.kapture_conn_id, task.log) from None
         mask_personal(getattr(self, "filters", None))
 
     def _check_rendered(self, expansion: Expansion | None) -> None:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -27,9 +25,10 @@ from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
+from airflow_provider_kapture.task_errors import task_error, task_failure
 from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload
 from airflow_provider_kapture.window_store import resolve_stored_window
 
@@ -100,11 +99,13 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         :raises KaptureError: an error that a retry may resolve
         """
         started = time.monotonic()
-        with _fail_if_permanent(self.kapture_conn_id):
+        try:
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
+        except (AirflowNotFoundException, KaptureError) as error:
+            raise task_error(error, self.kapture_conn_id, self.log) from None
         has_enough = seen.orders >= self.min_orders
         left = self.timeout - (time.monotonic() - started)
         if self.deferrable and not has_enough and left > 0:
@@ -122,18 +123,19 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         try:
             outcome = from_payload(event)
         except ValueError as error:
-            raise AirflowFailException(
+            raise task_failure(
                 f"The trigger sent an event that this sensor does not know ({error}); check that workers and triggerer "
-                "run the same provider version"
-            ) from error
+                "run the same provider version",
+                self.kapture_conn_id,
+                self.log,
+            ) from None
         if isinstance(outcome, ConditionMet):
             return outcome.xcom()
         failure = outcome.exception()
         if self.never_fail:
             # Airflow applies `never_fail` to errors of poke(), but not to all errors of this method.
             raise AirflowSkipException(f"Skipped because `never_fail` is set: {failure}") from failure
-        with _fail_if_permanent(self.kapture_conn_id):
-            raise failure
+        raise task_error(failure, self.kapture_conn_id, self.log) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the deferral timed out.
@@ -223,16 +225,3 @@ def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:
         return False
     first_reschedule = getattr(context.get("ti"), "get_first_reschedule_date", None)
     return first_reschedule is None or sensor.mode != "reschedule" or first_reschedule(context) is None
-
-
-@contextmanager
-def _fail_if_permanent(kapture_conn_id: str) -> Iterator[None]:
-    """Raise AirflowFailException for errors that a retry cannot resolve, so that the task fails without one."""
-    try:
-        yield
-    except AirflowNotFoundException as error:
-        raise AirflowFailException(missing_connection(kapture_conn_id)) from error
-    except KaptureError as error:
-        if error.permanent:
-            raise AirflowFailException(str(error)) from error
-        raise

@@ -17,7 +17,7 @@ from airflow_provider_kapture.client import errors
 # Minimum seconds between polls; more frequent ones would only add load.
 MIN_INTERVAL = 1.0
 
-_ERROR_TYPES: Mapping[str, type[Exception]] = MappingProxyType(
+_ERROR_TYPES: Mapping[str, type[errors.KaptureError | AirflowNotFoundException]] = MappingProxyType(
     {
         name: kind
         for name, kind in {**vars(errors), AirflowNotFoundException.__name__: AirflowNotFoundException}.items()
@@ -81,7 +81,7 @@ class WaitFailed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         """Return the event that reports an error."""
         return cls(type(error).__name__, str(error))
 
-    def exception(self) -> Exception:
+    def exception(self) -> errors.KaptureError | AirflowNotFoundException:
         """Return the reported error, with its class and message."""
         return _ERROR_TYPES[self.error](self.message)
 
