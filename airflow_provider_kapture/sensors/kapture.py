@@ -28,8 +28,8 @@ from airflow_provider_kapture.client.errors import KaptureError, KaptureSettings
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
-from airflow_provider_kapture.task_errors import task_error, task_failure
-from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload
+from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
+from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload, so_far
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -90,7 +90,22 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self.min_orders = min_orders
         self.deferrable = deferrable
         self._has_poked = False
+        self._so_far = ""
         self.kapture_conn_id = kapture_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Poke until there are enough orders, and return the XCom value.
+
+        :raises AirflowSensorTimeout: ``timeout`` has passed; the message has the number of orders seen last
+        :raises AirflowSkipException: the same with ``soft_fail``
+        """
+        try:
+            return super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            message = f"{error} {self._so_far}".rstrip()
+            if isinstance(error, AirflowSensorTimeout):
+                message = log_error(message, self.kapture_conn_id, self.log)
+            raise type(error)(message) from None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Count the orders once; if there are too few and the sensor is deferrable, defer to the triggerer.
@@ -179,6 +194,8 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 proves_empty=proves_empty,
             )
             self._has_poked = True
+            self._so_far = so_far(seen, self.min_orders)
+            self.log.info(self._so_far)
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
                 raise

@@ -35,6 +35,11 @@ def check_min_orders(min_orders: object) -> None:
         raise errors.KaptureSettingsError(f"`min_orders` is {min_orders!r}: it must be a whole number of at least 1")
 
 
+def so_far(orders: int, min_orders: int) -> str:
+    """Return how many of the orders that are waited for are there, for logs and errors."""
+    return f"{orders:,} of {min_orders:,} orders so far"
+
+
 def poll_delay(interval: float, doublings: int, max_delay: float) -> float:
     """Return the seconds until the next poll.
 

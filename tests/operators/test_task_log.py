@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
 
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator
@@ -163,6 +163,20 @@ def test_the_triggers_error_is_one_line(log: pytest.LogCaptureFixture) -> None:
         with pytest.raises((AirflowFailException, KaptureError)) as caught:
             KaptureOrdersSensor(task_id="wait").execute_complete({}, failed(name))
         Failed(caught.value, log).check()
+
+
+@pytest.mark.parametrize("soft_fail", [False, True])
+def test_a_sensor_that_times_out_says_how_many_orders_there_are(
+    kapture: Emulator, log: pytest.LogCaptureFixture, soft_fail: bool
+) -> None:
+    waiting = KaptureOrdersSensor(
+        task_id="wait", window_start="2024-05-01", window_end="2024-06-01", min_orders=1_000, timeout=0
+    )
+    waiting.soft_fail = soft_fail
+    with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout, match="900 of 1,000 orders so far"):
+        waiting.execute({})
+    assert [each.getMessage() for each in log.records if each.levelname == "INFO"][-1] == "900 of 1,000 orders so far"
+    assert levels(log).count("ERROR") == (not soft_fail)
 
 
 def failed(name: str) -> dict[str, str]:
