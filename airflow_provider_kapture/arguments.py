@@ -14,6 +14,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.operators.mapped_destination import Expansion
 from airflow_provider_kapture.privacy import mask_personal
 from airflow_provider_kapture.rendering import render_fields
+from airflow_provider_kapture.task_errors import task_error
 
 _MAPPINGS = ("filters", "extra_body")
 
@@ -29,7 +30,11 @@ class TemplatedArguments(RenderedFields):
     ) -> None:
         """Render the fields, and mask the values of filters that may identify a customer."""
         self._templates = {name: getattr(self, name) for name in self.template_fields}
-        render_fields(self, render_one, template_fields, context)
+        try:
+            render_fields(self, render_one, template_fields, context)
+        except KaptureSettingsError as error:
+            task: Any = self
+            raise task_error(error, task.kapture_conn_id, task.log) from None
         mask_personal(getattr(self, "filters", None))
 
     def _check_rendered(self, expansion: Expansion | None) -> None:

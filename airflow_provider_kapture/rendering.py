@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
 from jinja2 import UndefinedError
 from jinja2.runtime import Undefined
+
+from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 # The context of a run without a logical date has none of these in Airflow 3.
 _LOGICAL_DATE_VARIABLES = frozenset(
@@ -36,7 +37,7 @@ def render_fields(
 
     :param operator: its fields are replaced
     :param render_one: renders a field by its name
-    :raises AirflowFailException: a template needs a logical date, and the run has none
+    :raises KaptureSettingsError: a template needs a logical date, and the run has none
     """
     for name in template_fields:
         undefined: list[str] = []
@@ -47,10 +48,10 @@ def render_fields(
             variable = _variable(error)
             if not _lacks_logical_date(variable, context):
                 raise
-            raise AirflowFailException(_message(name, variable)) from error
+            raise KaptureSettingsError(_message(name, variable)) from error
         if undefined:
             if _lacks_logical_date(undefined[0], context):
-                raise AirflowFailException(_message(name, undefined[0]))
+                raise KaptureSettingsError(_message(name, undefined[0]))
             setattr(operator, name, value)
 
 

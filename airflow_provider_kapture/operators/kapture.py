@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
     BaseOperator,
@@ -26,11 +25,12 @@ from airflow_provider_kapture.client.api.request import OrderQuery, build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators import asset_events, lineage
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
-from airflow_provider_kapture.operators.progress import ProgressLine, summary
+from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
 from airflow_provider_kapture.schedules import lookback_obstacle
+from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -149,20 +149,23 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             self._is_pulling = True
             self._check_not_killed()
             orders, receipt, window = self._pull(mapping)
-        except AirflowNotFoundException as error:
-            raise AirflowFailException(missing_connection(self.kapture_conn_id)) from error
-        except KaptureError as error:
-            if error.permanent:
-                raise AirflowFailException(str(error)) from error
+        except (AirflowNotFoundException, KaptureError) as error:
+            raise task_error(error, self.kapture_conn_id, self.log) from None
+        except OSError as error:
+            log_error(str(error), self.kapture_conn_id, self.log)
             raise
         finally:
             self._is_pulling = False
         is_empty = not _rows(receipt, window)
         if is_empty and self.on_empty == "fail":
-            raise AirflowFailException(
+            raise task_failure(
                 f"The window has no orders, and `on_empty` is 'fail'{_published(receipt)}; to wait for orders, run a "
-                "KaptureOrdersSensor before this task"
+                "KaptureOrdersSensor before this task",
+                self.kapture_conn_id,
+                self.log,
             )
+        if is_empty:
+            self.log.info(empty_window(receipt, self.on_empty, is_xcom=self.destination is None))
         self._report(mapping, receipt, window)
         if is_empty and self.on_empty == "skip":
             # Downstream tasks have to see what was published, also if it only replaces orders that are gone.
@@ -233,7 +236,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             receipt = build_receipt(client.account, window, stats, files, info)
             if pull is not None and (_rows(receipt, window) or self.on_empty != "fail"):
                 pull.finish(receipt)
-        self.log.info(summary(receipt))
+        self.log.info(summary(receipt, destination))
         if not receipt["complete"]:
             self.log.warning("The window ends in the future: orders created from now on are not in the result")
         return orders, receipt, window

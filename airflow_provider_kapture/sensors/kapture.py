@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -28,10 +26,17 @@ from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
-from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, from_payload, parse_min_orders
+from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
+from airflow_provider_kapture.triggers.events import (
+    MIN_INTERVAL,
+    ConditionMet,
+    from_payload,
+    parse_min_orders,
+    so_far,
+)
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -98,7 +103,22 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         self.deferrable = deferrable
         self._has_poked = False
         self._wanted = 0
+        self._so_far = ""
         self.kapture_conn_id = kapture_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Poke until there are enough orders, and return the XCom value.
+
+        :raises AirflowSensorTimeout: ``timeout`` has passed; the message has the number of orders seen last
+        :raises AirflowSkipException: the same with ``soft_fail``
+        """
+        try:
+            return super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            message = f"{error} {self._so_far}".rstrip()
+            if isinstance(error, AirflowSensorTimeout):
+                message = log_error(message, self.kapture_conn_id, self.log)
+            raise type(error)(message) from None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Count the orders once; if there are too few and the sensor is deferrable, defer to the triggerer.
@@ -107,12 +127,14 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         :raises KaptureError: an error that a retry may resolve
         """
         started = time.monotonic()
-        with _fail_if_permanent(self.kapture_conn_id):
+        try:
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
             self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
+        except (AirflowNotFoundException, KaptureError) as error:
+            raise task_error(error, self.kapture_conn_id, self.log) from None
         has_enough = seen.orders >= self._wanted
         left = self.timeout - (time.monotonic() - started)
         if self.deferrable and not has_enough and left > 0:
@@ -130,18 +152,19 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         try:
             outcome = from_payload(event)
         except ValueError as error:
-            raise AirflowFailException(
+            raise task_failure(
                 f"The trigger sent an event that this sensor does not know ({error}); check that workers and triggerer "
-                "run the same provider version"
-            ) from error
+                "run the same provider version",
+                self.kapture_conn_id,
+                self.log,
+            ) from None
         if isinstance(outcome, ConditionMet):
             return outcome.xcom()
         failure = outcome.exception()
         if self.never_fail:
             # Airflow applies `never_fail` to errors of poke(), but not to all errors of this method.
             raise AirflowSkipException(f"Skipped because `never_fail` is set: {failure}") from failure
-        with _fail_if_permanent(self.kapture_conn_id):
-            raise failure
+        raise task_error(failure, self.kapture_conn_id, self.log) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the deferral timed out.
@@ -179,6 +202,8 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
                 proves_empty=proves_empty,
             )
             self._has_poked = True
+            self._so_far = so_far(seen, self._wanted)
+            self.log.info(self._so_far)
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
                 raise
@@ -225,16 +250,3 @@ def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:
         return False
     first_reschedule = getattr(context.get("ti"), "get_first_reschedule_date", None)
     return first_reschedule is None or sensor.mode != "reschedule" or first_reschedule(context) is None
-
-
-@contextmanager
-def _fail_if_permanent(kapture_conn_id: str) -> Iterator[None]:
-    """Raise AirflowFailException for errors that a retry cannot resolve, so that the task fails without one."""
-    try:
-        yield
-    except AirflowNotFoundException as error:
-        raise AirflowFailException(missing_connection(kapture_conn_id)) from error
-    except KaptureError as error:
-        if error.permanent:
-            raise AirflowFailException(str(error)) from error
-        raise

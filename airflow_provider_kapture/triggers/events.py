@@ -17,7 +17,7 @@ from airflow_provider_kapture.client import errors
 # Minimum seconds between polls; more frequent ones would only add load.
 MIN_INTERVAL = 1.0
 
-_ERROR_TYPES: Mapping[str, type[Exception]] = MappingProxyType(
+_ERROR_TYPES: Mapping[str, type[errors.KaptureError | AirflowNotFoundException]] = MappingProxyType(
     {
         name: kind
         for name, kind in {**vars(errors), AirflowNotFoundException.__name__: AirflowNotFoundException}.items()
@@ -36,6 +36,11 @@ def parse_min_orders(min_orders: object) -> int:
     if type(number) is not int or number < 1:
         raise errors.KaptureSettingsError(f"`min_orders` is {min_orders!r}: it must be a whole number of at least 1")
     return number
+
+
+def so_far(orders: int, min_orders: int) -> str:
+    """Return how many of the orders that are waited for are there, for logs and errors."""
+    return f"{orders:,} of {min_orders:,} orders so far"
 
 
 def poll_delay(interval: float, doublings: int, max_delay: float) -> float:
@@ -84,7 +89,7 @@ class WaitFailed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         """Return the event that reports an error."""
         return cls(type(error).__name__, str(error))
 
-    def exception(self) -> Exception:
+    def exception(self) -> errors.KaptureError | AirflowNotFoundException:
         """Return the reported error, with its class and message."""
         return _ERROR_TYPES[self.error](self.message)
 
