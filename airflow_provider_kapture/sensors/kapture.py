@@ -202,11 +202,11 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
     def _timed_out(self) -> BaseException:
         """Return the exception of a wait whose time is over, as in poke mode: only `timeout` skips with `soft_fail`."""
         name, seconds = self._time_limit()
-        message = f"`{name}` ({seconds:g} s) has passed: {self._so_far() or 'too few orders so far'}"
+        message = f"Timed out after {seconds:g} s (`{name}`): {self._so_far() or 'too few orders so far'}"
         if name == "timeout" and (self.soft_fail or self.never_fail):
             return AirflowSkipException(message)
-        message = log_error(message, self.kapture_conn_id, self.log)
-        return AirflowSensorTimeout(message) if name == "timeout" else AirflowTaskTimeout(message)
+        error = AirflowSensorTimeout if name == "timeout" else AirflowTaskTimeout
+        return error(log_error(message, self.kapture_conn_id, self.log))
 
     def _so_far(self) -> str:
         return "" if self._seen is None else so_far(self._seen, parse_min_orders(self.min_orders))
