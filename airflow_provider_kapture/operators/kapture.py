@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
     BaseOperator,
@@ -25,11 +24,12 @@ from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators import asset_events, lineage
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
-from airflow_provider_kapture.operators.progress import ProgressLine, summary
-from airflow_provider_kapture.schedules import run_type
+from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
+from airflow_provider_kapture.schedules import lookback_obstacle
+from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     :param window_end: first instant after the window, as above (templated)
     :param window: used without ``window_start`` and ``window_end``: a timedelta, for the window of that length that
         ends with the run's data interval, or at its logical date; or ``"day"``, for the account's last complete day
-        before that moment. By default the run's data interval, or the last complete period of the DAG's schedule
+        before that moment. As text a duration such as ``PT6H`` or ``6:00:00``. By default the run's data interval, or
+        the last complete period of the DAG's schedule (templated)
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
     :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
@@ -72,7 +73,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     :param upload_options: passed to the object store's write call in the store's spelling: encryption key, access
         list, storage class, metadata, tags (templated)
     :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
-        ``/`` destination and a window of whole days; ignored in backfill runs
+        ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
+        only after the next one was due
     :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
     :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
         the whole pull; always the case in a run whose partition is a day. Airflow 3.3 and later
@@ -82,6 +84,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     template_fields: Sequence[str] = (
         "window_start",
         "window_end",
+        "window",
         "filters",
         "extra_body",
         "destination",
@@ -145,20 +148,23 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             self._is_pulling = True
             self._check_not_killed()
             orders, receipt, window = self._pull(mapping)
-        except AirflowNotFoundException as error:
-            raise AirflowFailException(missing_connection(self.kapture_conn_id)) from error
-        except KaptureError as error:
-            if error.permanent:
-                raise AirflowFailException(str(error)) from error
+        except (AirflowNotFoundException, KaptureError) as error:
+            raise task_error(error, self.kapture_conn_id, self.log) from None
+        except OSError as error:
+            log_error(str(error), self.kapture_conn_id, self.log)
             raise
         finally:
             self._is_pulling = False
         is_empty = not _rows(receipt, window)
         if is_empty and self.on_empty == "fail":
-            raise AirflowFailException(
+            raise task_failure(
                 f"The window has no orders, and `on_empty` is 'fail'{_published(receipt)}; to wait for orders, run a "
-                "KaptureOrdersSensor before this task"
+                "KaptureOrdersSensor before this task",
+                self.kapture_conn_id,
+                self.log,
             )
+        if is_empty:
+            self.log.info(empty_window(receipt, self.on_empty, is_xcom=self.destination is None))
         self._report(mapping, receipt, window)
         if is_empty and self.on_empty == "skip":
             # Downstream tasks have to see what was published, also if it only replaces orders that are gone.
@@ -231,7 +237,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             receipt = build_receipt(client.account, window, stats, files, info)
             if pull is not None and (_rows(receipt, window) or self.on_empty != "fail"):
                 pull.finish(receipt)
-        self.log.info(summary(receipt))
+        self.log.info(summary(receipt, destination))
         if not receipt["complete"]:
             self.log.warning("The window ends in the future: orders created from now on are not in the result")
         return orders, receipt, window
@@ -261,8 +267,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 f"`lookback` needs a window of whole days of the account, but it is [{window.start.isoformat()}, "
                 f"{window.end.isoformat()}); move its edges to midnight, or remove `lookback`"
             )
-        if self.lookback and run_type(context.get("dag_run")) == "backfill":
-            self.log.info("lookback=%d is ignored in a backfill, which pulls each day once", self.lookback)
+        obstacle = lookback_obstacle(context, window.zone) if self.lookback else None
+        if obstacle:
+            self.log.info("lookback=%d is ignored: %s", self.lookback, obstacle)
             return 0
         return self.lookback
 

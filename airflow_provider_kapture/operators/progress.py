@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_kapture.client.pull.stats import PullStats
@@ -48,16 +48,41 @@ class ProgressLine:
         return f", about {_duration(seconds * (self._days - done) / read)} left"
 
 
-def summary(receipt: Mapping[str, Any]) -> str:
-    """Return the line that reports the result of a pull, from its receipt."""
-    size = sum(file["bytes"] for file in receipt["files"])
-    files = receipt["files"]
-    written = f"; {_count(len(files), 'file')}, {size:,} bytes" if files else ""
+def summary(receipt: Mapping[str, Any], destination: str | None) -> str:
+    """Return the line that reports the result of a pull, from its receipt, and where the orders are.
+
+    :param destination: None for XCom
+    """
     return (
         f"Pulled {_count(receipt['rows'], 'order')} in {receipt['duration_seconds']:.1f} s: "
         f"{_count(receipt['requests'], 'request')}, {_count(receipt['retries'], 'retry', 'retries')}, "
-        f"{_count(receipt['restarts'], 'restart')}{written}"
+        f"{_count(receipt['restarts'], 'restart')}; {_where(receipt['files'], destination)}"
     )
+
+
+def _where(files: Sequence[Mapping[str, Any]], destination: str | None) -> str:
+    if destination is None:
+        return "returned in XCom"
+    if not files:
+        return f"nothing was written to {destination}"
+    kinds = {"empty": sum(not file["rows"] for file in files), "unchanged": sum(not file["changed"] for file in files)}
+    notes = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items() if number)
+    size = sum(file["bytes"] for file in files)
+    return f"{_count(len(files), 'file')}{f' ({notes})' if notes else ''}, {size:,} bytes in {destination}"
+
+
+def empty_window(receipt: Mapping[str, Any], on_empty: str, *, is_xcom: bool) -> str:
+    """Return the line that reports that a window has no orders: what proves it, and what was written."""
+    proof = "proven" if receipt.get("empty_proof") == "control_day" else "not proven"
+    names = [file["uri"] for file in receipt["files"] if not file["rows"]]
+    if is_xcom:
+        written = "returned an empty list in XCom"
+    elif names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        written = f"wrote the empty file {names[0]}{more}, because `on_empty` is {on_empty!r}"
+    else:
+        written = f"wrote no file, because `on_empty` is {on_empty!r}"
+    return f"The window has no orders, which is {proof} by orders of another day; {written}"
 
 
 def _count(number: int, one: str, more: str | None = None) -> str:

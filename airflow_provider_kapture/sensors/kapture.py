@@ -7,42 +7,50 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     Context,
     PokeReturnValue,
     conf,
 )
 
+from airflow_provider_kapture.airflow_internals import MinimumPokeInterval, is_deferral_timeout
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
-from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload
+from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
+from airflow_provider_kapture.triggers.events import (
+    MIN_INTERVAL,
+    ConditionMet,
+    TimedOut,
+    from_payload,
+    parse_min_orders,
+    so_far,
+)
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-# The error text that Airflow 3 and 2 pass to a sensor whose deferral timed out.
-_TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 # Seconds that are added to the current time at most: a longer timeout could exceed the largest datetime.
 _MAX_TIMEOUT = 100 * 365 * 86_400.0
+# The time that a trigger has to report that its deadline has passed.
+_GRACE = dt.timedelta(seconds=10)
 
 
-class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
     XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
@@ -57,15 +65,22 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
 
     :param window_start: as for the operator (templated)
     :param window_end: as for the operator (templated)
-    :param window: as for the operator
+    :param window: as for the operator (templated)
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param min_orders: the number of orders to wait for; at least 1
+    :param min_orders: the number of orders to wait for; at least 1, also as text (templated)
     :param deferrable: wait in the triggerer, without occupying a worker slot
     :param kapture_conn_id: id of the connection (templated)
     """
 
-    template_fields: Sequence[str] = ("window_start", "window_end", "filters", "kapture_conn_id")
+    template_fields: Sequence[str] = (
+        "window_start",
+        "window_end",
+        "window",
+        "filters",
+        "min_orders",
+        "kapture_conn_id",
+    )
 
     def __init__(
         self,
@@ -75,7 +90,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         window: dt.timedelta | str | None = None,
         date_field: str = "create",
         filters: Mapping[str, Any] | XComArg | None = None,
-        min_orders: int = 1,
+        min_orders: int | str = 1,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         kapture_conn_id: str = KaptureHook.default_conn_name,
         **kwargs: Any,
@@ -91,7 +106,27 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self.min_orders = min_orders
         self.deferrable = deferrable
         self._has_poked = False
+        self._wanted = 0
+        self._seen: int | None = None
         self.kapture_conn_id = kapture_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Poke until there are enough orders, and return the XCom value.
+
+        :raises AirflowSensorTimeout: ``timeout`` has passed; the message has the number of orders seen last
+        :raises AirflowSkipException: the same with ``soft_fail``
+        :raises AirflowTaskTimeout: ``execution_timeout`` has passed
+        """
+        try:
+            return super().execute(context)
+        except (AirflowSensorTimeout, AirflowSkipException) as error:
+            if isinstance(error.__cause__, AirflowTaskTimeout):
+                # Airflow skips the task with `soft_fail` if the time is over during a poke, but not between two.
+                raise error.__cause__ from None
+            message = f"{error} {self._so_far()}".rstrip()
+            if isinstance(error, AirflowSensorTimeout):
+                message = log_error(message, self.kapture_conn_id, self.log)
+            raise type(error)(message) from None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Count the orders once; if there are too few and the sensor is deferrable, defer to the triggerer.
@@ -100,13 +135,16 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         :raises KaptureError: an error that a retry may resolve
         """
         started = time.monotonic()
-        with _fail_if_permanent(self.kapture_conn_id):
+        try:
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
-        has_enough = seen.orders >= self.min_orders
-        left = self.timeout - (time.monotonic() - started)
+        except (AirflowNotFoundException, KaptureError) as error:
+            raise task_error(error, self.kapture_conn_id, self.log) from None
+        has_enough = seen.orders >= self._wanted
+        left = self._time_limit()[1] - (time.monotonic() - started)
         if self.deferrable and not has_enough and left > 0:
             self._wait_deferred(account, seen, left)
         return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
@@ -117,40 +155,61 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         :param event: the payload of :class:`~airflow_provider_kapture.triggers.kapture.KaptureOrdersTrigger`
         :raises AirflowFailException: an error that a retry cannot resolve, or an unknown payload
         :raises AirflowSkipException: any error, if ``never_fail`` is set
+        :raises AirflowSensorTimeout: ``timeout`` has passed
+        :raises AirflowTaskTimeout: ``execution_timeout`` has passed
         :raises KaptureError: an error that a retry may resolve
         """
         try:
             outcome = from_payload(event)
         except ValueError as error:
-            raise AirflowFailException(
+            raise task_failure(
                 f"The trigger sent an event that this sensor does not know ({error}); check that workers and triggerer "
-                "run the same provider version"
-            ) from error
+                "run the same provider version",
+                self.kapture_conn_id,
+                self.log,
+            ) from None
         if isinstance(outcome, ConditionMet):
             return outcome.xcom()
+        if isinstance(outcome, TimedOut):
+            self._seen = outcome.orders
+            raise self._timed_out()
         failure = outcome.exception()
         if self.never_fail:
             # Airflow applies `never_fail` to errors of poke(), but not to all errors of this method.
             raise AirflowSkipException(f"Skipped because `never_fail` is set: {failure}") from failure
-        with _fail_if_permanent(self.kapture_conn_id):
-            raise failure
+        raise task_error(failure, self.kapture_conn_id, self.log) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the deferral timed out.
+        """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the triggerer did not end the wait.
 
         Airflow 2 reports such a timeout as a failed deferral, and versions before 3.0 do not skip it.
         """
-        error = (next_kwargs or {}).get("error")
-        if next_method != "__fail__" or error not in _TIMED_OUT:
+        if is_deferral_timeout(next_method, next_kwargs):
+            raise self._timed_out()
+        try:
             return super().resume_execution(next_method, next_kwargs, context)
-        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s ({error})"
-        if self.soft_fail or self.never_fail:
-            raise AirflowSkipException(message)
-        raise AirflowSensorTimeout(message)
+        except AirflowSkipException as error:
+            # Airflow's own message says only that `soft_fail` is set.
+            raise AirflowSkipException(str(error.__cause__ or error)) from None
 
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        # Airflow's exponential backoff starts with half the interval.
-        return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
+    def _time_limit(self) -> tuple[str, float]:
+        """Return the argument that ends the wait first, and its seconds; both count from the start of a try."""
+        limits = [("timeout", self.timeout)]
+        if self.execution_timeout is not None:
+            limits.append(("execution_timeout", self.execution_timeout.total_seconds()))
+        return min(limits, key=lambda limit: limit[1])
+
+    def _timed_out(self) -> BaseException:
+        """Return the exception of a wait whose time is over, as in poke mode: only `timeout` skips with `soft_fail`."""
+        name, seconds = self._time_limit()
+        message = f"Timed out after {seconds:g} s (`{name}`): {self._so_far() or 'too few orders so far'}"
+        if name == "timeout" and (self.soft_fail or self.never_fail):
+            return AirflowSkipException(message)
+        error = AirflowSensorTimeout if name == "timeout" else AirflowTaskTimeout
+        return error(log_error(message, self.kapture_conn_id, self.log))
+
+    def _so_far(self) -> str:
+        return "" if self._seen is None else so_far(self._seen, parse_min_orders(self.min_orders))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
         window, source = resolve_stored_window(
@@ -165,7 +224,6 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         return window
 
     def _count(self, client: KaptureClient, window: Window, *, proves_empty: bool) -> ConditionMet:
-        check_min_orders(self.min_orders)
         seen = 0
         try:
             seen = client.count_orders(
@@ -173,10 +231,12 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 window.end,
                 date_field=self.date_field,
                 filters=self.filters,
-                at_least=self.min_orders,
+                at_least=self._wanted,
                 proves_empty=proves_empty,
             )
             self._has_poked = True
+            self._seen = seen
+            self.log.info(self._so_far())
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
                 raise
@@ -193,9 +253,10 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 "has passed; set an earlier `window_start` or a longer `timeout`"
             )
 
-    def _wait_deferred(self, account: Account, seen: ConditionMet, timeout: float) -> None:
+    def _wait_deferred(self, account: Account, seen: ConditionMet, seconds: float) -> None:
         from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
+        left = dt.timedelta(seconds=min(seconds, _MAX_TIMEOUT))
         # The values as they are sent, which are strings whatever types the DAG's author used.
         filters, personal = split_personal(build_query(self.date_field, self.filters).body)
         trigger = KaptureOrdersTrigger(
@@ -205,13 +266,16 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
             date_field=self.date_field,
             filters=filters,
             sealed_filters=encrypt_filters(account, personal),
-            min_orders=self.min_orders,
+            min_orders=self._wanted,
             poll_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
             silent_fail=self.silent_fail,
+            orders=self._seen,
+            deadline=(dt.datetime.now(dt.UTC) + left).isoformat(),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=dt.timedelta(seconds=timeout))
+        # Airflow's own timeout only matters if no triggerer runs.
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _GRACE)
 
 
 def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:
@@ -223,16 +287,3 @@ def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:
         return False
     first_reschedule = getattr(context.get("ti"), "get_first_reschedule_date", None)
     return first_reschedule is None or sensor.mode != "reschedule" or first_reschedule(context) is None
-
-
-@contextmanager
-def _fail_if_permanent(kapture_conn_id: str) -> Iterator[None]:
-    """Raise AirflowFailException for errors that a retry cannot resolve, so that the task fails without one."""
-    try:
-        yield
-    except AirflowNotFoundException as error:
-        raise AirflowFailException(missing_connection(kapture_conn_id)) from error
-    except KaptureError as error:
-        if error.permanent:
-            raise AirflowFailException(str(error)) from error
-        raise

@@ -83,7 +83,7 @@ def test_a_window_that_cannot_be_empty_fails_for_good_and_publishes_nothing(
     kapture: Emulator, tmp_path: Path, destination: Callable[[Path], str | None], on_empty: str
 ) -> None:
     kapture.set(**CONTRADICTED)
-    with pytest.raises(AirflowFailException, match="`kapture doctor CONN_ID`"):
+    with pytest.raises(AirflowFailException, match="`kapture doctor kapture_default`"):
         run(destination(tmp_path), on_empty=on_empty)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and not path.name.startswith("_")]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.operators.progress import ProgressLine, summary
+from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
 
 
 class Clock:
@@ -49,9 +49,36 @@ def test_a_line_has_the_days_done_and_the_time_left(
 
 def test_the_summary_is_of_the_receipt() -> None:
     receipt = {"rows": 1_500, "duration_seconds": 2.04, "requests": 12, "retries": 1, "restarts": 0, "files": []}
-    assert summary(receipt) == "Pulled 1,500 orders in 2.0 s: 12 requests, 1 retry, 0 restarts"
-    files = [{"bytes": 1_000}, {"bytes": 500}]
-    assert summary(receipt | {"files": files}).endswith("; 2 files, 1,500 bytes")
-    assert summary(receipt | {"rows": 1, "requests": 1, "files": files[:1]}) == (
-        "Pulled 1 order in 2.0 s: 1 request, 1 retry, 0 restarts; 1 file, 1,000 bytes"
+    pulled = "Pulled 1,500 orders in 2.0 s: 12 requests, 1 retry, 0 restarts; "
+    assert summary(receipt, None) == pulled + "returned in XCom"
+    assert summary(receipt, "/data/") == pulled + "nothing was written to /data/"
+    files = [{"rows": 9, "bytes": 1_000, "changed": True}, {"rows": 0, "bytes": 500, "changed": False}]
+    assert summary(receipt | {"files": files}, "s3://aws@lake/orders/") == (
+        pulled + "2 files (1 empty, 1 unchanged), 1,500 bytes in s3://aws@lake/orders/"
+    )
+    assert summary(receipt | {"rows": 1, "requests": 1, "files": files[:1]}, "/data/a.csv") == (
+        "Pulled 1 order in 2.0 s: 1 request, 1 retry, 0 restarts; 1 file, 1,000 bytes in /data/a.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "on_empty", "written"),
+    [
+        ([], "skip", "wrote no file, because `on_empty` is 'skip'"),
+        (["/a.csv"], "write", "wrote the empty file /a.csv, because `on_empty` is 'write'"),
+        (
+            ["/1.csv", "/2.csv", "/3.csv"],
+            "write",
+            "wrote the empty file /1.csv and 2 more, because `on_empty` is 'write'",
+        ),
+    ],
+)
+def test_an_empty_window_is_called_empty_with_what_was_written_and_why(
+    files: list[str], on_empty: str, written: str
+) -> None:
+    receipt = {"empty_proof": "control_day", "files": [{"uri": each, "rows": 0} for each in files]}
+    line = "The window has no orders, which is proven by orders of another day; "
+    assert empty_window(receipt, on_empty, is_xcom=False) == line + written
+    assert empty_window(receipt | {"empty_proof": "none"}, on_empty, is_xcom=True) == (
+        line.replace("proven", "not proven") + "returned an empty list in XCom"
     )

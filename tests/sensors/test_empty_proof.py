@@ -73,7 +73,7 @@ def test_a_window_that_cannot_be_empty_fails_in_every_mode(kapture: Emulator) ->
     kapture.set(**CONTRADICTED)
     task_instance = SimpleNamespace(**NAMES, get_first_reschedule_date=lambda _: None)
     for arguments in ({}, {"deferrable": True}, {"mode": "reschedule"}, {"silent_fail": True}):
-        with pytest.raises(AirflowFailException, match="`kapture doctor CONN_ID`"):
+        with pytest.raises(AirflowFailException, match="`kapture doctor kapture_default`"):
             sensor(**arguments).execute({"ti": task_instance})
 
 
@@ -85,7 +85,7 @@ def test_the_trigger_proves_too_and_ends_alike(kapture: Emulator) -> None:
     kapture.set(**CONTRADICTED)
     payload = asyncio.run(anext(deferred.value.trigger.run())).payload
     assert proofs(kapture) == 2
-    with pytest.raises(AirflowFailException, match="`kapture doctor CONN_ID`"):
+    with pytest.raises(AirflowFailException, match="`kapture doctor kapture_default`"):
         waiting.execute_complete({}, payload)
 
 
