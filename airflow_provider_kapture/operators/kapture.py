@@ -72,6 +72,10 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         that the new object covers completely, once it is published
     :param upload_options: passed to the object store's write call in the store's spelling: encryption key, access
         list, storage class, metadata, tags (templated)
+    :param changes: path or URL of a folder of its own that ends in ``/``, neither inside ``destination`` nor around it:
+        for each day whose orders have changed, a file with the orders that were added, updated or removed since the
+        object that was there, with the columns ``_op`` and ``_seen_at`` first. Needs a ``/`` destination and
+        ``date_field="create"``, and permission to read the destination (templated)
     :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
         ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
         only after the next one was due
@@ -89,6 +93,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         "extra_body",
         "destination",
         "upload_options",
+        "changes",
         "kapture_conn_id",
     )
 
@@ -111,6 +116,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         on_misfit: str = "keep",
         on_overlap: str = "fail",
         upload_options: Mapping[str, Any] | XComArg | None = None,
+        changes: str | None = None,
         lookback: int = 0,
         max_xcom_bytes: int = 49152,
         partition_events: bool = False,
@@ -131,6 +137,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.on_misfit = on_misfit
         self.on_overlap = on_overlap
         self.upload_options = cast("Mapping[str, Any] | None", upload_options)
+        self.changes = changes
         self.lookback = lookback
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
@@ -188,6 +195,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             raise AirflowException("The task was killed; the file in progress was not published")
 
     def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
+        from airflow_provider_kapture.storage.changes.settings import check_changes
         from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
         from airflow_provider_kapture.storage.file_pull import FilePull
         from airflow_provider_kapture.storage.folder import Owner, hash_query
@@ -198,6 +206,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self._check_rendered(expansion)
         destination = None if self.destination is None else absolute(destination_text(self.destination))
         self._check_arguments(destination)
+        changes = None if self.changes is None else absolute(destination_text(self.changes))
+        if changes is not None:
+            check_changes(changes, destination, self.date_field)
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client, ExitStack() as stack:
@@ -221,7 +232,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 self.log.info("Returning the orders in XCom, up to %d bytes", self.max_xcom_bytes)
                 orders = orders_for_xcom(client.pull(query, [window], stats), self.max_xcom_bytes, watch)
             else:
-                options = self._file_options(destination)
+                options = self._file_options(destination, changes)
                 pull = stack.enter_context(FilePull(client, query, stats, options, owner, watch, started))
                 files = pull.run(window, back, context)
             info = PullInfo(
@@ -284,14 +295,20 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
         return watch
 
-    def _file_options(self, destination: str) -> FileOptions:
+    def _file_options(self, destination: str, changes: str | None) -> FileOptions:
         from airflow_provider_kapture.storage.encoders.formats import format_of
         from airflow_provider_kapture.storage.options import FileOptions
 
         file_format = format_of(destination, self.file_format)
         self.log.info("Writing %s to %s", file_format, destination)
         return FileOptions(
-            destination, file_format, self.on_empty, self.on_misfit, self.on_overlap, self.upload_options
+            destination,
+            file_format,
+            self.on_empty,
+            self.on_misfit,
+            self.on_overlap,
+            self.upload_options,
+            changes,
         )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:

@@ -17,8 +17,11 @@ from typing import Any, Self
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery
 from airflow_provider_kapture.client.days import Window
+from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import OrderBatch
+from airflow_provider_kapture.storage.changes.files import Folder
+from airflow_provider_kapture.storage.changes.folder import ChangesFolder
 from airflow_provider_kapture.storage.checkpoint import Checkpoint, run_id
 from airflow_provider_kapture.storage.day_counts import counting
 from airflow_provider_kapture.storage.destinations.destination import check_destination
@@ -32,7 +35,7 @@ from airflow_provider_kapture.storage.plan import FolderPull, Plan, plan_folder,
 from airflow_provider_kapture.storage.publication import Publisher
 from airflow_provider_kapture.storage.receipt import total_rescued
 from airflow_provider_kapture.storage.set_aside import log_set_aside
-from airflow_provider_kapture.storage.targets import Target, with_states
+from airflow_provider_kapture.storage.targets import Target, look_at, with_states
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +65,8 @@ class FilePull:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(no_empty_folders(self.options.destination))
+        for folder in filter(None, (self.options.destination, self.options.changes)):
+            self._stack.enter_context(no_empty_folders(folder))
         return self
 
     def __exit__(
@@ -93,8 +97,9 @@ class FilePull:
             self.stats.warnings.append(
                 "The objects at the destination may not be read: every day counts as changed, and is written again"
             )
+        changes = self._prepare_changes(plan)
         publisher = Publisher(
-            self._store, self.options, self.owner, self.stats, self.watch, run_id(context), plan.checkpoint
+            self._store, self.options, self.owner, self.stats, self.watch, run_id(context), plan.checkpoint, changes
         )
         self._publisher = publisher
         pending = [target for target in plan.targets if not publisher.take_over(target)]
@@ -143,6 +148,25 @@ class FilePull:
         self._claim = claim(self._store, self.options.destination, self.owner)
         pull = FolderPull(self.client.account, self.query, window, days_back, self.started, context)
         return plan_folder(self._store, self.options, pull, self._claim)
+
+    def _prepare_changes(self, plan: Plan) -> ChangesFolder | None:
+        """Return where changes are written, with nothing left there of killed pulls.
+
+        :raises KaptureSettingsError: a permission is missing
+        """
+        if self.options.changes is None:
+            return None
+        if plan.is_blind or (self._claim is not None and not self._claim.can_read):
+            raise KaptureSettingsError(
+                f"`changes` needs to read the objects of `destination` {self.options.destination!r}, which the "
+                f"connection may not: grant {self._store.actions['read']}, or remove `changes`"
+            )
+        check_destination(self.options.changes)
+        folder = Folder(self.options.changes, self.options.upload_options)
+        changes = ChangesFolder(folder, Folder(self.options.destination), self.started)
+        changes.check(plan.targets[0].name)
+        look_at(lambda target: changes.recover(target.name, target.covered), plan.targets, folder.store)
+        return changes
 
     def _pull(self, publisher: Publisher, targets: Sequence[Target]) -> None:
         """Pull and publish; objects that another pull has replaced meanwhile are pulled once more."""

@@ -22,6 +22,7 @@ class FileOptions:
     :param on_misfit: as for the operator
     :param on_overlap: as for the operator
     :param upload_options: as for the operator
+    :param changes: the folder of changes; None to write none
     """
 
     destination: str
@@ -30,6 +31,7 @@ class FileOptions:
     on_misfit: str = "keep"
     on_overlap: str = "fail"
     upload_options: Mapping[str, Any] | None = None
+    changes: str | None = None
 
     @property
     def is_folder(self) -> bool:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import OrderBatch
+from airflow_provider_kapture.storage.changes.files import LocalCopy
+from airflow_provider_kapture.storage.changes.folder import ChangesFolder, DayFile
 from airflow_provider_kapture.storage.checkpoint import PULL_ID, PULLED_AT, RECEIPT, Checkpoint
 from airflow_provider_kapture.storage.day_counts import add_resumed_day
 from airflow_provider_kapture.storage.destinations.object_store import store_error
@@ -39,6 +42,7 @@ class Publisher:
     :param watch: called after each batch of orders
     :param run: as :func:`run_id` returns it
     :param checkpoint: what was published; None for a single object
+    :param changes: where changes are written; None to write none
     :ivar files: the receipt's entries of the files
     :ivar unknown: names of fields without a column
     """
@@ -50,6 +54,7 @@ class Publisher:
     watch: Callable[[], None]
     run: str | None = None
     checkpoint: Checkpoint | None = None
+    changes: ChangesFolder | None = None
     files: list[dict[str, Any]] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
     _reported: ReportedFiles | None = None
@@ -132,29 +137,48 @@ class Publisher:
     ) -> dict[str, Any]:
         """Publish a file unless the object that is there has the same orders; return the receipt's entry."""
         state = target.state
-        found = None if state is None or state is ANY else self._existing(target, state)
+        found = None if state is None or state is ANY else self._existing(target.name, state)
         if state is not None and found is not None and found.is_same(new):
             log.debug("%s has the same orders already", target.name or self.options.destination)
             uri = object_uri(self.options.destination, target.name)
             stored = {"uri": uri, "bytes": state.size, **found.to_entry(), **state.receipt_keys}
             return {**stored, **day["file"], "changed": not self._is_reported(target, state, found)}
         about = {**day["file"], "changed": True}
-        file = {**spool.publish(self._metadata({**day, "file": about}, new), state), **new.to_entry(), **about}
+        with self._recorded(target, spool, found, new):
+            file = {**spool.publish(self._metadata({**day, "file": about}, new), state), **new.to_entry(), **about}
         log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
         return file
 
-    def _existing(self, target: Target, state: ObjectState) -> Fingerprint:
+    def _existing(self, name: str, state: ObjectState) -> Fingerprint:
         """Return the fingerprint of the object that is there.
 
         :raises ChangedError: a local file is not the one that was there before the orders were requested
         """
         if not self.store.is_local:
             return Fingerprint.from_metadata(state.metadata)
-        sha256 = self.store.sha256(target.name)
-        if sha256 is None or self.store.stat(target.name) != state:
-            raise ChangedError(target.name)
-        entry = None if self._reported is None else self._reported.latest(target.name, sha256)
+        sha256 = self.store.sha256(name)
+        if sha256 is None or self.store.stat(name) != state:
+            raise ChangedError(name)
+        entry = None if self._reported is None else self._reported.latest(name, sha256)
         return Fingerprint.from_entry(sha256, entry or {})
+
+    def _recorded(
+        self, target: Target, spool: StagedObject, found: Fingerprint | None, new: Fingerprint
+    ) -> AbstractContextManager[None]:
+        """Return a context in which a target is published, so that its changes are written."""
+        if self.changes is None:
+            return nullcontext()
+        former = {} if found is None else {target.name: found}
+        for name in target.covered:
+            state = self.store.stat(name)
+            if state is not None:
+                former[name] = self._existing(name, state)
+        is_rewritten = any(
+            not name.endswith(f".{self.options.file_format}") or each.encoding not in {None, new.encoding}
+            for name, each in former.items()
+        )
+        file = LocalCopy(spool.path, spool.size, spool.sha256)
+        return self.changes.recorded(DayFile(target.name, file, list(former), is_rewritten))
 
     def _is_reported(self, target: Target, state: ObjectState, found: Fingerprint) -> bool:
         """Return whether a finished pull has reported the object: for a single one, any run but this one's."""

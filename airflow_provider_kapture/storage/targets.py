@@ -55,7 +55,7 @@ def with_states(store: Store, destination: str, targets: Sequence[Target], *, ca
                 raise store_error(store, "read", destination + target.name, error) from error
             return replace(target, state=None if can_read else ANY)
 
-    return _each(look, targets, store)
+    return look_at(look, targets, store)
 
 
 def with_overlaps(store: Store, destination: str, targets: Sequence[Target], on_overlap: str) -> list[Target]:
@@ -74,7 +74,7 @@ def with_overlaps(store: Store, destination: str, targets: Sequence[Target], on_
             return error
         return find_overlaps(target.name, target.window, names)
 
-    found = _each(look, targets, store)
+    found = look_at(look, targets, store)
     overlaps = [each if isinstance(each, Overlaps) else Overlaps() for each in found]
     refused = next((each for each in found if isinstance(each, Exception)), None)
     if refused is not None:
@@ -105,7 +105,8 @@ def file_as_published(store: Store, target: Target, file: dict[str, Any]) -> dic
     return file if stored == file["sha256"] else None
 
 
-def _each(look: Callable[[_T], _R], targets: Iterable[_T], store: Store) -> list[_R]:
+def look_at(look: Callable[[_T], _R], targets: Iterable[_T], store: Store) -> list[_R]:
+    """Return what a function returns for each target; in an object store, several requests are made at a time."""
     if store.is_local:
         return list(map(look, targets))
     with ThreadPoolExecutor(_LOOKS, thread_name_prefix="kapture-looks") as pool:

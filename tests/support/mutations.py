@@ -18,7 +18,8 @@ def delete(kapture: Emulator, order_id: int) -> None:
 def _replace(kapture: Emulator, order_id: int, *, is_kept: bool) -> None:
     store = kapture._service.store
     order = next(each for each in store.orders() if each.id == order_id)
+    left = [order.second_line()] if is_kept else []
     for orders in store._lists_of(order):
         place = orders.index(order)
-        orders[place : place + 1] = [order.second_line()] if is_kept else []
+        orders[place : place + 1] = left
     store._found.clear()

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -150,6 +151,11 @@ class StagedObject:
             self._encoder.close()
         self.size, self.sha256 = self._spool.finish()
         return self._encoder.report
+
+    @property
+    def path(self) -> Path:
+        """Where the file is until it is published."""
+        return self._spool.path
 
     def publish(self, metadata: Mapping[str, str] | None = None, expected: ObjectState | None = ANY) -> dict[str, Any]:
         """Replace the object at the destination by the finished file, and return the receipt's keys of the file.
