@@ -313,9 +313,10 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
         self._receipt = receipt
-        if self.do_xcom_push and context.get("ti") is not None:
-            context["ti"].xcom_push(key="receipt", value=receipt)
-        lineage.report_hook_lineage(self, receipt)
+        if context.get("ti") is not None:
+            if self.do_xcom_push:
+                context["ti"].xcom_push(key="receipt", value=receipt)
+            lineage.report_hook_lineage(self, receipt)
         extra, days = asset_events.plain_extra(receipt), []
         if asset_events.has_events_by_day(context, window, self.destination, self.partition_events):
             extra, days = asset_events.extra_by_day(receipt, window), receipt["changed_days"]

@@ -3,9 +3,12 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+from attempts import attempt
+from connected import connected
 from openlineage.client.generated.base import Dataset, OutputDataset
 from openlineage.client.generated.output_statistics_output_dataset import OutputStatisticsOutputDatasetFacet
 
+from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.operators.lineage import openlineage, report_hook_lineage
 
 
@@ -69,6 +72,16 @@ def test_a_collector_is_created_only_for_a_reader(monkeypatch: pytest.MonkeyPatc
     register_readers(monkeypatch, readers)
     report_hook_lineage(object(), receipt("/lake/orders.jsonl"))
     assert len(created) == readers
+
+
+@pytest.mark.parametrize("context", [{}, attempt()], ids=["no task", "task"])
+def test_a_pull_outside_of_a_task_reports_no_lineage(monkeypatch: pytest.MonkeyPatch, context: dict[str, Any]) -> None:
+    """Nobody can read it, and asking for readers would load all plugins."""
+    created = use_collectors(monkeypatch)
+    register_readers(monkeypatch, 1)
+    with connected(monkeypatch, 3):
+        KapturePullOrdersOperator(task_id="pull", window_start="2024-05-08", window_end="2024-05-09").execute(context)
+    assert bool(created) == bool(context)
 
 
 def test_lineage_that_fails_is_no_failure_of_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:
