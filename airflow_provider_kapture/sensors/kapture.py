@@ -90,7 +90,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self.min_orders = min_orders
         self.deferrable = deferrable
         self._has_poked = False
-        self._so_far = ""
+        self._so_far = "no response"
         self.kapture_conn_id = kapture_conn_id
 
     def execute(self, context: Context) -> Any:
@@ -102,9 +102,9 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
-            message = f"{error} {self._so_far}".rstrip()
+            message = f"{error} The last poke saw {self._so_far} (connection {self.kapture_conn_id!r})"
             if isinstance(error, AirflowSensorTimeout):
-                message = log_error(message, self.kapture_conn_id, self.log)
+                log_error(message, self.kapture_conn_id, self.log)
             raise type(error)(message) from None
 
     def poke(self, context: Context) -> PokeReturnValue:
