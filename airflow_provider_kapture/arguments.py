@@ -6,9 +6,10 @@ The rendering itself is in ``rendering``. What a value means is checked elsewher
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from airflow_provider_kapture.airflow_internals import RenderedFields
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.operators.mapped_destination import Expansion
 from airflow_provider_kapture.privacy import mask_personal
@@ -18,20 +19,19 @@ from airflow_provider_kapture.task_errors import task_error
 _MAPPINGS = ("filters", "extra_body")
 
 
-class TemplatedArguments:
+class TemplatedArguments(RenderedFields):
     """Mixin for operators that keeps the templates, to distinguish an omitted argument from one without a value."""
 
     template_fields: Sequence[str]
     _templates: Mapping[str, Any] | None = None
 
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], context: Mapping[str, Any], jinja_env: Any, seen_oids: Any
+    def render_all(
+        self, render_one: Callable[[str], None], template_fields: Iterable[str], context: Mapping[str, Any]
     ) -> None:
-        # Airflow calls this for plain and mapped tasks alike, before it stores the rendered fields.
+        """Render the fields, and mask the values of filters that may identify a customer."""
         self._templates = {name: getattr(self, name) for name in self.template_fields}
-        render = cast("Any", super())._do_render_template_fields  # noqa: SLF001 - plain and mapped tasks share it
         try:
-            render_fields(render, parent, template_fields, context, jinja_env, seen_oids)
+            render_fields(self, render_one, template_fields, context)
         except KaptureSettingsError as error:
             task: Any = self
             raise task_error(error, task.kapture_conn_id, task.log) from None

@@ -29,25 +29,21 @@ _LOGICAL_DATE_VARIABLES = frozenset(
 
 
 def render_fields(
-    render: Callable[..., None],
-    parent: Any,
-    template_fields: Iterable[str],
-    context: Mapping[str, Any],
-    *more: Any,
+    operator: Any, render_one: Callable[[str], None], template_fields: Iterable[str], context: Mapping[str, Any]
 ) -> None:
-    """Render the fields one by one with Airflow's own method, and set each undefined variable in them to None.
+    """Render the fields one by one, and set each undefined variable in them to None.
 
     Native rendering leaves an undefined variable as an object that raises wherever it is used.
 
-    :param render: Airflow's ``_do_render_template_fields``
-    :param parent: the operator; its fields are replaced
+    :param operator: its fields are replaced
+    :param render_one: renders a field by its name
     :raises KaptureSettingsError: a template needs a logical date, and the run has none
     """
     for name in template_fields:
         undefined: list[str] = []
         try:
-            render(parent, (name,), context, *more)
-            value = _without_undefined(getattr(parent, name, None), undefined)
+            render_one(name)
+            value = _without_undefined(getattr(operator, name, None), undefined)
         except UndefinedError as error:
             variable = _variable(error)
             if not _lacks_logical_date(variable, context):
@@ -56,7 +52,7 @@ def render_fields(
         if undefined:
             if _lacks_logical_date(undefined[0], context):
                 raise KaptureSettingsError(_message(name, undefined[0]))
-            setattr(parent, name, value)
+            setattr(operator, name, value)
 
 
 def _lacks_logical_date(variable: str, context: Mapping[str, Any]) -> bool:

@@ -1,6 +1,6 @@
 """What follows from a DAG's schedule for one of its runs: its partition, its last complete period, its start.
 
-Which of them becomes the window of the run is decided in ``windows``. Timetables are read here and nowhere else.
+Which of them becomes the window of the run is decided in ``windows``. When runs are due is in ``timetables``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import airflow
+
+from airflow_provider_kapture.airflow_internals import timetable_field
 from airflow_provider_kapture.client import iso8601
 from airflow_provider_kapture.client.days import Window, day_start, from_ms, in_utc, make_window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.timetables import Ticks, for_timetables, next_due, timetable_of
 
+# Airflow's release, such as (3, 3).
+AIRFLOW = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 _DAY = dt.timedelta(days=1)
 _UTC = ZoneInfo("UTC")
 # A key without minutes and seconds, such as `2026-01-05T00`, names an hour and not a day.
@@ -32,8 +38,8 @@ def partition_window(context: Mapping[str, Any], zone: ZoneInfo) -> Window | Non
     """
     key, moment = partition_of(context)
     moment = in_utc(moment, zone) if isinstance(moment, dt.datetime) else None
-    timetable = _timetable(context)
-    if _field(timetable, "key_format") and (key is not None or moment is not None):
+    timetable = timetable_of(context)
+    if timetable_field(timetable, "key_format") and (key is not None or moment is not None):
         cron = _CronPartitions(timetable, zone)
         start = moment or cron.start_of(key)
         if start is not None and cron.is_tick(start):
@@ -65,32 +71,51 @@ def last_period(context: Mapping[str, Any], zone: ZoneInfo) -> Window | None:
     no such period: it does not follow the DAG's cron.
     """
     moment = _moment(context)
-    timetable = _timetable(context)
+    timetable = timetable_of(context)
     if moment is None or timetable is None:
         return None
-    end = _for_timetables(in_utc(moment, zone))
-    delta = _field(timetable, "delta")
+    end = for_timetables(in_utc(moment, zone))
+    delta = timetable_field(timetable, "delta")
     if delta is not None:
         return make_window(end - delta, end, zone)
-    crons = _field(timetable, "timetables") or [timetable]
-    if any(_field(each, "expression") is None for each in crons):
+    crons = timetable_field(timetable, "timetables") or [timetable]
+    if any(timetable_field(each, "expression") is None for each in crons):
         return None
-    start, end = _Ticks(crons).last_two(end)
-    if _field(timetable, "key_format"):
+    start, end = Ticks(crons).last_two(end)
+    if timetable_field(timetable, "key_format"):
         return _CronPartitions(timetable, zone).window(in_utc(start, _UTC))
     return make_window(start, end, zone)
 
 
 def run_started(context: Mapping[str, Any], zone: ZoneInfo) -> dt.datetime:
     """Return when the run started, in UTC; never before it was due, even if the schedulers' clocks differ."""
-    run = context.get("dag_run")
-    started = getattr(run, "start_date", None)
+    started = getattr(context.get("dag_run"), "start_date", None)
     if not isinstance(started, dt.datetime):
         return dt.datetime.now(dt.UTC)
-    due = getattr(run, "run_after", None)
+    return max(in_utc(each, zone) for each in (started, _due(context)) if isinstance(each, dt.datetime))
+
+
+def lookback_obstacle(context: Mapping[str, Any], zone: ZoneInfo) -> str | None:
+    """Return why a run pulls no days before its window, as a part of a sentence; None if it does.
+
+    Backfills and catch-up pull each day once: a day that a run looked back at would be pulled by its own run, too.
+    """
+    kind = run_type(context.get("dag_run"))
+    if kind == "backfill":
+        return "a backfill pulls each day once"
+    due = _due(context)
+    following = next_due(context, in_utc(due, zone)) if kind == "scheduled" and due is not None else None
+    if following is not None and following <= run_started(context, zone):
+        return f"the next run was due at {following.isoformat()}, before this one started"
+    return None
+
+
+def _due(context: Mapping[str, Any]) -> dt.datetime | None:
+    run = context.get("dag_run")
+    due: dt.datetime | None = getattr(run, "run_after", None)
     if due is None and run_type(run) == "scheduled":  # Airflow 2
-        due = context.get("data_interval_end")
-    return max(in_utc(each, zone) for each in (started, due) if isinstance(each, dt.datetime))
+        return context.get("data_interval_end")
+    return due
 
 
 def _moment(context: Mapping[str, Any]) -> dt.datetime | None:
@@ -107,69 +132,6 @@ def run_type(run: Any) -> str:
     return str(getattr(kind, "value", kind))
 
 
-def _timetable(context: Mapping[str, Any]) -> Any:
-    timetable = getattr(context.get("dag"), "timetable", None)
-    # AssetOrTimeSchedule wraps the time-based timetable.
-    return getattr(timetable, "timetable", None) or timetable
-
-
-def _field(timetable: Any, name: str) -> Any:
-    """Return a setting of a timetable, which is public on the Task SDK's timetables and private on the scheduler's."""
-    return getattr(timetable, name, None) or getattr(timetable, f"_{name}", None)
-
-
-def _for_timetables(moment: dt.datetime) -> Any:
-    """Return the moment as a pendulum DateTime in UTC, where a day that is subtracted has 24 hours."""
-    from airflow.providers.common.compat.sdk import timezone  # type: ignore[attr-defined] # its stubs omit it
-
-    return timezone.convert_to_utc(moment)
-
-
-class _Ticks:
-    """The moments at which cron schedules create runs, computed by Airflow's own timetable as in the scheduler.
-
-    :param crons: timetables with a cron expression
-    :param clock: IANA name of the zone in which the expressions are read; None for each timetable's own
-    """
-
-    def __init__(self, crons: list[Any], clock: str | None = None) -> None:
-        from airflow.timetables.base import TimeRestriction
-        from airflow.timetables.trigger import CronTriggerTimetable
-
-        self._timetables = [
-            CronTriggerTimetable(_field(each, "expression"), timezone=clock or _field(each, "timezone"))
-            for each in crons
-        ]
-        self._restriction = TimeRestriction(earliest=None, latest=None, catchup=True)
-
-    def after(self, moment: Any) -> Any:
-        """Return the first tick after a moment, both pendulum DateTimes in UTC."""
-        from airflow.timetables.base import DataInterval
-
-        last = DataInterval.exact(moment)
-        runs = [
-            each.next_dagrun_info(last_automated_data_interval=last, restriction=self._restriction)
-            for each in self._timetables
-        ]
-        return min(each.run_after for each in runs if each is not None)
-
-    def last_two(self, moment: Any) -> tuple[dt.datetime, dt.datetime]:
-        """Return the last two ticks at or before a moment, the earlier one first.
-
-        Ticks are computed forwards from an earlier moment, as the scheduler does. Computing them backwards gives
-        others where the clocks change: the tick before 03:00, on a day that skips 02:00, would be 03:00 itself.
-        """
-        reach = dt.timedelta(minutes=10)
-        while True:
-            ticks = [self.after(moment - reach)]
-            while (following := self.after(ticks[-1])) <= moment:
-                ticks.append(following)
-            # The first tick may differ from the scheduler's if the clocks changed just before it: do not return it.
-            if len(ticks) > 2:
-                return ticks[-2], ticks[-1]
-            reach *= 8
-
-
 class _CronPartitions:
     """The partitions of a DAG whose timetable creates them by cron, as windows of the account.
 
@@ -178,10 +140,10 @@ class _CronPartitions:
     """
 
     def __init__(self, timetable: Any, zone: ZoneInfo) -> None:
-        clock = _field(timetable, "timezone")
+        clock = timetable_field(timetable, "timezone")
         name = clock if isinstance(clock, str) else getattr(clock, "key", None)
         self._clock = clock if name is None else ZoneInfo(name)
-        self._ticks = _Ticks([timetable])
+        self._ticks = Ticks([timetable])
         self._timetable = timetable
         self._zone = zone
 
@@ -191,32 +153,30 @@ class _CronPartitions:
         Airflow 3.2 writes keys in UTC, 3.3 in the timetable's zone. The other reading is tried second: a person may
         have typed the key.
         """
-        from airflow.timetables import trigger
-
         try:
-            written = dt.datetime.strptime(key, _field(self._timetable, "key_format"))  # noqa: DTZ007 - may be local
+            written = dt.datetime.strptime(key, timetable_field(self._timetable, "key_format"))  # noqa: DTZ007 - may be local
         except (TypeError, ValueError):
             return None
         clocks = [self._clock, _UTC]
-        if not hasattr(trigger.CronPartitionTimetable, "_decode_partition_date"):  # 3.2
+        if AIRFLOW < (3, 3):
             clocks.reverse()
         return next((start for clock in clocks if self.is_tick(start := in_utc(written, clock))), None)
 
     def is_tick(self, moment: dt.datetime) -> bool:
         """Return whether a partition starts at a moment."""
-        return bool(self._ticks.after(_for_timetables(moment - dt.timedelta(microseconds=1))) == moment)
+        return bool(self._ticks.after(for_timetables(moment - dt.timedelta(microseconds=1))) == moment)
 
     def window(self, start: dt.datetime) -> Window:
         """Return the window of the partition that starts at a tick."""
-        end = in_utc(self._ticks.after(_for_timetables(start)), _UTC)
+        end = in_utc(self._ticks.after(for_timetables(start)), _UTC)
         if self._is_within_a_day():
             return make_window(start, end, self._zone)
         return make_window(self._day(start), self._day(end), self._zone)
 
     def _is_within_a_day(self) -> bool:
         """Return whether the cron has more than one tick a day; in UTC, where the clocks skip none."""
-        ticks = _Ticks([self._timetable], "UTC")
-        first = ticks.after(_for_timetables(dt.datetime(2024, 1, 1, tzinfo=dt.UTC)))
+        ticks = Ticks([self._timetable], "UTC")
+        first = ticks.after(for_timetables(dt.datetime(2024, 1, 1, tzinfo=dt.UTC)))
         second = ticks.after(first)
         third = ticks.after(second)
         return len({each.date() for each in (first, second, third)}) < 3

@@ -16,7 +16,7 @@ import msgspec
 
 from airflow_provider_kapture.client.days import Window, make_window
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.windows import WindowArguments, resolve_window
+from airflow_provider_kapture.windows import WindowArguments, resolve_window, window_width
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ def resolve_stored_window(
     store = context.get("task_state_store")
     if store is None or arguments.get("window_start") is not None or arguments.get("window_end") is not None:
         return resolve_window(context, zone, **arguments)
-    argument = repr(arguments.get("window"))
+    window = arguments.get("window")
+    argument = repr(None if window is None else window_width(window))
     stored = _read(store)
     if stored is not None and (stored.argument, stored.timezone) == (argument, str(zone)):
         first = make_window(stored.window_start, stored.window_end, zone)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
+from airflow_provider_kapture.client import iso8601
 from airflow_provider_kapture.client.config.parsers import time_zone
 from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, in_utc, make_window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
@@ -94,22 +95,40 @@ def resolve_window(
     """
     window_start, window_end = arguments.get("window_start"), arguments.get("window_end")
     window = arguments.get("window")
-    if window is not None:
-        _check_width(window)
+    width = None if window is None else window_width(window)
     if window_start is not None or window_end is not None:
         for name, edge in (("window_start", window_start), ("window_end", window_end)):
             _check_rendered(name, edge)
         assert window_start is not None
         assert window_end is not None
         return make_window(window_start, window_end, zone), "window_start and window_end"
-    inferred, source = _inferred(context, zone, window)
+    inferred, source = _inferred(context, zone, width)
     _check_past(context, inferred, source)
     return inferred, source
 
 
-def _inferred(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta | str | None) -> tuple[Window, str]:
-    if window is not None:
-        return _window_before_run(context, zone, window), f"window={window!r}"
+def window_width(window: object) -> dt.timedelta | Literal["day"]:
+    """Return the width that a ``window`` argument stands for.
+
+    :param window: a timedelta; or as text ``day``, an ISO 8601 duration, or what ``str()`` of a timedelta gives
+    :raises KaptureSettingsError: it is none of these, or not at least a millisecond
+    """
+    text = window.strip() if isinstance(window, str) else None
+    if text == "day":
+        return "day"
+    width = window if text is None else iso8601.parse_duration(text)
+    if not isinstance(width, dt.timedelta) or width < _MILLISECOND:
+        raise KaptureSettingsError(
+            f"`window` is {window!r}: it must be 'day' or a timedelta above 0, as text for example 'PT6H' or '6:00:00'"
+        )
+    return width
+
+
+def _inferred(
+    context: Mapping[str, Any], zone: ZoneInfo, width: dt.timedelta | Literal["day"] | None
+) -> tuple[Window, str]:
+    if width is not None:
+        return _window_before_run(context, zone, width), f"window={width!r}"
     start, end = context.get("data_interval_start"), context.get("data_interval_end")
     if start is not None and end is not None and in_utc(start, zone) < in_utc(end, zone):
         return make_window(start, end, zone), "data interval"
@@ -148,25 +167,20 @@ def _check_rendered(name: str, edge: WindowEdge | None) -> None:
         )
 
 
-def _check_width(window: dt.timedelta | str) -> None:
-    if window != "day" and not (isinstance(window, dt.timedelta) and window >= _MILLISECOND):
-        raise KaptureSettingsError(f"`window` is {window!r}: it must be a timedelta above 0, or 'day'")
-
-
-def _window_before_run(context: Mapping[str, Any], zone: ZoneInfo, window: dt.timedelta | str) -> Window:
+def _window_before_run(context: Mapping[str, Any], zone: ZoneInfo, width: dt.timedelta | Literal["day"]) -> Window:
     run = context.get("dag_run")
     moments = (context.get("data_interval_end"), context.get("logical_date"), getattr(run, "run_after", None))
     moment = next((each for each in moments if each is not None), None)
     if moment is None:
         raise KaptureSettingsError(
-            f"window={window!r} needs an end time, but this run has no data interval, logical date or run_after. "
+            f"window={width!r} needs an end time, but this run has no data interval, logical date or run_after. "
             "Set `window_start` and `window_end`"
         )
     end = in_utc(moment, zone)
-    if isinstance(window, dt.timedelta):
+    if isinstance(width, dt.timedelta):
         try:
-            return make_window(end - window, end, zone)
+            return make_window(end - width, end, zone)
         except OverflowError as error:
-            raise KaptureSettingsError(f"`window` is {window!r}: it would start before year 1; shorten it") from error
+            raise KaptureSettingsError(f"`window` is {width!r}: it would start before year 1; shorten it") from error
     last = end.astimezone(zone).date()
     return make_window(from_ms(day_start(last, zone) - 1, zone).date(), last, zone)

@@ -435,6 +435,8 @@ def test_a_run_does_not_start_before_it_is_due_whatever_a_schedulers_clock_says(
         ({"window_start": "{{ ds }}", "window_end": "2026-01-01"}, "`window_start` is '{{ ds }}'"),
         ({"window": "dya"}, "`window` is 'dya'.*'day'"),
         ({"window": 3}, "`window` is 3"),
+        ({"window": "P1M"}, "`window` is 'P1M'.*'PT6H'"),
+        ({"window": "PT0S"}, "above 0"),
         ({"window": dt.timedelta()}, "above 0"),
         ({"window": "dya", "window_start": "2026-01-01", "window_end": "2026-01-02"}, "`window` is 'dya'"),
     ],

@@ -1,4 +1,4 @@
-"""Parse dates and datetimes in ISO 8601, and no other format. Their meaning in a time zone is in `days.py`."""
+"""Parse dates, datetimes and durations in ISO 8601. What dates mean in a time zone is in `days.py`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ _ISO = re.compile(
       (?P<offset>[Zz]|(?P<sign>[+-])(?P<ahead_hours>[0-9]{2})(?::?(?P<ahead_minutes>[0-9]{2})(?::?(?P<ahead_seconds>[0-9]{2}))?)?)?
     )?""",
     re.VERBOSE,
+)
+# Years and months differ in length. `str()` of a timedelta is read as well, because templates render to it.
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<weeks>{0})W)?(?:(?P<days>{0})D)?"
+    r"(?:T(?=.)(?:(?P<hours>{0})H)?(?:(?P<minutes>{0})M)?(?:(?P<seconds>{0})S)?)?".format(r"[0-9]+(?:[.,][0-9]+)?")
+)
+_PYTHON_DURATION = re.compile(
+    r"(?:(?P<days>-?[0-9]+) days?, )?(?P<hours>[0-9]{1,2}):(?P<minutes>[0-9]{2}):(?P<seconds>[0-9]{2}(?:\.[0-9]{1,6})?)"
 )
 
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
@@ -98,3 +106,14 @@ def _zone(parts: dict[str, Any]) -> dt.timezone | None:
         raise ValueError("offset minutes must be in 0..59")
     ahead = dt.timedelta(hours=hours, minutes=minutes, seconds=seconds)
     return dt.timezone(-ahead if parts["sign"] == "-" else ahead)
+
+
+def parse_duration(text: str) -> dt.timedelta | None:
+    """Return a duration such as ``PT6H``, or one as ``str()`` of a timedelta writes it; None if the text is neither."""
+    found = _DURATION.fullmatch(text) or _PYTHON_DURATION.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        return dt.timedelta(**{name: float(value.replace(",", ".")) for name, value in found.groupdict("0").items()})
+    except OverflowError:
+        return None

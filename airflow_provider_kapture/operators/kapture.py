@@ -29,7 +29,7 @@ from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators import asset_events, lineage
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
-from airflow_provider_kapture.schedules import run_type
+from airflow_provider_kapture.schedules import lookback_obstacle
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
@@ -55,7 +55,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     :param window_end: first instant after the window, as above (templated)
     :param window: used without ``window_start`` and ``window_end``: a timedelta, for the window of that length that
         ends with the run's data interval, or at its logical date; or ``"day"``, for the account's last complete day
-        before that moment. By default the run's data interval, or the last complete period of the DAG's schedule
+        before that moment. As text a duration such as ``PT6H`` or ``6:00:00``. By default the run's data interval, or
+        the last complete period of the DAG's schedule (templated)
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
     :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
@@ -73,7 +74,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     :param upload_options: passed to the object store's write call in the store's spelling: encryption key, access
         list, storage class, metadata, tags (templated)
     :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
-        ``/`` destination and a window of whole days; ignored in backfill runs
+        ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
+        only after the next one was due
     :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
     :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
         the whole pull; always the case in a run whose partition is a day. Airflow 3.3 and later
@@ -83,6 +85,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
     template_fields: Sequence[str] = (
         "window_start",
         "window_end",
+        "window",
         "filters",
         "extra_body",
         "destination",
@@ -263,8 +266,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 f"`lookback` needs a window of whole days of the account, but it is [{window.start.isoformat()}, "
                 f"{window.end.isoformat()}); move its edges to midnight, or remove `lookback`"
             )
-        if self.lookback and run_type(context.get("dag_run")) == "backfill":
-            self.log.info("lookback=%d is ignored in a backfill, which pulls each day once", self.lookback)
+        obstacle = lookback_obstacle(context, window.zone) if self.lookback else None
+        if obstacle:
+            self.log.info("lookback=%d is ignored: %s", self.lookback, obstacle)
             return 0
         return self.lookback
 

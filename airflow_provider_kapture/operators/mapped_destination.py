@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow.providers.common.compat.sdk import XComArg
+
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
 _TEMPLATE_EXPRESSION = re.compile(r"{{(.*?)}}|{%(.*?)%}", re.DOTALL)
@@ -146,4 +148,5 @@ def _depends_on_group(value: Any, context: Mapping[str, Any], task_id: str) -> b
         return False
     group = context["dag"].get_task(task_id).get_closest_mapped_task_group()
     references: Iterable[tuple[Any, str]] = value.iter_references()
-    return hasattr(value, "_input") or any(task.get_closest_mapped_task_group() is group for task, _ in references)
+    is_of_group = not isinstance(value, XComArg)
+    return is_of_group or any(task.get_closest_mapped_task_group() is group for task, _ in references)

@@ -20,6 +20,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_kapture.airflow_internals import MinimumPokeInterval, is_deferral_timeout
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
@@ -29,19 +30,23 @@ from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.mapped_destination import expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
-from airflow_provider_kapture.triggers.events import MIN_INTERVAL, ConditionMet, check_min_orders, from_payload, so_far
+from airflow_provider_kapture.triggers.events import (
+    MIN_INTERVAL,
+    ConditionMet,
+    from_payload,
+    parse_min_orders,
+    so_far,
+)
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
-# The error text that Airflow 3 and 2 pass to a sensor whose deferral timed out.
-_TIMED_OUT = ("Trigger timeout", "Trigger/execution timeout")
 # Seconds that are added to the current time at most: a longer timeout could exceed the largest datetime.
 _MAX_TIMEOUT = 100 * 365 * 86_400.0
 
 
-class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
     XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
@@ -56,15 +61,22 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
 
     :param window_start: as for the operator (templated)
     :param window_end: as for the operator (templated)
-    :param window: as for the operator
+    :param window: as for the operator (templated)
     :param date_field: the time of an order that the window selects by
     :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param min_orders: the number of orders to wait for; at least 1
+    :param min_orders: the number of orders to wait for; at least 1, also as text (templated)
     :param deferrable: wait in the triggerer, without occupying a worker slot
     :param kapture_conn_id: id of the connection (templated)
     """
 
-    template_fields: Sequence[str] = ("window_start", "window_end", "filters", "kapture_conn_id")
+    template_fields: Sequence[str] = (
+        "window_start",
+        "window_end",
+        "window",
+        "filters",
+        "min_orders",
+        "kapture_conn_id",
+    )
 
     def __init__(
         self,
@@ -74,7 +86,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         window: dt.timedelta | str | None = None,
         date_field: str = "create",
         filters: Mapping[str, Any] | XComArg | None = None,
-        min_orders: int = 1,
+        min_orders: int | str = 1,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         kapture_conn_id: str = KaptureHook.default_conn_name,
         **kwargs: Any,
@@ -90,6 +102,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         self.min_orders = min_orders
         self.deferrable = deferrable
         self._has_poked = False
+        self._wanted = 0
         self._so_far = "no response"
         self.kapture_conn_id = kapture_conn_id
 
@@ -116,12 +129,13 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         started = time.monotonic()
         try:
             self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
         except (AirflowNotFoundException, KaptureError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
-        has_enough = seen.orders >= self.min_orders
+        has_enough = seen.orders >= self._wanted
         left = self.timeout - (time.monotonic() - started)
         if self.deferrable and not has_enough and left > 0:
             self._wait_deferred(account, seen, left)
@@ -157,17 +171,12 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
 
         Airflow 2 reports such a timeout as a failed deferral, and versions before 3.0 do not skip it.
         """
-        error = (next_kwargs or {}).get("error")
-        if next_method != "__fail__" or error not in _TIMED_OUT:
+        if not is_deferral_timeout(next_method, next_kwargs):
             return super().resume_execution(next_method, next_kwargs, context)
-        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s ({error})"
+        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s"
         if self.soft_fail or self.never_fail:
             raise AirflowSkipException(message)
         raise AirflowSensorTimeout(message)
-
-    def _get_next_poke_interval(self, *args: Any, **kwargs: Any) -> float:
-        # Airflow's exponential backoff starts with half the interval.
-        return max(self.poke_interval, super()._get_next_poke_interval(*args, **kwargs))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
         window, source = resolve_stored_window(
@@ -182,7 +191,6 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
         return window
 
     def _count(self, client: KaptureClient, window: Window, *, proves_empty: bool) -> ConditionMet:
-        check_min_orders(self.min_orders)
         seen = 0
         try:
             seen = client.count_orders(
@@ -190,11 +198,11 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
                 window.end,
                 date_field=self.date_field,
                 filters=self.filters,
-                at_least=self.min_orders,
+                at_least=self._wanted,
                 proves_empty=proves_empty,
             )
             self._has_poked = True
-            self._so_far = so_far(seen, self.min_orders)
+            self._so_far = so_far(seen, self._wanted)
             self.log.info(self._so_far)
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
@@ -224,7 +232,7 @@ class KaptureOrdersSensor(TemplatedArguments, BaseSensorOperator):
             date_field=self.date_field,
             filters=filters,
             sealed_filters=encrypt_filters(account, personal),
-            min_orders=self.min_orders,
+            min_orders=self._wanted,
             poll_interval=self.poke_interval,
             exponential_backoff=self.exponential_backoff,
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import msgspec
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
@@ -26,13 +26,16 @@ _ERROR_TYPES: Mapping[str, type[errors.KaptureError | AirflowNotFoundException]]
 )
 
 
-def check_min_orders(min_orders: object) -> None:
-    """Check the number of orders to wait for.
+def parse_min_orders(min_orders: object) -> int:
+    """Return the number of orders to wait for, which a template renders to text.
 
     :raises KaptureSettingsError: it is not a whole number, or below 1
     """
-    if type(min_orders) is not int or min_orders < 1:
+    is_text = isinstance(min_orders, str) and min_orders.isascii() and min_orders.strip().isdigit()
+    number = int(cast("str", min_orders)) if is_text else min_orders
+    if type(number) is not int or number < 1:
         raise errors.KaptureSettingsError(f"`min_orders` is {min_orders!r}: it must be a whole number of at least 1")
+    return number
 
 
 def so_far(orders: int, min_orders: int) -> str:

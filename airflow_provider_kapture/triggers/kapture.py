@@ -31,7 +31,7 @@ from airflow_provider_kapture.triggers.events import (
     MIN_INTERVAL,
     ConditionMet,
     WaitFailed,
-    check_min_orders,
+    parse_min_orders,
     poll_delay,
     to_payload,
 )
@@ -121,7 +121,7 @@ class KaptureOrdersTrigger(BaseTrigger):
         while True:
             account = None
             try:
-                check_min_orders(self.min_orders)
+                parse_min_orders(self.min_orders)
                 account = await async_account(self.kapture_conn_id)
                 filters = await self._filters(account)
                 # Retries must not be more frequent than polls.

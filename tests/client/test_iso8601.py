@@ -107,3 +107,33 @@ def test_everything_else_is_refused_with_what_it_may_have_been(value: Any, hint:
     for start, end, name in ((value, "2030-01-01", "window_start"), ("2000-01-01", value, "window_end")):
         with pytest.raises(KaptureSettingsError, match=rf"(?s)^`{name}` is .*{hint}"):
             make_window(start, end, ZoneInfo("Asia/Kolkata"))
+
+
+@given(st.timedeltas(min_value=dt.timedelta(-400), max_value=dt.timedelta(400)))
+def test_a_duration_is_read_as_python_writes_it(duration: dt.timedelta) -> None:
+    assert iso8601.parse_duration(str(duration)) == duration
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [
+        ("PT6H", 6),
+        ("P1D", 24),
+        ("P1DT12H", 36),
+        ("P2W", 336),
+        ("PT90M", 1.5),
+        ("PT1.5H", 1.5),
+        ("PT0,5H", 0.5),
+        ("P0DT6H0M0S", 6),
+        ("PT36S", 0.01),
+    ],
+)
+def test_iso_durations(text: str, hours: float) -> None:
+    assert iso8601.parse_duration(text) == dt.timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "P", "PT", "P1DT", "P1M", "P1Y", "1D", "6", "6h", "PT-6H", "6:00", "25 hours", "P999999999999D"]
+)
+def test_what_is_no_duration(text: str) -> None:
+    assert iso8601.parse_duration(text) is None

@@ -26,10 +26,18 @@ def define(name: str, schedule: Any = None, **arguments: Any) -> None:
 
 with DAG("windows_sensor", schedule=None, start_date=START) as DAGS["sensor"]:
     KaptureOrdersSensor(task_id="wait", window=DAY)
+for native in (False, True):
+    name = f"sensor_template{'_native' if native else ''}"
+    DAGS[name] = DAG(f"windows_{name}", schedule=None, start_date=START, render_template_as_native_obj=native)
+    KaptureOrdersSensor(dag=DAGS[name], task_id="wait", window="{{ 'P1' + 'D' }}", min_orders="{{ 1 }}")
 
 define("timedelta", window=DAY)
 define("timedelta_hourly", window=DAY, schedule="@hourly")
 define("day", window="day")
+define("iso_window", window="PT{{ params.hours }}H", params={"hours": 24})
+define("macro_window", window="{{ macros.timedelta(days=1) }}")
+define("macro_window_native", window="{{ macros.timedelta(days=1) }}", render_template_as_native_obj=True)
+define("day_template", window="{{ 'day' }}")
 define("interval", schedule=CronDataIntervalTimetable("0 3 * * *", "Asia/Kolkata"))
 define(
     "interval_templates",

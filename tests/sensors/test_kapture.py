@@ -104,11 +104,18 @@ def test_a_poke_interval_has_a_floor(interval: Any) -> None:
     assert sensor(poke_interval=interval).poke_interval == 1
 
 
-@pytest.mark.parametrize("count", [0, -1, 1.5, True, "3"])
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "0", "3.0", "-3", "1_000", "three", "\u0663"])
 def test_min_orders_is_a_whole_number(kapture: Emulator, count: Any) -> None:
     with pytest.raises(AirflowFailException, match="min_orders"):
         sensor(min_orders=count).poke({})
     assert kapture.stats()["requests"] == 0
+
+
+def test_digits_are_a_number_of_orders(kapture: Emulator) -> None:
+    assert sensor(min_orders="300").poke({}).is_done
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor(min_orders="301", deferrable=True).execute({})
+    assert deferred.value.trigger.min_orders == 301
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
