@@ -10,6 +10,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
 from airflow_provider_kapture.client.errors import KaptureError
+from airflow_provider_kapture.hooks.kapture import missing_connection
 
 
 def task_error(
@@ -42,8 +43,3 @@ def log_error(message: str, kapture_conn_id: str, log: Any) -> str:
     message = message.replace("kapture doctor CONN_ID", f"kapture doctor {kapture_conn_id}")
     log.error("%s", message)
     return message
-
-
-def missing_connection(kapture_conn_id: str) -> str:
-    """Return the message for a connection that Airflow does not have."""
-    return f"Airflow has no connection {kapture_conn_id!r}: create it, or correct `kapture_conn_id`"

@@ -16,7 +16,6 @@ from airflow_provider_kapture.client import Account, KaptureClient, errors
 from airflow_provider_kapture.client.api.failures import is_unsupported_query
 from airflow_provider_kapture.client.api.request import CONTROL_LIMIT, OrderQuery
 from airflow_provider_kapture.client.days import DayRange, WindowEdge, from_ms
-from airflow_provider_kapture.task_errors import missing_connection
 
 
 def account_from_connection(connection: Any) -> Account:
@@ -188,6 +187,11 @@ def _has_orders_at_1(client: KaptureClient) -> bool:
         return bool(client.fetch(OrderQuery(), None, 1, is_control=True).keys)
     except errors.KaptureError:
         return False
+
+
+def missing_connection(kapture_conn_id: str) -> str:
+    """Return the message for a connection that Airflow does not have."""
+    return f"Airflow has no connection {kapture_conn_id!r}: create it, or correct `kapture_conn_id`"
 
 
 async def async_account(kapture_conn_id: str) -> Account:

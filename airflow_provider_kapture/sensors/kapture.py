@@ -123,9 +123,9 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
             if isinstance(error.__cause__, AirflowTaskTimeout):
                 # Airflow skips the task with `soft_fail` if the time is over during a poke, but not between two.
                 raise error.__cause__ from None
-            message = f"{error} {self._so_far()}".rstrip()
+            message = f"{error} The last poke saw {self._so_far()} (connection {self.kapture_conn_id!r})"
             if isinstance(error, AirflowSensorTimeout):
-                message = log_error(message, self.kapture_conn_id, self.log)
+                log_error(message, self.kapture_conn_id, self.log)
             raise type(error)(message) from None
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -202,14 +202,15 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
     def _timed_out(self) -> BaseException:
         """Return the exception of a wait whose time is over, as in poke mode: only `timeout` skips with `soft_fail`."""
         name, seconds = self._time_limit()
-        message = f"Timed out after {seconds:g} s (`{name}`): {self._so_far() or 'too few orders so far'}"
+        seen = f"The last poke saw {self._so_far()} (connection {self.kapture_conn_id!r})"
+        message = f"Timed out after {seconds:g} s (`{name}`). {seen}"
         if name == "timeout" and (self.soft_fail or self.never_fail):
             return AirflowSkipException(message)
-        error = AirflowSensorTimeout if name == "timeout" else AirflowTaskTimeout
-        return error(log_error(message, self.kapture_conn_id, self.log))
+        log_error(message, self.kapture_conn_id, self.log)
+        return AirflowSensorTimeout(message) if name == "timeout" else AirflowTaskTimeout(message)
 
     def _so_far(self) -> str:
-        return "" if self._seen is None else so_far(self._seen, parse_min_orders(self.min_orders))
+        return "no response" if self._seen is None else so_far(self._seen, parse_min_orders(self.min_orders))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
         window, source = resolve_stored_window(
