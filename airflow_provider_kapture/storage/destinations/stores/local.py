@@ -34,6 +34,7 @@ class LocalStore:
 
     is_local = True
     needs_more_to_replace = False
+    honours_conditions = True
     actions: Mapping[str, str] = MappingProxyType(dict.fromkeys(OPERATIONS, "file system permissions"))
 
     def __init__(self, path: Path, spool_folder: Path) -> None:
@@ -60,9 +61,9 @@ class LocalStore:
             return None
         return ObjectState(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
         with self._spooled(data) as spool:
-            _in_parent(self._file(name), lambda: self._rename(spool, self._file(name)))
+            return self.upload(spool, len(data), name, {}, expected)
 
     def create(self, name: str, data: bytes) -> bool:
         target = self._file(name)
