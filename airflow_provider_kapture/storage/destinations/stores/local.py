@@ -74,7 +74,7 @@ class LocalStore:
             except OSError as error:
                 if error.errno not in _WITHOUT_LINKS:
                     raise
-                self._create_without_links(spool, target)
+                return _rename_to_new(spool, target)
             folders.sync(target.parent)
             return True
         return False
@@ -89,12 +89,6 @@ class LocalStore:
             yield spool.path
         finally:
             spool.discard()
-
-    def _create_without_links(self, spool: Path, target: Path) -> None:
-        with _locked(target.parent):
-            if target.exists():
-                raise FileExistsError(target)
-            spool.replace(target)
 
     def list_names(self, folder: str) -> list[str]:
         try:
@@ -149,6 +143,15 @@ class LocalStore:
 def _in_parent(target: Path, act: Callable[[], _T]) -> _T:
     with folders.no_empty_folders(target.parent):
         return folders.in_folder(target.parent, act)
+
+
+def _rename_to_new(spool: Path, target: Path) -> bool:
+    with _locked(target.parent):
+        if target.exists():
+            return False
+        spool.replace(target)
+    folders.sync(target.parent)
+    return True
 
 
 @contextlib.contextmanager
