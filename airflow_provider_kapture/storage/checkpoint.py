@@ -20,7 +20,13 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kapture.storage.destinations.object_store import one_line
-from airflow_provider_kapture.storage.destinations.stores.store import ObjectState, Store, is_forbidden
+from airflow_provider_kapture.storage.destinations.stores.store import (
+    ANY,
+    ChangedError,
+    ObjectState,
+    Store,
+    is_forbidden,
+)
 from airflow_provider_kapture.storage.fingerprint import Fingerprint
 from airflow_provider_kapture.storage.folder import hash_query
 from airflow_provider_kapture.storage.reported import ReportedFiles, decode_receipt
@@ -92,6 +98,7 @@ class Checkpoint:
         self._pull_id = secrets.token_hex(16)
         self._can_read = can_read
         self._replaced: bytes | None = None
+        self._written = ANY
         self._previous: Any = None
         self._done: dict[str, dict[str, Any]] = {}
         self._is_dirty = False
@@ -169,7 +176,7 @@ class Checkpoint:
 
     def stop(self) -> None:
         """Store the state of a pull that failed; without a published day, put back what was there before."""
-        if not self._can_read:
+        if not self._can_read or not self._is_own():
             return
         if self._done:
             if self._is_dirty:
@@ -182,11 +189,32 @@ class Checkpoint:
     def finish(self, receipt: Mapping[str, Any]) -> None:
         """Replace the receipt by its final form, which ends resuming.
 
+        :raises ChangedError: another pull of the window has replaced one of the objects meanwhile
         :raises Exception: the store failed to write it
         """
-        self._store.write(self._name, msgspec.json.format(msgspec.json.encode(receipt), indent=2) + b"\n")
+        text = msgspec.json.format(msgspec.json.encode(receipt), indent=2) + b"\n"
+        try:
+            self._store.write(self._name, text, self._written)
+        except ChangedError:
+            for file in receipt["files"]:
+                self._check_published(file)
+            self._store.write(self._name, text)
 
-    def _try_to(self, write: Callable[[], None]) -> None:
+    def _is_own(self) -> bool:
+        """Return whether no other pull of the window has replaced the receipt since this one wrote it."""
+        try:
+            return bool(_decode(self._store.read(self._name)).get("pull_id") == self._pull_id)
+        except Exception:  # noqa: BLE001 - the write that follows fails as well, and logs it
+            return True
+
+    def _check_published(self, file: Mapping[str, Any]) -> None:
+        name = file["uri"].removeprefix(self.uri.removesuffix(self._name))
+        state = self._store.stat(name)
+        is_same = state is not None and all(file.get(key) == value for key, value in state.receipt_keys.items())
+        if not is_same or self._store.sha256(name) not in {None, file["sha256"]}:
+            raise ChangedError(f"another pull of the same window has replaced {file['uri']!r}")
+
+    def _try_to(self, write: Callable[[], object]) -> None:
         try:
             write()
         except Exception as error:  # noqa: BLE001 - the orders are published, and the error of a pull matters more
@@ -200,7 +228,7 @@ class Checkpoint:
     def _write(self) -> None:
         if not self._can_read:
             return
-        self._store.write(
+        self._written = self._store.write(
             self._name,
             msgspec.json.encode(
                 {
@@ -213,6 +241,7 @@ class Checkpoint:
                     "previous": self._previous,
                 }
             ),
+            self._written,
         )
         self._is_dirty = False
         self._rewritten = self._clock()

@@ -21,7 +21,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.orders import NEUTRAL_FILTER
 from airflow_provider_kapture.storage.destinations.destination import stamps
 from airflow_provider_kapture.storage.destinations.object_store import one_line, store_error
-from airflow_provider_kapture.storage.destinations.stores.store import Store, is_expired, is_forbidden
+from airflow_provider_kapture.storage.destinations.stores.store import Store, is_forbidden
 
 log = logging.getLogger(__name__)
 
@@ -114,39 +114,44 @@ class Claim:
 def claim(store: Store, destination: str, owner: Owner) -> Claim:
     """Make a folder the owner's, unless it belongs to another one already.
 
-    The file is read back, because some stores ignore the condition that it must not exist.
+    The file is read back where the store may ignore the condition that it must not exist.
 
     :raises KaptureSettingsError: the folder is another query's, or its ``_kapture.json`` is spoilt
     :raises Exception: the store refuses to write, or cannot be reached
     """
+    uri = destination + OWNER_FILE
+    is_refused = False
     try:
         found = store.read(OWNER_FILE)
     except Exception as error:
-        if not is_forbidden(error) or is_expired(error):
-            raise store_error(store, "read", destination + OWNER_FILE, error) from error
+        if not is_forbidden(error):
+            raise store_error(store, "read", uri, error) from error
         # Where listing is not permitted, S3 refuses to read what does not exist.
-        found = None
-    is_new = False
-    if found is None:
-        try:
-            is_new = store.create(OWNER_FILE, json.dumps(owner.record(), indent=2).encode() + b"\n")
-        except Exception as error:
-            raise store_error(store, "write", destination + OWNER_FILE, error) from error
-        try:
-            found = store.read(OWNER_FILE)
-        except Exception as error:
-            if not is_forbidden(error):
-                raise
-            log.warning(
-                "Cannot read %s in %s (%s: %s): whether another query writes there is not checked, unchanged days are "
-                "not known, and a retry will pull all days again",
-                OWNER_FILE,
-                destination,
-                type(error).__name__,
-                one_line(error),
-            )
-            return Claim(can_read=False, is_new=is_new)
-    return Claim(can_read=True, is_new=is_new, query_hash=_check_owner(f"{destination}{OWNER_FILE}", found, owner))
+        found, is_refused = None, True
+    if found is not None:
+        return Claim(can_read=True, is_new=False, query_hash=_check_owner(uri, found, owner))
+    record = owner.record()
+    try:
+        is_new = store.create(OWNER_FILE, json.dumps(record, indent=2).encode() + b"\n")
+    except Exception as error:
+        raise store_error(store, "write", uri, error) from error
+    if is_new and not is_refused and store.honours_conditions:
+        return Claim(can_read=True, is_new=True, query_hash=record["query_hash"])
+    try:
+        found = store.read(OWNER_FILE)
+    except Exception as error:
+        if not is_forbidden(error):
+            raise store_error(store, "read", uri, error) from error
+        log.warning(
+            "Cannot read %s in %s (%s: %s): whether another query writes there is not checked, unchanged days are "
+            "not known, and a retry will pull all days again",
+            OWNER_FILE,
+            destination,
+            type(error).__name__,
+            one_line(error),
+        )
+        return Claim(can_read=False, is_new=is_new)
+    return Claim(can_read=True, is_new=is_new, query_hash=_check_owner(uri, found, owner))
 
 
 def _check_owner(uri: str, found: bytes | None, owner: Owner) -> str:

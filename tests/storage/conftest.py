@@ -1,5 +1,6 @@
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -21,9 +22,10 @@ def free_port():
 
 
 @contextlib.contextmanager
-def serving(*command, port):
+def serving(*command, port, **environment):
     """A server process, from when it takes connections."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=os.environ | environment, **quiet) as server:
         try:
             while server.poll() is None:
                 with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port)):
@@ -96,7 +98,9 @@ class Store:
 def s3():
     """A client of a real S3 server process with one bucket."""
     port = free_port()
-    with serving(sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), port=port) as origin:
+    command = (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port))
+    # So that tests need no large objects to upload one in parts.
+    with serving(*command, port=port, S3_UPLOAD_PART_MIN_SIZE="1024") as origin:
         keys = {"aws_access_key_id": "user", "aws_secret_access_key": "made-up", "region_name": "us-east-1"}
         client = boto3.client("s3", endpoint_url=origin, **keys)
         client.create_bucket(Bucket="orders")

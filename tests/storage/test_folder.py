@@ -1,5 +1,6 @@
 """What else lies in a destination: the owner of a folder, objects that overlap, and pulls at the same time."""
 
+import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -337,6 +338,68 @@ def test_an_object_that_is_replaced_twice_meanwhile_is_an_error_and_keeps_the_ne
         pull_while(kapture, folder, meanwhile(kapture, folder, 1_000), PullStats())
     rows = len(ObjectStoragePath(folder + DAY_NAME).read_bytes().splitlines())
     assert rows == kapture.count("2024-05-08", "2024-05-08")
+
+
+class StoppedError(Exception):
+    """What ends a pull in a test."""
+
+
+def run_two_days(kapture, destination, day, act):
+    """Pull two days up to their receipt; what ``act`` does comes just before the first or the second is published."""
+    stats = PullStats()
+
+    def watch():
+        # Once: what is pulled again is left alone.
+        if acts and stats.days == day:
+            acts.pop()()
+
+    acts = [act]
+    with KaptureClient(account(kapture)) as client:
+        window = client.window("2024-05-08", "2024-05-10")
+        with file_pull(client, destination, stats, watch) as files:
+            entries = files.run(window, 0, {})
+            files.finish({"files": entries})
+
+
+TWO_DAYS = {"window_start": "2024-05-08", "window_end": "2024-05-10"}
+
+
+def receipt_in(folder):
+    name = "_receipts/create_date/20240507T183000Z_20240509T183000Z.json"
+    return json.loads(ObjectStoragePath(folder + name).read_bytes())
+
+
+@pytest.mark.parametrize("day", [1, 2])
+@pytest.mark.parametrize("is_new", [False, True])
+def test_no_receipt_names_an_object_that_another_pull_has_replaced(kapture, folder, day, is_new):
+    receipts = []
+
+    def pull_meanwhile():
+        if is_new:
+            kapture.add_orders(1, day="2024-05-08")
+        receipts.append(pull(folder, **TWO_DAYS))
+
+    if day == 2 and is_new:
+        with pytest.raises(OSError, match=r"another pull of the same window has replaced .*2024-05-08"):
+            run_two_days(kapture, folder, day, pull_meanwhile)
+        assert receipt_in(folder) == receipts[0]
+        return
+    run_two_days(kapture, folder, day, pull_meanwhile)
+    for file in receipt_in(folder)["files"]:
+        assert hashlib.sha256(ObjectStoragePath(file["uri"]).read_bytes()).hexdigest() == file["sha256"]
+
+
+@pytest.mark.parametrize("day", [1, 2])
+def test_a_pull_that_fails_leaves_the_receipt_of_another_one_alone(kapture, folder, day):
+    receipts = []
+
+    def pull_and_stop():
+        receipts.append(pull(folder, **TWO_DAYS))
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        run_two_days(kapture, folder, day, pull_and_stop)
+    assert receipt_in(folder) == receipts[0]
 
 
 # -- names --

@@ -8,7 +8,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -26,12 +26,14 @@ class Request:
 
     :param action: as the store's policies name it; empty: permitted to everybody
     :param key: of the object, or the prefix of those that are listed
+    :param headers: with names in lower case
     """
 
     method: str
     action: str
     key: str
     query: Mapping[str, list[str]]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def s3_request(method: str, path: str, query: Mapping[str, list[str]], body: bytes) -> Request:
@@ -174,6 +176,7 @@ class PolicyProxy:
         """Return status, headers and body of the answer to a request."""
         path, _, text = target.partition("?")
         request = self._kind.read(method, path, parse_qs(text, keep_blank_values=True), body)
+        request = replace(request, headers={name.lower(): value for name, value in headers.items()})
         self.seen[f"{method} {request.action}"] += 1
         found = self.fault and self.fault(request, lambda: self._forward(method, target, headers, body))
         return found or self._answer(request, target, headers, body)

@@ -10,7 +10,13 @@ import errno
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, ObjectStoragePath
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.storage.destinations.stores.store import Store, is_expired, is_forbidden, is_missing
+from airflow_provider_kapture.storage.destinations.stores.store import (
+    Store,
+    is_expired,
+    is_forbidden,
+    is_missing,
+    is_rejected,
+)
 
 _EXTRAS = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "abfs": "azure", "abfss": "azure"}
 _STORES = {*_EXTRAS, "s3a", "s3n"}
@@ -84,6 +90,8 @@ def store_error(store: Store, operation: str, uri: str, error: Exception) -> Exc
     who = _credentials(ObjectStoragePath(uri))
     if is_expired(error):
         return OSError(f"The token of {who} has expired {cause}: a retry needs a new one to reach {uri!r}")
+    if is_rejected(error):
+        return KaptureSettingsError(f"The store rejects {who} for {uri!r} {cause}: correct its key and secret")
     if is_forbidden(error):
         return KaptureSettingsError(
             f"{_capitalized(who)} lacks a permission: grant {store.actions[operation]} on {uri} {cause}"
@@ -99,7 +107,7 @@ def store_error(store: Store, operation: str, uri: str, error: Exception) -> Exc
 
 def upload_error(store: Store, uri: str, size: int, error: Exception) -> Exception:
     """Return the error of a failed upload, which names the object and the connection."""
-    if is_forbidden(error) or is_missing(error):
+    if any(is_kind(error) for is_kind in (is_expired, is_rejected, is_forbidden, is_missing)):
         return store_error(store, "write", uri, error)
     return OSError(
         f"The upload of {size:,} bytes to {uri!r} with {_credentials(ObjectStoragePath(uri))} failed "

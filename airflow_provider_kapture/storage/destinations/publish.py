@@ -169,7 +169,10 @@ class StagedObject:
         try:
             state = self._store.upload(self._spool.path, self.size, self._name, metadata or {}, expected)
         except ChangedError:
-            raise
+            written = self._written_before(metadata)
+            if written is None:
+                raise
+            state = written
         except Exception as error:
             if not self._spool.path.exists():
                 raise OSError(
@@ -182,6 +185,15 @@ class StagedObject:
             raise object_store.upload_error(self._store, uri, self.size, error) from error
         file = {"uri": uri, "rows": self.rows, "bytes": self.size, "sha256": self.sha256}
         return file | dict(state.receipt_keys)
+
+    def _written_before(self, metadata: Mapping[str, str]) -> ObjectState | None:
+        """Return the state of the object if this upload has written it; None otherwise.
+
+        The client repeats a request whose response was lost, although the store has carried it out.
+        """
+        state = self._store.stat(self._name)
+        is_own = state is not None and state.size == self._size and metadata.items() <= state.metadata.items()
+        return state if metadata and is_own else None
 
     def replaces(self) -> bool:
         """Return whether the destination already exists."""

@@ -1,5 +1,7 @@
 import contextlib
 import json
+import os
+import socket
 
 import pytest
 from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -38,6 +40,21 @@ class Role:
 
     def may_all(self):
         self.may("write", "read", "list", "s3:AbortMultipartUpload")
+
+    def call_amazon(self, monkeypatch):
+        """Let the role reach the proxy by a host name of Amazon's."""
+        look_up = socket.getaddrinfo
+        host = "s3.us-east-1.amazonaws.com"
+
+        def find(name, *arguments, **options):
+            return look_up("127.0.0.1" if name == host else name, *arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", find)
+        connection = json.loads(os.environ[f"AIRFLOW_CONN_{self.conn_id.upper()}"].replace("127.0.0.1", host))
+        connection["extra"]["config_kwargs"] = {"s3": {"addressing_style": "path"}}
+        # An id of its own: Airflow keeps a process's file systems by connection.
+        monkeypatch.setenv("AIRFLOW_CONN_AMAZONROLE", json.dumps(connection))
+        self.url = self.url.replace(self.conn_id, "amazonrole")
 
     def names(self):
         """Return the objects of the test's folder."""

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow.dataset
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from attempts import attempt
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.emulator import Book, Emulator
@@ -111,6 +112,32 @@ def test_a_small_disk_that_is_full(small_disk, file_format):
     assert full.value.errno == errno.ENOSPC
     assert target.read_bytes() == OLD
     assert names(small_disk) == [target.name]
+
+
+def test_a_disk_that_is_full_after_a_day_keeps_that_day_and_a_retry_pulls_the_others(small_disk, monkeypatch):
+    def pull():
+        return KapturePullOrdersOperator(
+            task_id="pull",
+            window_start="2024-05-08",
+            window_end="2024-05-11",
+            destination=f"{small_disk}/",
+            file_format="jsonl",
+        ).execute(attempt())
+
+    with Emulator(Book(orders=600, days=3)) as kapture:
+        for name, value in kapture.connection_uri_env().items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(OSError, match=r"spooled in .* bytes free") as full:
+            pull()
+        assert full.value.errno == errno.ENOSPC
+        [kept] = small_disk.rglob("*.jsonl")
+        before = kept.stat()
+        assert sorted(each.name for each in small_disk.iterdir()) == ["_kapture.json", "_receipts", kept.parent.name]
+        subprocess.run(["mount", "-o", "remount,size=4m", small_disk], check=True)
+        kapture.reset()
+        assert pull()["rows"] == 600
+        assert "2024-05-08" not in {each.body["createStartDate"] for each in kapture.requests_seen}
+        assert (kept.stat().st_ino, kept.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 @pytest.mark.parametrize("step", ["os.open", "fcntl.flock", "os.fsync", "os.fstat", "pathlib.Path.replace"])

@@ -12,8 +12,10 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations.stores.store import (
+    ANY,
     ChangedError,
     ObjectState,
+    changed_error,
     is_conflict,
     is_missing,
     run,
@@ -30,6 +32,7 @@ class AzureStore:
 
     is_local = False
     needs_more_to_replace = False
+    honours_conditions = True
     actions: Mapping[str, str] = MappingProxyType(
         {
             "read": "blobs/read",
@@ -91,24 +94,19 @@ class AzureStore:
             raise
         return _state(found, found["size"], found["metadata"])
 
-    def write(self, name: str, data: bytes) -> None:
-        async def upload() -> None:
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
+        async def upload() -> Any:
             async with self._blob(name) as blob:
-                await blob.upload_blob(data, overwrite=True, **self._options.every)
+                return await blob.upload_blob(data, **_condition(expected), **self._options.every)
 
-        run(self._fs, upload())
+        with changed_error(name):
+            return _state(run(self._fs, upload()), len(data), {})
 
     def create(self, name: str, data: bytes) -> bool:
-        async def upload() -> None:
-            async with self._blob(name) as blob:
-                await blob.upload_blob(data, overwrite=False, **self._options.every)
-
         try:
-            run(self._fs, upload())
-        except Exception as error:
-            if is_conflict(error):
-                return False
-            raise
+            self.write(name, data, None)
+        except ChangedError:
+            return False
         return True
 
     def list_names(self, folder: str) -> list[str]:
@@ -140,12 +138,8 @@ class AzureStore:
                         **condition,
                     )
 
-        try:
+        with changed_error(name):
             response = run(self._fs, upload())
-        except Exception as error:
-            if is_conflict(error):
-                raise ChangedError(name) from error
-            raise
         return _state(response, size, metadata)
 
     def delete(self, name: str) -> None:

@@ -16,9 +16,10 @@ from urllib.parse import quote
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.storage.destinations.stores.store import (
+    ANY,
     ChangedError,
     ObjectState,
-    is_conflict,
+    changed_error,
     is_missing,
     run,
 )
@@ -38,6 +39,7 @@ class GcsStore:
 
     is_local = False
     needs_more_to_replace = True
+    honours_conditions = True
     actions: Mapping[str, str] = MappingProxyType(
         {
             "read": "storage.objects.get",
@@ -85,17 +87,16 @@ class GcsStore:
                 return None
             raise
 
-    def write(self, name: str, data: bytes) -> None:
-        run(self._fs, self._insert(name, data, {"contentType": "application/json"}, self._options.every))
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
+        parameters = {**self._options.every, **_condition(expected)}
+        with changed_error(name):
+            return _state(run(self._fs, self._insert(name, data, {"contentType": "application/json"}, parameters)))
 
     def create(self, name: str, data: bytes) -> bool:
-        parameters = {**self._options.every, "ifGenerationMatch": "0"}
         try:
-            run(self._fs, self._insert(name, data, {"contentType": "application/json"}, parameters))
-        except Exception as error:
-            if is_conflict(error):
-                return False
-            raise
+            self.write(name, data, None)
+        except ChangedError:
+            return False
         return True
 
     def list_names(self, folder: str) -> list[str]:
@@ -122,15 +123,11 @@ class GcsStore:
             md5 = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
         user = {**self._options.metadata, **metadata}
         resource = {**self._options.data, "contentType": _DATA, "md5Hash": md5, "metadata": user}
-        try:
+        with changed_error(name):
             if size <= _CHUNK_SIZE:
                 response = run(self._fs, self._insert(name, spool.read_bytes(), resource, parameters))
             else:
                 response = run(self._fs, self._upload_in_chunks(spool, size, name, resource, parameters))
-        except Exception as error:
-            if is_conflict(error):
-                raise ChangedError(name) from error
-            raise
         return _state(response)
 
     async def _insert(

@@ -34,6 +34,7 @@ class LocalStore:
 
     is_local = True
     needs_more_to_replace = False
+    honours_conditions = True
     actions: Mapping[str, str] = MappingProxyType(dict.fromkeys(OPERATIONS, "file system permissions"))
 
     def __init__(self, path: Path, spool_folder: Path) -> None:
@@ -60,9 +61,9 @@ class LocalStore:
             return None
         return ObjectState(found.st_size, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}")
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
         with self._spooled(data) as spool:
-            _in_parent(self._file(name), lambda: self._rename(spool, self._file(name)))
+            return self.upload(spool, len(data), name, {}, expected)
 
     def create(self, name: str, data: bytes) -> bool:
         target = self._file(name)
@@ -73,7 +74,7 @@ class LocalStore:
             except OSError as error:
                 if error.errno not in _WITHOUT_LINKS:
                     raise
-                self._create_without_links(spool, target)
+                return _rename_to_new(spool, target)
             folders.sync(target.parent)
             return True
         return False
@@ -88,12 +89,6 @@ class LocalStore:
             yield spool.path
         finally:
             spool.discard()
-
-    def _create_without_links(self, spool: Path, target: Path) -> None:
-        with _locked(target.parent):
-            if target.exists():
-                raise FileExistsError(target)
-            spool.replace(target)
 
     def list_names(self, folder: str) -> list[str]:
         try:
@@ -148,6 +143,15 @@ class LocalStore:
 def _in_parent(target: Path, act: Callable[[], _T]) -> _T:
     with folders.no_empty_folders(target.parent):
         return folders.in_folder(target.parent, act)
+
+
+def _rename_to_new(spool: Path, target: Path) -> bool:
+    with _locked(target.parent):
+        if target.exists():
+            return False
+        spool.replace(target)
+    folders.sync(target.parent)
+    return True
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.storage.destinations.stores.store import OPERATIONS, ObjectState, run
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPERATIONS, ObjectState, run
 
 
 class OtherStore:
@@ -20,6 +20,7 @@ class OtherStore:
 
     is_local = False
     needs_more_to_replace = False
+    honours_conditions = False
     actions: Mapping[str, str] = MappingProxyType({each: f"permission to {each}" for each in OPERATIONS})
 
     def __init__(self, destination: str) -> None:
@@ -46,8 +47,9 @@ class OtherStore:
         except FileNotFoundError:
             return None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:  # noqa: ARG002 - as upload
         self._fs.pipe_file(self._path(name), data)
+        return ObjectState(len(data))
 
     def create(self, name: str, data: bytes) -> bool:
         if self._fs.exists(self._path(name)):

@@ -12,13 +12,15 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.storage.destinations.stores.store import (
+    ANY,
     ChangedError,
     ObjectState,
-    is_conflict,
+    changed_error,
     is_forbidden,
     is_missing,
     run,
@@ -60,6 +62,12 @@ class S3Store:
         self._fs: Any = path.fs
         # Older releases of universal-pathlib leave the connection's id in front of the bucket.
         self._bucket = path.bucket.rpartition("@")[2]
+
+    @property
+    def honours_conditions(self) -> bool:
+        """Return whether the server is Amazon's."""
+        host = urlsplit(self._fs.s3.meta.endpoint_url).hostname or ""
+        return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
     @property
     def _data_options(self) -> dict[str, Any]:
@@ -109,12 +117,13 @@ class S3Store:
             raise
         return _state(response, response["ContentLength"], response.get("Metadata", {}))
 
-    def write(self, name: str, data: bytes) -> None:
-        run(self._fs, self._call("put_object", name, Body=data, ContentType="application/json", **self._options.every))
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
+        about = {"ContentType": "application/json", **self._options.every}
+        return _state(self._put_if(_condition(expected), name, Body=data, **about), len(data), {})
 
     def create(self, name: str, data: bytes) -> bool:
         try:
-            self._put_if({"IfNoneMatch": "*"}, name, Body=data, ContentType="application/json", **self._options.every)
+            self.write(name, data, None)
         except ChangedError:
             return False
         return True
@@ -156,12 +165,8 @@ class S3Store:
             return run(self._fs, self._call("put_object", name, **arguments))
 
     def _checked(self, work: Callable[[], Coroutine[Any, Any, dict[str, Any]]], name: str) -> dict[str, Any]:
-        try:
+        with changed_error(name):
             return run(self._fs, work())
-        except Exception as error:
-            if is_conflict(error):
-                raise ChangedError(name) from error
-            raise
 
     async def _upload_in_parts(
         self, spool: Path, size: int, name: str, metadata: dict[str, str], condition: Mapping[str, str]
@@ -194,8 +199,12 @@ class S3Store:
                 response = await self._call("upload_part", name, UploadId=upload_id, PartNumber=number, Body=data)
                 return {"PartNumber": number, "ETag": response["ETag"]}
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(upload_part(number)) for number in range(1, -(-size // length) + 1)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(upload_part(number)) for number in range(1, -(-size // length) + 1)]
+        except ExceptionGroup as failed:
+            first = failed.exceptions[0]
+            raise first from first.__cause__
         return [each.result() for each in tasks]
 
     async def _abort(self, name: str, upload_id: str) -> None:

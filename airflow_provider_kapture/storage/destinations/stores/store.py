@@ -7,7 +7,8 @@ is decided by the callers; which store a destination belongs to, in ``stores.cho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+import contextlib
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -15,6 +16,9 @@ from typing import Any, Protocol, TypeVar
 _T = TypeVar("_T")
 OPERATIONS = ("read", "list", "write", "delete")
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+_REJECTED = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
+# Refused by the same status: unknown credentials, and a clock that is wrong.
+_NOT_OF_PERMISSIONS = {*_REJECTED, "RequestTimeTooSkewed"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Store(Protocol):
     # Whether to replace an object needs another permission than to create it.
     needs_more_to_replace: bool
 
+    @property
+    def honours_conditions(self) -> bool:
+        """Return whether a write whose condition does not hold surely fails: some stores ignore conditions."""
+
     def probe(self, name: str) -> None:
         """Find out whether an object may be written, without changing it, where the store lets one find out."""
 
@@ -62,8 +70,12 @@ class Store(Protocol):
     def stat(self, name: str) -> ObjectState | None:
         """Return the state of an object; None if there is none."""
 
-    def write(self, name: str, data: bytes) -> None:
-        """Create or replace a small object atomically."""
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
+        """Create or replace a small object atomically.
+
+        :param expected: as for :meth:`upload`
+        :raises ChangedError: the object is not as expected
+        """
 
     def create(self, name: str, data: bytes) -> bool:
         """Create a small object atomically, and return whether it did not exist; some stores replace one that did."""
@@ -104,33 +116,58 @@ def status_of(error: BaseException | None) -> int | None:
     return None
 
 
-def is_expired(error: BaseException | None) -> bool:
-    """Return whether the error says that the credentials were valid and are no more."""
+def _code_of(error: BaseException | None) -> str:
+    """Return the code of an S3 server's error; empty if it has none."""
     while error is not None:
         response = getattr(error, "response", None)
         if isinstance(response, Mapping):
-            code = response.get("Error", {}).get("Code")
-            # The answer to HEAD has no body that would name the error, and nothing else in it can be malformed.
-            is_bare = code == "400" and getattr(error, "operation_name", "").startswith("Head")
-            if code in _EXPIRED or is_bare:
-                return True
+            return str(response.get("Error", {}).get("Code", ""))
+        error = error.__cause__
+    return ""
+
+
+def is_expired(error: BaseException | None) -> bool:
+    """Return whether the error says that the credentials were valid and are no more."""
+    while error is not None:
+        # The answer to HEAD has no body that would name the error, and nothing else in it can be malformed.
+        is_bare = getattr(error, "operation_name", "").startswith("Head") and _code_of(error) == "400"
+        if is_bare or _code_of(error) in _EXPIRED:
+            return True
         error = error.__cause__
     return False
 
 
 def is_missing(error: BaseException) -> bool:
     """Return whether the error says that there is no such object."""
-    return isinstance(error, FileNotFoundError) or status_of(error) == 404
+    is_not_found = isinstance(error, FileNotFoundError) or status_of(error) == 404
+    return is_not_found and _code_of(error) != "NoSuchUpload"
 
 
 def is_forbidden(error: BaseException) -> bool:
     """Return whether the error says that the credentials do not permit the call."""
-    return isinstance(error, PermissionError) or status_of(error) in {401, 403}
+    is_refused = isinstance(error, PermissionError) or status_of(error) in {401, 403}
+    return is_refused and not is_expired(error) and _code_of(error) not in _NOT_OF_PERMISSIONS
+
+
+def is_rejected(error: BaseException) -> bool:
+    """Return whether the error says that the credentials are not known to the store."""
+    return _code_of(error) in _REJECTED
 
 
 def is_conflict(error: BaseException) -> bool:
     """Return whether the error says that the condition of a write did not hold."""
     return isinstance(error, FileExistsError) or status_of(error) in {409, 412}
+
+
+@contextlib.contextmanager
+def changed_error(name: str) -> Iterator[None]:
+    """Raise :class:`ChangedError` if the condition of a write in the context did not hold."""
+    try:
+        yield
+    except Exception as error:
+        if is_conflict(error):
+            raise ChangedError(name) from error
+        raise
 
 
 def run(file_system: Any, work: Coroutine[Any, Any, _T]) -> _T:
