@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 REWRITE_INTERVAL = 10.0
 
 # Keys of an object's metadata.
-_PULL_ID = "kapture_pull_id"
+PULL_ID = "kapture_pull_id"
 _ENTRY = "kapture_day"
 SHA256 = "kapture_sha256"
 CONTENT_SHA256 = "kapture_content_sha256"
@@ -132,7 +132,7 @@ class Checkpoint:
         :param uri: where the object is
         :param state: the object as it is now; its metadata tell of days since the receipt was last rewritten
         """
-        if state is None or state.metadata.get(_PULL_ID) != self._pull_id:
+        if state is None or state.metadata.get(PULL_ID) != self._pull_id:
             return self._done.get(day)
         entry = _decode(state.metadata.get(_ENTRY, "").encode())
         if not entry.get("complete"):
@@ -147,7 +147,7 @@ class Checkpoint:
     def metadata(self, entry: Mapping[str, Any], sha256: str) -> dict[str, str]:
         """Return the metadata of the object of a day."""
         text = json.dumps(entry, separators=(",", ":"))
-        found = {_PULL_ID: self._pull_id, SHA256: sha256}
+        found = {PULL_ID: self._pull_id, SHA256: sha256}
         # S3 takes 2 KB of metadata. A day without its counts is pulled again by a retry within the interval.
         return found | ({_ENTRY: text} if len(text) <= 1_000 else {})
 
