@@ -17,6 +17,7 @@ from airflow_provider_kapture.audit.checks import suspects
 from airflow_provider_kapture.audit.folder_state import FolderState, folder_state
 from airflow_provider_kapture.audit.names import RECEIPTS
 from airflow_provider_kapture.audit.records import MARKS, StoredObject
+from airflow_provider_kapture.audit.report import Progress
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.checkpoint import PULL_ID
 from airflow_provider_kapture.storage.destinations.destination import local_path
@@ -25,7 +26,6 @@ from airflow_provider_kapture.storage.destinations.stores.choose import open_sto
 from airflow_provider_kapture.storage.destinations.stores.store import Store, is_missing
 from airflow_provider_kapture.storage.folder import OWNER_FILE
 
-Progress = Callable[[str], None]
 # Requests to an object store at the same time.
 _CONCURRENCY = 8
 # Objects that are read at the same time, and the bytes of each that are in memory.
@@ -50,7 +50,7 @@ def read_folder(destination: str, *, verify: bool, progress: Progress) -> Folder
     names = sorted(each for each in objects if each.startswith(RECEIPTS) and each.endswith(".json"))
     if not names:
         raise _no_receipts(destination, sorted(objects))
-    progress(f"reading {len(names):,} receipts")
+    progress(f"reading {len(names):,} receipts", "receipts")
     texts = _each(lambda name: _read(store, destination, name), names, store, _CONCURRENCY)
     owner = _read(store, destination, OWNER_FILE) if OWNER_FILE in objects else None
     state = folder_state(destination, objects, dict(zip(names, texts, strict=True)), owner)
@@ -112,12 +112,14 @@ def _modified(about: Mapping[str, Any]) -> dt.datetime | None:
 
 
 def _no_receipts(destination: str, names: list[str]) -> KaptureSettingsError:
-    shown = ", ".join(names[:_SHOWN_NAMES]) + (
-        f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
-    )
+    if len(names) > _SHOWN_NAMES:
+        # Of many, the folders.
+        names = sorted({name.partition("/")[0] + ("/" if "/" in name else "") for name in names})
+    more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+    shown = ", ".join(names[:_SHOWN_NAMES]) or "nothing"
     return KaptureSettingsError(
-        f"There are no receipts in {destination!r}, which contains {shown or 'nothing'}. Name the folder that is the "
-        "`destination` of a KapturePullOrdersOperator and ends in '/'"
+        f"There are no receipts in {destination!r}, which contains {shown}{more}. "
+        "Name the folder that is the `destination` of a KapturePullOrdersOperator and ends in '/'"
     )
 
 
@@ -137,7 +139,7 @@ def _with_hashes(state: FolderState, store: Store, progress: Progress) -> Folder
 
     def read(numbered: tuple[int, str]) -> str | None:
         number, name = numbered
-        progress(f"reading object {number:,} of {len(names):,}")
+        progress(f"reading object {number:,} of {len(names):,}", "objects")
         return store.sha256(name) if store.is_local else _sha256(state.destination + name)
 
     hashes = _each(read, list(enumerate(names, 1)), store, _READS)

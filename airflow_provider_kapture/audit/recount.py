@@ -10,8 +10,7 @@ from typing import Any
 
 from airflow_provider_kapture.audit.commands import pull_again_command
 from airflow_provider_kapture.audit.folder_state import FolderState
-from airflow_provider_kapture.audit.reading import Progress
-from airflow_provider_kapture.audit.report import Day, Finding
+from airflow_provider_kapture.audit.report import Day, Finding, Progress
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery, build_query
 from airflow_provider_kapture.client.days import Window, day_start
@@ -78,7 +77,7 @@ def _counts(
     ]
     with closing(client.pull(query, windows)) as batches:
         for number, day in enumerate(days, 1):
-            progress(f"counting {day.date}, day {number:,} of {len(days):,}")
+            progress(f"counting {day.date}, day {number:,} of {len(days):,}", "days")
             rows = 0
             for batch in batches:
                 rows += len(batch.raws)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+# Called with what is being done, in a few words, and with what several such texts have in common.
+Progress = Callable[[str, str], None]
 
 KINDS: Mapping[str, str] = {
     "gap": "no receipt covers it",

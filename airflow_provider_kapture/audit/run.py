@@ -6,14 +6,8 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_kapture.audit.checks import build_report
-from airflow_provider_kapture.audit.checks import days as days_of
-from airflow_provider_kapture.audit.reading import Progress, read_folder
-from airflow_provider_kapture.audit.recount import days_to_count, recount
-from airflow_provider_kapture.audit.report import AuditReport
+from airflow_provider_kapture.audit.report import AuditReport, Progress
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
 
 DEFAULT_DAYS = 31
 
@@ -36,7 +30,7 @@ def audit(
     :param filters: the filters that the folder was pulled with
     :param extra_body: the body keys that the folder was pulled with
     :param verify: whether to read the objects and compare their SHA-256
-    :param progress: called with what is being done, in a few words
+    :param progress: called with what is being done, and with its topic
     :raises KaptureSettingsError: an argument is wrong, there are no receipts, or a permission is missing
     :raises KaptureError: the days could not be counted at Kapture
     :raises OSError: the folder cannot be read at the moment
@@ -48,7 +42,15 @@ def audit(
         raise KaptureSettingsError(
             "`filters` and `extra_body` need a connection to count orders with: set `kapture_conn_id`"
         )
-    tell = progress or (lambda _: None)
+    # The command's help needs no Airflow, and the demo sets up an Airflow of its own first.
+    from airflow_provider_kapture.audit.checks import build_report
+    from airflow_provider_kapture.audit.checks import days as days_of
+    from airflow_provider_kapture.audit.reading import read_folder
+    from airflow_provider_kapture.audit.recount import days_to_count, recount
+    from airflow_provider_kapture.hooks.kapture import KaptureHook
+    from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
+
+    tell = progress or (lambda _text, _topic: None)
     state = read_folder(f"{absolute(destination_text(destination)).rstrip('/')}/", verify=verify, progress=tell)
     now = dt.datetime.now(dt.UTC)
     if kapture_conn_id is None:
