@@ -106,7 +106,8 @@ test-distributed: $(READY)-distributed servers ## pull a month of orders on Cele
 
 .PHONY: test-clouds
 test-clouds: $(CLOUDS_READY) ## test every object store against its emulator (needs Node.js)
-	$(CLOUDS)/bin/pytest tests/storage/destinations/test_object_stores.py tests/storage/destinations/test_upload_options.py
+	$(CLOUDS)/bin/pytest tests/storage/destinations/test_object_stores.py tests/storage/destinations/test_upload_options.py \
+		tests/storage/test_audit.py
 
 # Each row of the matrix has a constraint file. Two run in parallel, because tests wait much of the time.
 ROWS := $(patsubst constraints/%.txt,row-%,$(wildcard constraints/airflow-*.txt))

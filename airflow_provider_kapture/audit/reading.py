@@ -21,7 +21,12 @@ from airflow_provider_kapture.audit.report import Progress
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.checkpoint import PULL_ID
 from airflow_provider_kapture.storage.destinations.destination import local_path
-from airflow_provider_kapture.storage.destinations.object_store import store_error
+from airflow_provider_kapture.storage.destinations.object_store import (
+    check_connection,
+    extra_to_install,
+    one_line,
+    store_error,
+)
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import Store, is_missing
 from airflow_provider_kapture.storage.folder import OWNER_FILE
@@ -45,7 +50,7 @@ def read_folder(destination: str, *, verify: bool, progress: Progress) -> Folder
     :raises KaptureSettingsError: there is no receipt in it, or it may not be read
     :raises OSError: it cannot be read at the moment
     """
-    store = open_store(destination)
+    store = _opened(destination)
     objects = {each.name: each for each in _listed(store, destination)}
     names = sorted(each for each in objects if each.startswith(RECEIPTS) and each.endswith(".json"))
     if not names:
@@ -57,6 +62,18 @@ def read_folder(destination: str, *, verify: bool, progress: Progress) -> Folder
     if verify:
         state = _with_hashes(state, store, progress)
     return _with_second_looks(state, store)
+
+
+def _opened(destination: str) -> Store:
+    try:
+        if local_path(destination) is None:
+            check_connection(ObjectStoragePath(destination))
+        return open_store(destination)
+    except Exception as error:
+        hint = extra_to_install(destination, error)
+        raise KaptureSettingsError(
+            f"`destination` {destination!r:.300} cannot be read ({type(error).__name__}: {one_line(error)}){hint}"
+        ) from error
 
 
 def _listed(store: Store, destination: str) -> Iterator[StoredObject]:

@@ -43,11 +43,13 @@ def audit(
             "`filters` and `extra_body` need a connection to count orders with: set `kapture_conn_id`"
         )
     # The command's help needs no Airflow, and the demo sets up an Airflow of its own first.
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
     from airflow_provider_kapture.audit.checks import build_report
     from airflow_provider_kapture.audit.checks import days as days_of
     from airflow_provider_kapture.audit.reading import read_folder
     from airflow_provider_kapture.audit.recount import days_to_count, recount
-    from airflow_provider_kapture.hooks.kapture import KaptureHook
+    from airflow_provider_kapture.hooks.kapture import KaptureHook, missing_connection
     from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
 
     tell = progress or (lambda _text, _topic: None)
@@ -55,7 +57,11 @@ def audit(
     now = dt.datetime.now(dt.UTC)
     if kapture_conn_id is None:
         return build_report(state, now)
-    with KaptureHook(kapture_conn_id).get_conn() as client:
+    try:
+        client = KaptureHook(kapture_conn_id).get_conn()
+    except AirflowNotFoundException as error:
+        raise KaptureSettingsError(missing_connection(kapture_conn_id)) from error
+    with client:
         chosen = days_to_count(state, days_of(state), number, now)
         found = recount(state, chosen, client, filters=filters, extra_body=extra_body, progress=tell)
         return build_report(state, now, found)

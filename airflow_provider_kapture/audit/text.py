@@ -93,8 +93,10 @@ def _cell(mark: DayMark | None, rows: Sequence[int], *, colour: bool) -> str:
 
 def _legend(rows: Sequence[int], *, colour: bool) -> str:
     samples = [(DayMark("", 0), "no orders"), *((DayMark("", least), f"from {least:,}") for least in rows)]
-    samples += [(DayMark(state, 0), text) for state, text in _STATES.items()]
-    return "  ".join(f"{_cell(mark, rows, colour=colour)} {text}" for mark, text in samples)
+    states = [(DayMark(state, 0), text) for state, text in _STATES.items()]
+    return "\n".join(
+        "  ".join(f"{_cell(mark, rows, colour=colour)} {text}" for mark, text in line) for line in (samples, states)
+    )
 
 
 def _table(report: AuditReport, days: Sequence[Day]) -> str:
