@@ -4,10 +4,13 @@ import hashlib
 import json
 
 import pytest
+from airflow.providers.common.compat.sdk import task
+from dag_runs import run_dag
 from lakes import year
 
 from airflow_provider_kapture.audit import audit
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.operators.audit import KaptureAuditOperator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 
@@ -107,3 +110,29 @@ def test_a_folder_that_is_not_there(destination, message, s3_store, monkeypatch)
     monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(s3_store.connections["store"]))
     with pytest.raises(KaptureSettingsError, match=message.replace("(", r"\(")):
         audit(destination)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_task_links_to_the_page_which_a_browser_shows(airflow_db, s3, s3_store, kapture, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(s3_store.connections["store"]))
+    folder = f"{s3_store.url}/audit-link/"
+    pull(folder)
+    links = []
+
+    def build():
+        operator = KaptureAuditOperator(task_id="audit", destination=folder)
+
+        @task
+        def look(report, **context):
+            links.append((report["page"], context["ti"].xcom_pull(task_ids="audit", key="audit_page")))
+
+        look(operator.output)
+
+    assert run_dag(build)["look"].states == ["success"]
+    [(page, url)] = links
+    assert page == f"{folder}_audit.html"
+    assert url == f"{s3_store.line.origin}/orders/audit-link/_audit.html"
+    shown = s3.get_object(Bucket="orders", Key="audit-link/_audit.html")
+    assert shown["ContentType"] == "text/html; charset=utf-8"
+    assert "300 orders" in shown["Body"].read().decode()

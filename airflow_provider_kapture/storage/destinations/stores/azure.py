@@ -14,6 +14,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
+    content_type,
     is_conflict,
     is_missing,
     run,
@@ -91,9 +92,11 @@ class AzureStore:
         return _state(found, found["size"], found["metadata"])
 
     def write(self, name: str, data: bytes) -> None:
+        settings = importlib.import_module("azure.storage.blob").ContentSettings(content_type=content_type(name))
+
         async def upload() -> None:
             async with self._blob(name) as blob:
-                await blob.upload_blob(data, overwrite=True, **self._options.every)
+                await blob.upload_blob(data, overwrite=True, content_settings=settings, **self._options.every)
 
         run(self._fs, upload())
 

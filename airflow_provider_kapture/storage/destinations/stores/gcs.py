@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
+    content_type,
     is_conflict,
     is_missing,
     run,
@@ -85,7 +86,7 @@ class GcsStore:
             raise
 
     def write(self, name: str, data: bytes) -> None:
-        run(self._fs, self._insert(name, data, {"contentType": "application/json"}, self._options.every))
+        run(self._fs, self._insert(name, data, {"contentType": content_type(name)}, self._options.every))
 
     def create(self, name: str, data: bytes) -> bool:
         parameters = {**self._options.every, "ifGenerationMatch": "0"}

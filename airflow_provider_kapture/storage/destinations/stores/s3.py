@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
+    content_type,
     is_conflict,
     is_forbidden,
     is_missing,
@@ -109,7 +110,7 @@ class S3Store:
         return _state(response, response["ContentLength"], response.get("Metadata", {}))
 
     def write(self, name: str, data: bytes) -> None:
-        run(self._fs, self._call("put_object", name, Body=data, ContentType="application/json", **self._options.every))
+        run(self._fs, self._call("put_object", name, Body=data, ContentType=content_type(name), **self._options.every))
 
     def create(self, name: str, data: bytes) -> bool:
         try:
