@@ -106,7 +106,8 @@ test-distributed: $(READY)-distributed servers ## pull a month of orders on Cele
 
 .PHONY: test-clouds
 test-clouds: $(CLOUDS_READY) ## test every object store against its emulator (needs Node.js)
-	$(CLOUDS)/bin/pytest $(addprefix tests/storage/destinations/test_,object_stores.py permissions.py upload_options.py)
+	$(CLOUDS)/bin/pytest $(addprefix tests/storage/destinations/test_,object_stores.py permissions.py upload_options.py) \
+		tests/storage/test_audit.py
 
 $(READY)-readers: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group readers

@@ -1,6 +1,7 @@
 """The command ``kapture``: parses arguments and runs a subcommand.
 
-The subcommands' options are in ``demo``, ``doctor`` and ``emulator``; their help's examples and exit statuses are here.
+The subcommands' options are in ``audit``, ``demo``, ``doctor`` and ``emulator``; their help's examples and exit
+statuses are here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,20 @@ class _Help(NamedTuple):
 
 
 _HELP = {
+    "audit": _Help(
+        "show what a folder of orders holds, and what is missing, altered or different",
+        """\
+  kapture audit file:///data/orders/                 compare the objects with their receipts
+  kapture audit s3://aws_default@lake/orders/ --html audit.html
+  kapture audit /data/orders/ --conn kapture_default --days 7
+                                                     count the last days again at Kapture
+  kapture audit /data/orders/ --verify               read the objects, and compare their SHA-256""",
+        """\
+  0    no findings
+  1    findings, or the folder or Kapture could not be read
+  2    wrong arguments, or the folder has no receipts
+  130  stopped by Ctrl-C""",
+    ),
     "demo": _Help(
         "pull orders from a local emulator into files, without an account or a scheduler",
         """\
@@ -64,6 +79,7 @@ _EPILOG = """\
 examples:
   kapture demo                      pull orders from a local emulator into files; needs no account
   kapture doctor kapture_default    check an Airflow connection, and suggest settings for it
+  kapture audit /data/orders/       show which days a folder of orders holds, and what is wrong with it
   kapture emulator                  run a local Kapture for your own DAGs, until Ctrl-C
 
 exit statuses: 0 for success, 1 for a failure or a finding, 2 for wrong arguments, 130 for Ctrl-C;
@@ -111,10 +127,11 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser], dict[str, Any]]:
     """Return the parser of the command, and by subcommand their parsers and modules."""
     from airflow_provider_kapture import demo
+    from airflow_provider_kapture.audit import cli as audit
     from airflow_provider_kapture.doctor import cli as doctor
     from airflow_provider_kapture.emulator import cli as emulator
 
-    modules: dict[str, Any] = {"demo": demo, "doctor": doctor, "emulator": emulator}
+    modules: dict[str, Any] = {"audit": audit, "demo": demo, "doctor": doctor, "emulator": emulator}
     parser = _Parser(prog="kapture", description="Tools for pulling orders from Kapture CRM.", epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     subparsers = parser.add_subparsers(dest="command", title="commands", metavar="COMMAND")

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_kapture import cli
 
-COMMANDS = ["demo", "doctor", "emulator"]
+COMMANDS = ["audit", "demo", "doctor", "emulator"]
 
 
 def test_without_a_command_it_prints_the_help_with_examples(capsys):
@@ -38,7 +38,7 @@ def examples():
 @pytest.mark.parametrize("example", list(examples()))
 def test_the_examples_have_right_arguments(example, monkeypatch):
     seen = []
-    for module in ("demo", "doctor.cli", "emulator.cli"):
+    for module in ("audit.cli", "demo", "doctor.cli", "emulator.cli"):
         monkeypatch.setattr(f"airflow_provider_kapture.{module}.main", lambda arguments: seen.append(arguments) or 0)
     assert cli.main(shlex.split(example)[1:]) == 0
     assert seen

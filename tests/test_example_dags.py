@@ -110,3 +110,16 @@ def test_on_demand_the_form_gives_days_and_customer(kapture: Emulator, tmp_path:
         found = [int(row["id"]) for row in csv.DictReader(rows)]
     assert sorted(found) == sorted(each["id"] for each in kapture.orders if each["customerId"] == customer)
     assert receipts(everything)[0]["rows"] == 300
+
+
+def test_audit_the_days_that_differ_are_pulled_again(kapture: Emulator, tmp_path: Path) -> None:
+    assert run_at(load("kapture_orders_daily").dag, "2024-05-11T03:00+05:30").state == "success"
+    next((tmp_path / "daily/create_date=2024-05-09").iterdir()).unlink()
+    run = load("kapture_orders_audit").dag.test()
+    assert run.state == "success"
+    [pulled] = receipts(run, "pull_again")
+    assert (pulled["window_start"], pulled["rows"]) == ("2024-05-09T00:00:00+05:30", 100)
+    assert (tmp_path / "daily/_audit.html").is_file()
+    again = load("kapture_orders_audit").dag.test()
+    states = {each.task_id: each.state for each in again.get_task_instances()}
+    assert states == {"audit": "success", "days_that_differ": "success", "pull_again": "skipped"}

@@ -11,18 +11,18 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
+from functools import partial
 
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.command_line import ProgressLine, server_context
 from airflow_provider_kapture.doctor.render import render
 from airflow_provider_kapture.doctor.run import MAX_REQUESTS, diagnose
 
 _USAGE_ERROR = 2
 _INTERRUPTED = 130
 _PASSWORD_VARIABLE = "KAPTURE_PASSWORD"  # noqa: S105 - the name of an environment variable
-_CONTEXT_VARIABLE = "_AIRFLOW_PROCESS_CONTEXT"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,12 +50,12 @@ def main(args: argparse.Namespace) -> int:
     if (args.conn_id is None) == (args.host is None or args.cm_id is None) or (args.conn_id and has_options):
         return _print_error("give a connection id, or both --host and --cm-id", _USAGE_ERROR)
     account_of = _account_from_options if args.conn_id is None else _account_from_connection_id
-    progress = _ProgressLine()
+    progress = ProgressLine("kapture doctor")
     try:
         # Airflow 2.11 logs to standard output, which is for the report alone.
         with redirect_stdout(sys.stderr):
             account = account_of(args)
-            report = diagnose(account, args.day, progress=progress.show)
+            report = diagnose(account, args.day, progress=partial(_show, progress))
     except KaptureSettingsError as error:
         return _print_error(str(error), _USAGE_ERROR)
     except KaptureError as error:
@@ -71,26 +71,8 @@ def main(args: argparse.Namespace) -> int:
     return 0 if report.trusted else 1
 
 
-class _ProgressLine:
-    """One line on standard error: rewritten on a terminal, elsewhere a line for each question."""
-
-    def __init__(self) -> None:
-        self._topic = ""
-        self._width = 0
-
-    def show(self, number: int, topic: str) -> None:
-        text = f"kapture doctor: request {number} of at most {MAX_REQUESTS}: {topic}"
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{text:<{self._width}}")
-            self._width = len(text)
-        elif topic != self._topic:
-            sys.stderr.write(text + "\n")
-        self._topic = topic
-        sys.stderr.flush()
-
-    def clear(self) -> None:
-        if self._width:
-            sys.stderr.write(f"\r{'':<{self._width}}\r")
+def _show(progress: ProgressLine, number: int, topic: str) -> None:
+    progress.show(f"request {number} of at most {MAX_REQUESTS}: {topic}", topic)
 
 
 def _account_from_options(args: argparse.Namespace) -> Account:
@@ -104,23 +86,10 @@ def _account_from_connection_id(args: argparse.Namespace) -> Account:
     from airflow_provider_kapture.hooks.kapture import KaptureHook
 
     try:
-        with _server_context():
+        with server_context():
             return KaptureHook(args.conn_id).get_account()
     except AirflowException as error:
         raise KaptureSettingsError(f"connection {args.conn_id!r} can't be had: {error}") from error
-
-
-@contextmanager
-def _server_context() -> Iterator[None]:
-    """Let Airflow look for connections in its database too, as ``airflow connections test`` does."""
-    before = os.environ.get(_CONTEXT_VARIABLE)
-    os.environ[_CONTEXT_VARIABLE] = "server"
-    try:
-        yield
-    finally:
-        del os.environ[_CONTEXT_VARIABLE]
-        if before is not None:
-            os.environ[_CONTEXT_VARIABLE] = before
 
 
 def _print_error(message: str, status: int) -> int:

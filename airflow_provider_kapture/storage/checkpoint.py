@@ -203,7 +203,7 @@ class Checkpoint:
     def _is_own(self) -> bool:
         """Return whether no other pull of the window has replaced the receipt since this one wrote it."""
         try:
-            return bool(_decode(self._store.read(self._name)).get("pull_id") == self._pull_id)
+            return bool(decode_receipt(self._store.read(self._name)).get("pull_id") == self._pull_id)
         except Exception:  # noqa: BLE001 - the write that follows fails as well, and logs it
             return True
 

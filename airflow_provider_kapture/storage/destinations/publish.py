@@ -169,7 +169,7 @@ class StagedObject:
         try:
             state = self._store.upload(self._spool.path, self.size, self._name, metadata or {}, expected)
         except ChangedError:
-            written = self._written_before(metadata)
+            written = self._written_before(metadata or {})
             if written is None:
                 raise
             state = written
@@ -192,7 +192,7 @@ class StagedObject:
         The client repeats a request whose response was lost, although the store has carried it out.
         """
         state = self._store.stat(self._name)
-        is_own = state is not None and state.size == self._size and metadata.items() <= state.metadata.items()
+        is_own = state is not None and state.size == self.size and metadata.items() <= state.metadata.items()
         return state if metadata and is_own else None
 
     def replaces(self) -> bool:

@@ -1,10 +1,13 @@
-"""URLs of destinations that Airflow would reject with an obscure error, or read as something else."""
+"""URLs of destinations: those that Airflow would reject or read as something else, and those for a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
@@ -44,3 +47,26 @@ def check_url(destination: str) -> None:
 
 def _has_account(place: str) -> bool:
     return place.endswith(".windows.net")
+
+
+def browser_url(uri: str) -> str | None:
+    """Return the URL at which a browser shows an object to a user of the store who has signed in.
+
+    :param uri: the object
+    :return: None if its store has no such URL
+    """
+    if "://" not in uri:
+        return None
+    path = ObjectStoragePath(uri)
+    file_system: Any = path.fs
+    # Older releases of universal-pathlib leave the connection's id in front of the bucket.
+    bucket, key = path.bucket.rpartition("@")[2], quote(path.key)
+    if hasattr(file_system, "_call_s3"):
+        endpoint = getattr(file_system, "endpoint_url", None)
+        if endpoint:
+            return f"{endpoint.rstrip('/')}/{bucket}/{key}"
+        return f"https://console.aws.amazon.com/s3/object/{bucket}?prefix={key}"
+    if uri.startswith(("gs://", "gcs://")):
+        return f"https://storage.cloud.google.com/{bucket}/{key}"
+    account = getattr(file_system, "account_name", None)
+    return f"https://{account}.blob.core.windows.net/{bucket}/{key}" if account else None

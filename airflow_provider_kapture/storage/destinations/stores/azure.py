@@ -16,6 +16,7 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
     changed_error,
+    content_type,
     is_conflict,
     is_missing,
     run,
@@ -95,9 +96,13 @@ class AzureStore:
         return _state(found, found["size"], found["metadata"])
 
     def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
+        settings = importlib.import_module("azure.storage.blob").ContentSettings(content_type=content_type(name))
+
         async def upload() -> Any:
             async with self._blob(name) as blob:
-                return await blob.upload_blob(data, **_condition(expected), **self._options.every)
+                return await blob.upload_blob(
+                    data, content_settings=settings, **_condition(expected), **self._options.every
+                )
 
         with changed_error(name):
             return _state(run(self._fs, upload()), len(data), {})

@@ -20,6 +20,7 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
     changed_error,
+    content_type,
     is_missing,
     run,
 )
@@ -90,7 +91,7 @@ class GcsStore:
     def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
         parameters = {**self._options.every, **_condition(expected)}
         with changed_error(name):
-            return _state(run(self._fs, self._insert(name, data, {"contentType": "application/json"}, parameters)))
+            return _state(run(self._fs, self._insert(name, data, {"contentType": content_type(name)}, parameters)))
 
     def create(self, name: str, data: bytes) -> bool:
         try:

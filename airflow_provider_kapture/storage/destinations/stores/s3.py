@@ -21,6 +21,7 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     ChangedError,
     ObjectState,
     changed_error,
+    content_type,
     is_forbidden,
     is_missing,
     run,
@@ -118,7 +119,7 @@ class S3Store:
         return _state(response, response["ContentLength"], response.get("Metadata", {}))
 
     def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
-        about = {"ContentType": "application/json", **self._options.every}
+        about = {"ContentType": content_type(name), **self._options.every}
         return _state(self._put_if(_condition(expected), name, Body=data, **about), len(data), {})
 
     def create(self, name: str, data: bytes) -> bool:

@@ -99,6 +99,11 @@ class Store(Protocol):
         """Return the SHA-256 of an object that can be read without cost; None if it would have to be downloaded."""
 
 
+def content_type(name: str) -> str:
+    """Return the media type of a small object."""
+    return "text/html; charset=utf-8" if name.endswith(".html") else "application/json"
+
+
 def status_of(error: BaseException | None) -> int | None:
     """Return the HTTP status that an error of a store's client stands for; None if it stands for none."""
     while error is not None:
