@@ -8,14 +8,25 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from policy_proxy import KINDS, PolicyProxy
 
 ACTIONS = {
-    "s3": {"write": ("s3:PutObject",), "read": ("s3:GetObject",), "list": ("s3:ListBucket",)},
+    "s3": {
+        "write": ("s3:PutObject",),
+        "read": ("s3:GetObject",),
+        "list": ("s3:ListBucket",),
+        "delete": ("s3:DeleteObject",),
+    },
     "gs": {
         # To replace an object, too.
         "write": ("storage.objects.create", "storage.objects.delete"),
         "read": ("storage.objects.get",),
         "list": ("storage.objects.list",),
+        "delete": ("storage.objects.delete",),
     },
-    "abfs": {"write": ("blobs/write",), "read": ("blobs/read",), "list": ("blobs/read (list)",)},
+    "abfs": {
+        "write": ("blobs/write",),
+        "read": ("blobs/read",),
+        "list": ("blobs/read (list)",),
+        "delete": ("blobs/delete",),
+    },
 }
 
 
