@@ -4,7 +4,6 @@ import os
 import socket
 
 import pytest
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 from policy_proxy import KINDS, PolicyProxy
 
 ACTIONS = {
@@ -69,6 +68,9 @@ class Role:
 
     def names(self):
         """Return the objects of the test's folder."""
+        # Airflow must not be imported with this file, which may be before its settings are in place.
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
         path = ObjectStoragePath(self.admin)
         path.fs.invalidate_cache()
         found = (str(each).partition(self.prefix)[2] for each in path.rglob("*"))
