@@ -72,8 +72,9 @@ def test_an_object_that_is_not_as_expected_is_not_replaced(role, tmp_path):
             opened.upload(spool, 3, "one", {}, expected)
         with pytest.raises(ChangedError):
             opened.write("one", b"another", expected)
-    assert opened.create("two", b"first")
-    assert not opened.create("two", b"second")
+    opened.write("two", b"first", None)
+    with pytest.raises(ChangedError):
+        opened.write("two", b"second", None)
     assert opened.read("two") == b"first"
     opened.write("day/three", b"third")
     assert opened.list_names("day/") == ["day/three"]
