@@ -21,7 +21,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.orders import NEUTRAL_FILTER
 from airflow_provider_kapture.storage.destinations.destination import stamps
 from airflow_provider_kapture.storage.destinations.object_store import one_line, store_error
-from airflow_provider_kapture.storage.destinations.stores.store import Store, is_forbidden
+from airflow_provider_kapture.storage.destinations.stores.store import ChangedError, Store, is_forbidden
 
 log = logging.getLogger(__name__)
 
@@ -131,8 +131,11 @@ def claim(store: Store, destination: str, owner: Owner) -> Claim:
     if found is not None:
         return Claim(can_read=True, is_new=False, query_hash=_check_owner(uri, found, owner))
     record = owner.record()
+    is_new = True
     try:
-        is_new = store.create(OWNER_FILE, json.dumps(record, indent=2).encode() + b"\n")
+        store.write(OWNER_FILE, json.dumps(record, indent=2).encode() + b"\n", None)
+    except ChangedError:
+        is_new = False
     except Exception as error:
         raise store_error(store, "write", uri, error) from error
     if is_new and not is_refused and store.honours_conditions:

@@ -4,18 +4,28 @@ import os
 import socket
 
 import pytest
-from airflow.providers.common.compat.sdk import ObjectStoragePath
 from policy_proxy import KINDS, PolicyProxy
 
 ACTIONS = {
-    "s3": {"write": ("s3:PutObject",), "read": ("s3:GetObject",), "list": ("s3:ListBucket",)},
+    "s3": {
+        "write": ("s3:PutObject",),
+        "read": ("s3:GetObject",),
+        "list": ("s3:ListBucket",),
+        "delete": ("s3:DeleteObject",),
+    },
     "gs": {
         # To replace an object, too.
         "write": ("storage.objects.create", "storage.objects.delete"),
         "read": ("storage.objects.get",),
         "list": ("storage.objects.list",),
+        "delete": ("storage.objects.delete",),
     },
-    "abfs": {"write": ("blobs/write",), "read": ("blobs/read",), "list": ("blobs/read (list)",)},
+    "abfs": {
+        "write": ("blobs/write",),
+        "read": ("blobs/read",),
+        "list": ("blobs/read (list)",),
+        "delete": ("blobs/delete",),
+    },
 }
 
 
@@ -58,6 +68,9 @@ class Role:
 
     def names(self):
         """Return the objects of the test's folder."""
+        # Airflow must not be imported with this file, which may be before its settings are in place.
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
         path = ObjectStoragePath(self.admin)
         path.fs.invalidate_cache()
         found = (str(each).partition(self.prefix)[2] for each in path.rglob("*"))

@@ -14,6 +14,7 @@ from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.folders import check_writable, in_folder, no_empty_folders
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
+from airflow_provider_kapture.storage.destinations.stores.store import ChangedError
 
 DAY = {"window_start": "2024-05-08", "window_end": "2024-05-09"}
 EMPTY = {"window_start": "2024-06-01", "window_end": "2024-06-03"}
@@ -144,7 +145,8 @@ def test_a_file_system_without_links_is_taken_too(
     monkeypatch.setattr(os, "link", refuse)
     pull(destination=f"{tmp_path}/")
     store = open_store(f"{tmp_path}/")
-    assert not store.create("_kapture.json", b"another")
+    with pytest.raises(ChangedError):
+        store.write("_kapture.json", b"another", None)
     assert b"another" not in (tmp_path / "_kapture.json").read_bytes()
 
 

@@ -60,19 +60,21 @@ def test_a_large_object_goes_up_in_parts(store, tmp_path):
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(spool.read_bytes()).digest()
 
 
-def test_an_object_that_is_not_as_expected_is_not_replaced(store, tmp_path):
-    if store.url.startswith("gs"):
-        pytest.skip("this emulator ignores the condition of a write")
+def test_an_object_that_is_not_as_expected_is_not_replaced(role, tmp_path):
+    role.may("write", "read", "list", "delete")
     spool = tmp_path / "spool"
     spool.write_bytes(b"new")
-    opened = open_store(f"{store.url}/expected/")
+    opened = open_store(role.url)
     first = opened.upload(spool, 3, "one", {}, None)
     assert opened.upload(spool, 3, "one", {}, first).size == 3
     for expected in (None, ObjectState(3, '"0"')):
         with pytest.raises(ChangedError):
             opened.upload(spool, 3, "one", {}, expected)
-    assert opened.create("two", b"first")
-    assert not opened.create("two", b"second")
+        with pytest.raises(ChangedError):
+            opened.write("one", b"another", expected)
+    opened.write("two", b"first", None)
+    with pytest.raises(ChangedError):
+        opened.write("two", b"second", None)
     assert opened.read("two") == b"first"
     opened.write("day/three", b"third")
     assert opened.list_names("day/") == ["day/three"]

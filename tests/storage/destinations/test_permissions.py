@@ -118,7 +118,7 @@ def test_removing_what_is_replaced_needs_permission_to_delete(kapture, role):
     pull(role.url, window_start="2024-05-08T10:00", window_end="2024-05-08T11:00")
     with pytest.raises(AirflowFailException, match=rf"grant {DELETE[role.kind]} on .*orders_20240508T043000Z"):
         pull(role.url, on_overlap="replace")
-    role.may("write", "read", "list", DELETE[role.kind])
+    role.may("write", "read", "list", "delete")
     pull(role.url, on_overlap="replace")
 
 

@@ -13,7 +13,6 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ANY,
-    ChangedError,
     ObjectState,
     changed_error,
     content_type,
@@ -106,13 +105,6 @@ class AzureStore:
 
         with changed_error(name):
             return _state(run(self._fs, upload()), len(data), {})
-
-    def create(self, name: str, data: bytes) -> bool:
-        try:
-            self.write(name, data, None)
-        except ChangedError:
-            return False
-        return True
 
     def list_names(self, folder: str) -> list[str]:
         prefix = ObjectStoragePath(self._destination + folder).key.rstrip("/") + "/"

@@ -17,7 +17,6 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ANY,
-    ChangedError,
     ObjectState,
     changed_error,
     content_type,
@@ -92,13 +91,6 @@ class GcsStore:
         parameters = {**self._options.every, **_condition(expected)}
         with changed_error(name):
             return _state(run(self._fs, self._insert(name, data, {"contentType": content_type(name)}, parameters)))
-
-    def create(self, name: str, data: bytes) -> bool:
-        try:
-            self.write(name, data, None)
-        except ChangedError:
-            return False
-        return True
 
     def list_names(self, folder: str) -> list[str]:
         prefix = self._key(folder).rstrip("/") + "/"

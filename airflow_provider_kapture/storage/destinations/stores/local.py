@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import logging
@@ -20,9 +19,6 @@ from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPER
 
 log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-# What file systems without hard links answer to link().
-_WITHOUT_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 class LocalStore:
@@ -63,21 +59,19 @@ class LocalStore:
 
     def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
         with self._spooled(data) as spool:
+            if expected is None:
+                # It exists, or the file system has no hard links.
+                with contextlib.suppress(OSError):
+                    return self._link(spool, name, len(data))
             return self.upload(spool, len(data), name, {}, expected)
 
-    def create(self, name: str, data: bytes) -> bool:
+    def _link(self, spool: Path, name: str, size: int) -> ObjectState:
+        """Create a file, which fails if it exists, also on a file system without locks."""
         target = self._file(name)
-        with self._spooled(data) as spool, contextlib.suppress(FileExistsError):
-            copy_access(spool, target)
-            try:
-                os.link(spool, target)
-            except OSError as error:
-                if error.errno not in _WITHOUT_LINKS:
-                    raise
-                return _rename_to_new(spool, target)
-            folders.sync(target.parent)
-            return True
-        return False
+        copy_access(spool, target)
+        os.link(spool, target)
+        folders.sync(target.parent)
+        return self.stat(name) or ObjectState(size)
 
     @contextlib.contextmanager
     def _spooled(self, data: bytes) -> Iterator[Path]:
@@ -143,15 +137,6 @@ class LocalStore:
 def _in_parent(target: Path, act: Callable[[], _T]) -> _T:
     with folders.no_empty_folders(target.parent):
         return folders.in_folder(target.parent, act)
-
-
-def _rename_to_new(spool: Path, target: Path) -> bool:
-    with _locked(target.parent):
-        if target.exists():
-            return False
-        spool.replace(target)
-    folders.sync(target.parent)
-    return True
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPERATIONS, ObjectState, run
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, OPERATIONS, ChangedError, ObjectState, run
 
 
 class OtherStore:
@@ -47,15 +47,11 @@ class OtherStore:
         except FileNotFoundError:
             return None
 
-    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:  # noqa: ARG002 - as upload
+    def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
+        if expected is None and self._fs.exists(self._path(name)):
+            raise ChangedError(name)
         self._fs.pipe_file(self._path(name), data)
         return ObjectState(len(data))
-
-    def create(self, name: str, data: bytes) -> bool:
-        if self._fs.exists(self._path(name)):
-            return False
-        self.write(name, data)
-        return True
 
     def list_names(self, folder: str) -> list[str]:
         self._fs.invalidate_cache()

@@ -18,7 +18,6 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.storage.destinations.stores.store import (
     ANY,
-    ChangedError,
     ObjectState,
     changed_error,
     content_type,
@@ -121,13 +120,6 @@ class S3Store:
     def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
         about = {"ContentType": content_type(name), **self._options.every}
         return _state(self._put_if(_condition(expected), name, Body=data, **about), len(data), {})
-
-    def create(self, name: str, data: bytes) -> bool:
-        try:
-            self.write(name, data, None)
-        except ChangedError:
-            return False
-        return True
 
     def list_names(self, folder: str) -> list[str]:
         prefix = self._key(folder).rstrip("/") + "/"

@@ -73,12 +73,9 @@ class Store(Protocol):
     def write(self, name: str, data: bytes, expected: ObjectState | None = ANY) -> ObjectState:
         """Create or replace a small object atomically.
 
-        :param expected: as for :meth:`upload`
+        :param expected: as for :meth:`upload`; some stores ignore it
         :raises ChangedError: the object is not as expected
         """
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Create a small object atomically, and return whether it did not exist; some stores replace one that did."""
 
     def list_names(self, folder: str) -> list[str]:
         """Return the names of the objects directly in a folder, which ends in ``/``; empty if there is none."""
