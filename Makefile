@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest
 CLOUDS := .venvs/clouds
 CLOUDS_READY := $(CLOUDS)/.ready
 # Tests that need third-party servers, or more than a few seconds, have separate targets.
-QUICK := not (slow or fresh or airflow or browser or clouds or distributed)
+QUICK := not (slow or fresh or airflow or browser or clouds or distributed or changes)
 
 # uv does not read pip's settings: pass on pip's index.
 ifdef PIP_INDEX_URL
@@ -86,6 +86,10 @@ clean: ## remove everything that these targets created
 .PHONY: test-slow
 test-slow: $(READY) ## run the slow tests
 	$(PYTEST) --numprocesses=2 --dist=worksteal -m slow
+
+.PHONY: test-changes
+test-changes: $(READY) ## merge files of changes with DuckDB and PostgreSQL, after random changes, pulls and kills
+	$(PYTEST) --numprocesses=2 --dist=load -m changes tests/storage/test_merged_changes.py
 
 $(READY)-distributed: $(READY)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint $(CONSTRAINTS) --group distributed

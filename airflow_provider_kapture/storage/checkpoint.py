@@ -164,8 +164,9 @@ class Checkpoint:
         """Return the metadata of the object of a day, besides its fingerprint."""
         text = json.dumps(entry, separators=(",", ":"))
         found = {PULL_ID: self._pull_id, RECEIPT: self._name, PULLED_AT: str(self._about["pulled_at"])}
-        # S3 takes 2 KB of metadata. A day without its counts is pulled again by a retry within the interval.
-        return found | ({_ENTRY: text} if len(text) <= 1_000 else {})
+        # S3 takes 2 KB of metadata, the user's among them. A day without its counts is pulled again by a retry within
+        # the interval.
+        return found | ({_ENTRY: text} if len(text) <= 600 else {})
 
     def save(self, day: str, entry: Mapping[str, Any]) -> None:
         """Add a published day. If it cannot be stored, log a warning: a retry pulls the day again."""

@@ -77,16 +77,15 @@ class ReportedFiles:
 
     def _candidates(self, name: str, first: str | None) -> Iterator[str]:
         """Yield the names of the receipts that may name an object: of its day, and of later ones that look back."""
-        known = list(self._read)
-        yield from known
-        if first is not None and first.startswith(self._folder) and first not in known:
+        yield from list(self._read)
+        if first is not None and first.startswith(self._folder) and first not in self._read:
             yield first
         start = padded(name.rpartition("/orders_")[2].partition("_")[0])
         if self._names is None:
             self._names = sorted(self._list())
         for each in self._names:
             end = padded(each.rpartition("_")[2].removesuffix(".json"))
-            if end > start and each not in known and each != first:
+            if end > start and each not in self._read:
                 yield each
 
     def _list(self) -> list[str]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import airflow
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset, AssetAlias
+from attempts import attempt
 from connected import connected
 from mutations import update
 
@@ -23,6 +24,8 @@ from airflow_provider_kapture.operators.asset_events import (
     plain_extra,
 )
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+from airflow_provider_kapture.storage.checkpoint import Checkpoint
+from airflow_provider_kapture.storage.destinations.stores.local import LocalStore
 from airflow_provider_kapture.storage.receipt import changed_days
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -250,6 +253,35 @@ def test_days_whose_orders_are_the_same_have_no_event(kapture: Emulator, tmp_pat
     assert not {"files", "files_by_day"} & event.extra.keys()
     update(kapture, kapture.ids()[-1])
     assert pulled().partition_keys == {DAYS[-1]}
+
+
+@pytest.mark.usefixtures("kapture")
+@pytest.mark.parametrize("run_id", ["run", "other"])
+def test_days_that_a_killed_pull_has_published_have_events_in_the_next_one(
+    tmp_path, accessors: Any, monkeypatch: pytest.MonkeyPatch, run_id: str
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    upload, published = LocalStore.upload, []
+
+    def upload_two(self: LocalStore, *arguments: Any) -> Any:
+        if len(published) == 2:
+            raise KilledError
+        published.append(arguments)
+        return upload(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "upload", upload_two)
+        patch.setattr(Checkpoint, "stop", lambda self: None)
+        with pytest.raises(KilledError):
+            pull(destination=f"{tmp_path}/", partition_events=True).execute(attempt())
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("orders_*")}
+    assert len(times) == 2
+    run = attempt(run_id=run_id)
+    pull(destination=f"{tmp_path}/", partition_events=True).execute({**run, "outlet_events": accessors})
+    assert accessors[OUTLET].partition_keys == set(DAYS)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
 @pytest.mark.usefixtures("kapture")

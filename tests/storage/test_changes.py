@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 
+import msgspec
 import pyarrow.parquet
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
@@ -14,7 +15,10 @@ from mutations import delete, update
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage import options
+from airflow_provider_kapture.storage.changes.comparison import keyed
 from airflow_provider_kapture.storage.changes.folder import ChangesFolder
+from airflow_provider_kapture.storage.changes.reader import read_orders
+from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 from airflow_provider_kapture.storage.publication import Publisher
 
 # Those of the stores' clients.
@@ -179,6 +183,45 @@ def test_a_day_that_becomes_empty_is_deleted(kapture, tmp_path):
     [name] = files(root).keys() - before.keys()
     found = [(row["_op"], row["id"]) for row in rows(name, files(root)[name])]
     assert sorted(found) == [("delete", each) for each in sorted(gone)]
+
+
+@pytest.mark.parametrize("file_format", ["jsonl", "jsonl.gz", "csv", "parquet"])
+def test_a_former_object_that_was_cut_short_is_named(kapture, tmp_path, file_format):
+    root = f"{tmp_path}/"
+    path = ObjectStoragePath(pull(root, file_format=file_format)["files"][0]["uri"])
+    path.write_bytes(path.read_bytes()[:-100])
+    before = files(root)
+    with pytest.raises(AirflowFailException, match=r"What changed since .* cannot be told"):
+        pull(root, file_format=file_format)
+    assert files(root) == before
+
+
+# Of each type, values that fit its column in one spelling or another, and values that do not.
+ODD = [
+    b'{"id":1,"createDate":1715106600000,"productQuantity":5,"remarks":""}',
+    b'{"id":2,"createDate":"1715106600001","productQuantity":"5.50","remarks":"a, \\"b\\"\\r\\n\\nc","checkedIn":true}',
+    b'{"id":3,"productQuantity":"5 kg","remarks":null,"invoiceSent":"yes","more":{"a":[1,"\\u20ac"]}}',
+    b'{"id":"0004","createDate":"soon","unitId":123456789012345678901,"sellingPrice":-0.000001}',
+    b'{"id":"5","remarks":"\\ud83d","cess":NaN,"unitId":1,"unitId":2}',
+    b'{"id":6,"remarks":"tab\tand\x01","sellingPrice":1e3,"checkedIn":0,"more":1,"more":2}',
+]
+
+
+@pytest.mark.parametrize("file_format", ["csv", "csv.gz", "parquet", "jsonl", "jsonl.zst"])
+def test_orders_that_are_read_give_the_same_file_again(tmp_path, file_format):
+    def write(name, orders):
+        with (tmp_path / name).open("wb") as sink:
+            encoder = ENCODERS[file_format](sink)
+            encoder.write([msgspec.Raw(order) for order in orders])
+            encoder.close()
+        return tmp_path / name
+
+    with Emulator(Book(orders=200, days=1)) as book:
+        orders = [*ODD, *book.records()]
+    first = write("first", orders)
+    again = write("again", read_orders(first, file_format))
+    assert again.read_bytes() == first.read_bytes()
+    assert len(list(keyed(read_orders(first, file_format)))) == len(orders)
 
 
 # -- kills --

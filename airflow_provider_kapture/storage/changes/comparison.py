@@ -26,10 +26,26 @@ class Operation(StrEnum):
 
 
 Change = tuple[Operation, bytes]
+# An order's id as text, and its JSON.
+KeyedOrder = tuple[str, bytes]
+
+
+def keyed(orders: Iterable[bytes]) -> Iterator[KeyedOrder]:
+    """Yield each order with its id, which is the same text for a number and its digits.
+
+    :raises ValueError: an order is malformed
+    :raises KaptureShapeError: an order has no usable id
+    """
+    for order in orders:
+        try:
+            key = order_key(_KEYS.decode(order).id)
+        except (msgspec.DecodeError, RecursionError, KaptureShapeError):
+            key, _ = key_and_instant(order)
+        yield str(key), order
 
 
 def compare(
-    former: Callable[[], Iterator[bytes]], current: Iterable[bytes], *, is_rewritten: bool = False
+    former: Callable[[], Iterator[KeyedOrder]], current: Iterable[KeyedOrder], *, is_rewritten: bool = False
 ) -> Iterator[Change]:
     """Yield each difference between two sets of orders: inserts and updates as they are now, then deletes as they were.
 
@@ -40,15 +56,15 @@ def compare(
     """
     with closing(_Digests()) as known:
         known.add(former())
-        for order in current:
-            digest = known.pop(_key(order))
+        for key, order in current:
+            digest = known.pop(key)
             if digest is None:
                 yield Operation.INSERT, order
             elif is_rewritten or digest != _digest(order):
                 yield Operation.UPDATE, order
         if known.count():
-            for order in former():
-                if known.pop(_key(order)) is not None:
+            for key, order in former():
+                if known.pop(key) is not None:
                     yield Operation.DELETE, order
 
 
@@ -65,9 +81,9 @@ class _Digests:
         ):
             self._database.execute(statement)
 
-    def add(self, orders: Iterable[bytes]) -> None:
+    def add(self, orders: Iterable[KeyedOrder]) -> None:
         self._database.executemany(
-            "INSERT OR IGNORE INTO known VALUES (?, ?)", ((_key(each), _digest(each)) for each in orders)
+            "INSERT OR IGNORE INTO known VALUES (?, ?)", ((key, _digest(order)) for key, order in orders)
         )
 
     def pop(self, key: str) -> bytes | None:
@@ -87,11 +103,3 @@ class _Digests:
 
 def _digest(order: bytes) -> bytes:
     return hashlib.sha256(order).digest()[:16]
-
-
-def _key(order: bytes) -> str:
-    """Return the order's id as text, the same for a number and its digits."""
-    try:
-        return str(order_key(_KEYS.decode(order).id))
-    except (msgspec.DecodeError, RecursionError, KaptureShapeError):
-        return str(key_and_instant(order)[0])

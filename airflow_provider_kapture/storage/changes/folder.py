@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from airflow_provider_kapture.client.days import from_ms, to_ms
-from airflow_provider_kapture.storage.changes.comparison import compare
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.changes.comparison import KeyedOrder, compare, keyed
 from airflow_provider_kapture.storage.changes.files import Folder, LocalCopy
 from airflow_provider_kapture.storage.changes.reader import read_orders
 from airflow_provider_kapture.storage.changes.writer import write_changes
+from airflow_provider_kapture.storage.destinations.object_store import one_line
 from airflow_provider_kapture.storage.destinations.stores.store import ANY, ChangedError
 from airflow_provider_kapture.storage.fingerprint import Fingerprint
 
@@ -91,10 +93,10 @@ class ChangesFolder:
         """
         file_format = _format(day.name)
         with ExitStack() as stack:
-            former = [(stack.enter_context(self._orders.fetch(name)), _format(name)) for name in day.former]
+            former = [(name, stack.enter_context(self._orders.fetch(name))) for name in day.former]
             changes = compare(
-                lambda: chain.from_iterable(read_orders(copy.path, each) for copy, each in former),
-                read_orders(day.file.path, file_format),
+                lambda: chain.from_iterable(self._former_orders(*each) for each in former),
+                keyed(read_orders(day.file.path, file_format)),
                 is_rewritten=day.is_rewritten,
             )
             first = next(changes, None)
@@ -106,7 +108,7 @@ class ChangesFolder:
             file = stack.enter_context(
                 self._changes.spool(lambda sink: write_changes(sink, file_format, every, seen_ms))
             )
-            before = former[0][0].sha256 if former else _NONE
+            before = former[0][1].sha256 if former else _NONE
             window = day.name.rpartition("/orders_")[2]
             pending = f"{_day(day.name)}_changes_{_stamp(seen_ms)}_{before}_{day.file.sha256}_{window}.pending"
             self._changes.put(pending, file, ANY)
@@ -117,6 +119,16 @@ class ChangesFolder:
                 raise
             self._finish(pending, file)
             self._changes.delete(pending)
+
+    def _former_orders(self, name: str, file: LocalCopy) -> Iterator[KeyedOrder]:
+        try:
+            yield from keyed(read_orders(file.path, _format(name)))
+        except Exception as error:
+            raise KaptureSettingsError(
+                f"What changed since {self._orders.uri + name!r} cannot be told, because it cannot be read "
+                f"({type(error).__name__}: {one_line(error)}): restore it, or delete it to have all orders of the day "
+                "inserted"
+            ) from error
 
     def _next_instant(self, folder: str) -> int:
         """Return when the pull began, or an instant after the latest changes of the day: their sequence is by time."""
