@@ -1,4 +1,4 @@
-"""What the subcommands of ``kapture`` share: the progress line, and access to Airflow's connections."""
+"""What the subcommands of ``kapture`` share: the progress line, colours, and access to Airflow's connections."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 _CONTEXT_VARIABLE = "_AIRFLOW_PROCESS_CONTEXT"
 
@@ -40,6 +41,11 @@ class ProgressLine:
         """Remove the line from the terminal."""
         if self._width:
             sys.stderr.write(f"\r{'':<{self._width}}\r")
+
+
+def is_colourful(stream: TextIO) -> bool:
+    """Return whether text with colours may be written to a stream: a terminal, unless ``NO_COLOR`` is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""``kapture demo``: pull the orders of an emulator into files, compare the counts, and print what to try next.
+"""``kapture demo``: pull the orders of an emulator into files, compare the counts, and audit the folder.
 
 The operator runs as in a task, with an Airflow home of its own that is removed afterwards; no scheduler and no metadata
 database are needed. ``make demo`` in the repository prints the same around the runs of a DAG. The emulator itself is in
@@ -21,6 +21,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_kapture.command_line import is_colourful
 from airflow_provider_kapture.emulator.book import Book
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 DAYS = 3
 _ORDERS = 900
+_CHANGES = 60
+_CONNECTION_ID = "kapture_default"
 _TIMEZONE = "Asia/Kolkata"
 _FOLDER = "kapture-demo"
 _SHOWN = ("id", "createDate", "customerId", "deliveryStatus", "productValue", "sellingPrice")
@@ -111,6 +114,23 @@ def report(kapture: Emulator, receipts: Sequence[Mapping[str, Any]], seconds: fl
     return "\n".join(lines), rows == expected
 
 
+def audited_changes(kapture: Emulator, folder: str) -> str:
+    """Change orders in Kapture, and return what the audit of a folder prints about it.
+
+    :param folder: the folder of a pull
+    """
+    from airflow_provider_kapture.audit import audit
+    from airflow_provider_kapture.audit.text import render
+
+    kapture.mutate(_CHANGES)
+    audited = render(audit(folder, kapture_conn_id=_CONNECTION_ID), colour=is_colourful(sys.stdout))
+    return f"""\
+Since then, {_CHANGES} orders have changed in Kapture: most were updated, some deleted, and some inserted late.
+`kapture audit {folder} --conn {_CONNECTION_ID}` shows the days whose numbers of orders differ:
+
+{audited}"""
+
+
 def query_command(files: str) -> str:
     """Return a command that counts the orders of CSV files by status.
 
@@ -146,7 +166,7 @@ def _pull_and_report(kapture: Emulator, folder: Path) -> int:
     except (AirflowException, KaptureError, OSError) as error:
         return _print_error(str(error), _FAILED)
     text, is_complete = report(kapture, [receipt], time.monotonic() - started)
-    sys.stdout.write(f"{text}\n{_next_steps(folder)}")
+    sys.stdout.write(f"{text}\n{audited_changes(kapture, f'{folder}/')}\n{_next_steps(folder)}")
     return 0 if is_complete else _FAILED
 
 
@@ -156,8 +176,10 @@ The files are in {folder}. Try next:
 
   {query_command(f"{folder}/create_date=*/*.csv")}
       count the orders by status (needs `pip install duckdb`)
-  kapture emulator
-      run such a Kapture until Ctrl-C; it prints a connection for your DAGs
+  kapture audit {folder} --html audit.html
+      write what the folder holds as a page for a browser
+  kapture emulator --mutate 1
+      run a Kapture whose orders change, until Ctrl-C; it prints a connection for your DAGs
   kapture doctor CONN_ID
       check the connection to your own account, and see its settings
 

@@ -1,4 +1,4 @@
-"""Pull three days of orders from the emulator into files with a real Airflow, and compare the number of orders.
+"""Pull three days of orders from the emulator into files with a real Airflow, compare the numbers, and audit a folder.
 
 What it prints around the runs is in ``airflow_provider_kapture.demo``, which does the same without a metadata database.
 """
@@ -13,13 +13,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_kapture import demo
+
+if TYPE_CHECKING:
+    from airflow_provider_kapture.emulator import Emulator
 
 HERE = Path(__file__).resolve().parent.parent
 OUTPUT = HERE / "demo-output"
 DAG = HERE / "example_dags" / "kapture_orders_on_demand.py"
+DAILY = HERE / "example_dags" / "kapture_orders_daily.py"
 
 
 def prepare(home: str) -> None:
@@ -52,6 +56,17 @@ def pull(day: dt.date) -> dict[str, Any]:
     return receipt
 
 
+def pull_complete_days(kapture: Emulator) -> str:
+    """Run the daily example DAG for each day of the emulator that is over, and return the folder of its files."""
+    from kapture_orders_daily import dag
+
+    for number in range(1, demo.DAYS):
+        at = dt.datetime.combine(kapture.book.start + dt.timedelta(days=number), dt.time(3), dag.timezone)
+        if dag.test(logical_date=at).state != "success":
+            sys.exit(f"The daily run of {at} did not succeed")
+    return f"{OUTPUT}/daily/"
+
+
 def main() -> int:
     """Run the demo, and return the exit status: 0 if every order is in the files."""
     from airflow_provider_kapture.emulator import Emulator
@@ -66,7 +81,9 @@ def main() -> int:
         started = time.monotonic()
         receipts = [pull(kapture.book.start + dt.timedelta(days=number)) for number in range(demo.DAYS)]
         text, is_complete = demo.report(kapture, receipts, time.monotonic() - started)
-    print(text)
+        print(text)
+        print(f"{DAILY.relative_to(HERE)} pulls the days that are over into a folder of days.", flush=True)
+        print(demo.audited_changes(kapture, pull_complete_days(kapture)))
     print(next_steps())
     return int(not is_complete)
 

@@ -50,6 +50,14 @@ def test_every_order_is_in_a_file_of_its_day(demo):
     assert f"{len(ids)} orders in the files, {len(ids)} in Kapture: all of them" in found.stdout
 
 
+def test_orders_change_and_the_audit_shows_it(demo):
+    folder, found = demo
+    _, audited = found.stdout.split(f"kapture audit {folder / 'kapture-demo'}/ --conn kapture_default` shows")
+    assert "~ incomplete  x gap  ! finding" in audited
+    assert "different    Kapture has" in audited
+    assert "\x1b" not in audited
+
+
 def test_the_users_airflow_is_left_alone_and_nothing_is_logged(demo):
     folder, found = demo
     assert [path.name for path in folder.iterdir()] == ["kapture-demo"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -13,7 +12,7 @@ from typing import Any
 
 from airflow_provider_kapture.audit.run import DEFAULT_DAYS, audit
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.command_line import ProgressLine, server_context
+from airflow_provider_kapture.command_line import ProgressLine, is_colourful, server_context
 
 _FINDINGS = 1
 _USAGE_ERROR = 2
@@ -69,7 +68,7 @@ def main(args: argparse.Namespace) -> int:
     else:
         from airflow_provider_kapture.audit.text import render
 
-        text = render(report, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+        text = render(report, colour=is_colourful(sys.stdout))
     sys.stdout.write(text)
     return _FINDINGS if report.findings else 0
 

@@ -13,6 +13,7 @@ _DAY = dt.timedelta(days=1)
 _WEEKDAYS = ("Mon", "   ", "Wed", "   ", "Fri", "   ", "Sun")
 _COLUMN = 5
 _LATEST_DAYS = 14
+_EMPTY = {"control_day": "empty, proven by another day", "none": "empty, not proven"}
 _RESET = "\x1b[0m"
 # Backgrounds of the 256 colours, light to dark, for days without and with orders; and of findings.
 _LEVELS = ("\x1b[30;48;5;254m", "\x1b[30;48;5;153m", "\x1b[30;48;5;111m", "\x1b[97;48;5;68m", "\x1b[97;48;5;24m")
@@ -122,10 +123,8 @@ def age(report: AuditReport, day: Day) -> str:
 def state_of(day: Day) -> str:
     """Return what there is to know about a day besides its orders, in a few words."""
     words = ["complete" if day.complete else "incomplete"]
-    if not day.rows and day.empty_proof == "control_day":
-        words.append("empty, proven by another day")
-    elif not day.rows:
-        words.append("empty, not proven")
+    if not day.rows:
+        words.append(_EMPTY.get(day.empty_proof or "", "empty"))
     if day.rescued:
         words.append(f"{day.rescued:,} misfits")
     return ", ".join(words)

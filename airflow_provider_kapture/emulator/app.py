@@ -46,6 +46,7 @@ def build_app(service: Service) -> Starlette:
     - ``POST switches``, a JSON object: change these switches
     - ``POST orders``, ``{"count": n, "day": "YYYY-MM-DD", "create_ms": epoch milliseconds}``: add orders; all keys are
       optional (defaults: 1, the book's last day, any time of the day)
+    - ``POST mutate``, ``{"count": n}``: change so many orders: update, delete or insert late
     - ``POST reset``: restore the initial orders and switches, and reset the counters
     """
     control = [
@@ -53,6 +54,7 @@ def build_app(service: Service) -> Starlette:
         Route("/stats", _guarded(_stats(service)), methods=["GET"]),
         Route("/switches", _guarded(_switches(service)), methods=["POST"]),
         Route("/orders", _guarded(_orders(service)), methods=["POST"]),
+        Route("/mutate", _guarded(_mutate(service)), methods=["POST"]),
         Route("/reset", _guarded(_reset(service)), methods=["POST"]),
     ]
     return Starlette(routes=[Mount("/_emulator", routes=control), Mount("/", app=_OrdersApp(service))])
@@ -136,6 +138,14 @@ def _orders(service: Service) -> _Endpoint:
         return JSONResponse({"ids": [order.id for order in added]})
 
     return orders
+
+
+def _mutate(service: Service) -> _Endpoint:
+    async def mutate(request: Request) -> JSONResponse:
+        service.mutate(int((await _json(request)).get("count", 1)))
+        return JSONResponse({})
+
+    return mutate
 
 
 def _reset(service: Service) -> _Endpoint:

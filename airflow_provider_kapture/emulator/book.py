@@ -20,6 +20,8 @@ from airflow_provider_kapture.emulator.switches import check_zone
 _T = TypeVar("_T")
 
 _CREATE_DATE = re.compile(rb'"createDate":\d+')
+_STATUS = re.compile(rb'"deliveryStatus":"[A-Z]*"')
+_MODIFIED = re.compile(rb'"lastModificationTime":\d+')
 _QUANTITY = b'"productQuantity":'
 _FIRST_ID = 23_518_265
 _TEMPLATE = "{" + ",".join(f'"{name}":%({name})s' for name in ORDER_FIELDS) + "}"
@@ -56,7 +58,8 @@ _REMARKS = (
     *(json.dumps(words) for words in _WORDS),
     "null",
 )
-_STATUSES = ('"AP"', '"PE"', '"CA"', '"DL"')
+# Values of ``deliveryStatus``, as JSON.
+STATUSES = ('"AP"', '"PE"', '"CA"', '"DL"')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +85,16 @@ class Order:
     def second_line(self) -> Order:
         """Return another line of the same order: the same id with another quantity."""
         return Order(self.id, self.create_ms, self.hidden_days, self.record.replace(_QUANTITY, _QUANTITY + b"1"))
+
+    def with_status(self, status: str, modified_ms: int) -> Order:
+        """Return a copy that was updated.
+
+        :param status: the new ``deliveryStatus``, one of :data:`STATUSES`
+        :param modified_ms: the new ``lastModificationTime``, epoch milliseconds
+        """
+        record = _STATUS.sub(b'"deliveryStatus":%s' % status.encode(), self.record, count=1)
+        record = _MODIFIED.sub(b'"lastModificationTime":%d' % modified_ms, record, count=1)
+        return Order(self.id, self.create_ms, self.hidden_days, record)
 
     def with_create_date(self, create_ms: int) -> Order:
         """Return a copy that was created at another instant."""
@@ -180,7 +193,7 @@ class Book:
             "productValue": _amount(random, 6),
             "discount": f"-{_amount(random, 3)}" if random.random() < 0.2 else 0,
             "remarks": _one_of(random, _REMARKS),
-            "deliveryStatus": _one_of(random, _STATUSES),
+            "deliveryStatus": _one_of(random, STATUSES),
             "lastModificationTime": create_ms + _one_of(random, (0, 0, 1_000, 86_399_999)),
             "unitId": _between(random, 0, 9),
             "blockId": _between(random, 0, 4),

@@ -77,7 +77,8 @@ def _add_switches(group: argparse._ArgumentGroup, topic: str) -> None:
         elif named:
             options |= {"type": type(named[0]), "choices": named}
         else:
-            options |= {"type": kind, "metavar": {int: "N", float: "SECONDS", str: "TEXT"}[kind]}
+            unit = each.metadata["unit"] or {int: "N", float: "SECONDS", str: "TEXT"}[kind]
+            options |= {"type": kind, "metavar": unit}
         group.add_argument(_flag(each.name), **options)
 
 

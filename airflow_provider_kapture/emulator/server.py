@@ -171,6 +171,13 @@ class Emulator:
         ids: list[int] = self._control("POST", "orders", options)["ids"]
         return ids
 
+    def mutate(self, count: int) -> None:
+        """Change orders of any day: most are updated, some deleted, and some inserted late.
+
+        :param count: number of changes
+        """
+        self._control("POST", "mutate", {"count": count})
+
     def _control(self, method: str, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:

@@ -20,6 +20,9 @@ from airflow_provider_kapture.emulator.store import Store
 from airflow_provider_kapture.emulator.switches import Switches
 from airflow_provider_kapture.emulator.traffic import SeenRequest, Traffic
 
+# Changes before one response, which must not take long.
+_MAX_MUTATIONS = 10_000
+
 
 class Service:
     """The emulator without a socket.
@@ -35,6 +38,7 @@ class Service:
         self.store = Store(book)
         self.traffic = Traffic()
         self._original_switches = switches
+        self._mutations = 0
         self._user, self._password = user, password
         self.switch(switches)
 
@@ -42,12 +46,14 @@ class Service:
         """Use these switches from the next request on."""
         self.switches = switches
         self._request_number = 0
+        self._mutated_until = time.monotonic()
         self._nodes = Nodes()
         self._latest: deque[float] = deque()
 
     def reset(self) -> None:
         """Restore the initial orders and switches, and reset the counters."""
         self.store.restore()
+        self._mutations = 0
         self.traffic.reset()
         self.switch(self._original_switches)
 
@@ -56,9 +62,22 @@ class Service:
         span = DaySpan("create", start.toordinal(), end.toordinal())
         return len(self.store.listing(Query((span,), (), None, 0), self.book.timezone))
 
+    def mutate(self, count: int) -> None:
+        """Change so many orders."""
+        self._mutations += count
+        self.store.mutate(count, Random(f"{self.book.seed}/{self._mutations}"), time.time_ns() // 1_000_000)
+
+    def _mutate_as_due(self) -> None:
+        rate, now = self.switches.mutate, time.monotonic()
+        due = int((now - self._mutated_until) * rate)
+        if due:
+            self._mutated_until += due / rate
+            self.mutate(min(due, _MAX_MUTATIONS))
+
     def respond(self, request: SeenRequest) -> Reply:
         """Return the response to a request."""
         self._request_number += 1
+        self._mutate_as_due()
         switches = self.switches
         if switches.redirect is not None:
             return responses.redirect(switches.redirect)

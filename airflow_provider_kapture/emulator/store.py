@@ -13,12 +13,14 @@ from functools import cache
 from random import Random
 from zoneinfo import ZoneInfo
 
-from airflow_provider_kapture.emulator.book import HIDDEN_DATE_FIELDS, Book, Order
+from airflow_provider_kapture.emulator.book import HIDDEN_DATE_FIELDS, STATUSES, Book, Order
 from airflow_provider_kapture.emulator.query import Query
 from airflow_provider_kapture.emulator.spans import DaySpan
 from airflow_provider_kapture.emulator.switches import Position, Switches
 
 _MAX_CACHED_LISTINGS = 64
+# The parts of the changes that update and delete an order; the others insert one.
+_UPDATED, _DELETED = 0.6, 0.2
 _Days = Mapping[int, list[Order]]
 
 
@@ -99,6 +101,27 @@ class Store:
             if listing := self.listing(query, timezone):
                 place, _after = _place(len(listing), switches.delete_at, switches.order, random)
                 self._delete(listing[place])
+
+    def mutate(self, count: int, random: Random, now_ms: int) -> None:
+        """Change orders of any day: most are updated, some deleted, and some inserted late.
+
+        :param count: number of changes
+        :param now_ms: the time of the changes, epoch milliseconds
+        """
+        for _ in range(count if self._all else 0):
+            order = self._all[random.randrange(len(self._all))]
+            change = random.random()
+            if change < _UPDATED:
+                self._replace(order, order.with_status(random.choice(STATUSES), now_ms))
+            elif change < _UPDATED + _DELETED and len(self._all) > 1:
+                self._delete(order)
+            else:
+                self._insert_beside(order, True)
+
+    def _replace(self, order: Order, new: Order) -> None:
+        for each in self._lists_of(order):
+            each[_index(each, order)] = new
+        self._found.clear()
 
     def _insert_beside(self, neighbour: Order, after: bool) -> None:
         copy = neighbour.with_id(self._take_ids(1))

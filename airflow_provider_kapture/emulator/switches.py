@@ -71,6 +71,9 @@ class Switches(ResponseSwitches):
     )
     too_fast_message: str | None = switch("pace", None, "the message of too_fast; none: the text of the status")
 
+    mutate: float = switch(
+        "changes", 0.0, "orders that change in a second: updated, deleted, or inserted late", least=0, unit="RATE"
+    )
     order: Literal["newest", "oldest"] = switch("changes", "newest", "which orders are first")
     shuffle: bool = switch("changes", False, "return the rows of each response in another order")
     repeat_edge: int = switch(

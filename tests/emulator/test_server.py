@@ -76,6 +76,24 @@ def test_orders_appear_at_an_instant(kapture, pull):
     assert {order["createDate"] for order in pull().orders if order["id"] in added} == {instant}
 
 
+def test_mutations_update_delete_and_insert_orders_the_same_way_each_time(kapture, pull):
+    before = {each["id"]: each for each in kapture.orders}
+    found = []
+    for _ in range(2):
+        pull(createStartDate=DAYS[0], createEndDate=DAYS[-1])
+        kapture.mutate(20)
+        after = {each["id"]: each for each in kapture.orders}
+        changed = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+        assert before.keys() - after.keys()
+        assert after.keys() - before.keys()
+        assert changed
+        assert all(after[name]["lastModificationTime"] > before[name]["lastModificationTime"] for name in changed)
+        assert set(pull(createStartDate=DAYS[0], createEndDate=DAYS[-1]).ids) == set(after)
+        found.append((sorted(after), changed, [after[name]["deliveryStatus"] for name in changed]))
+        kapture.reset()
+    assert found[0] == found[1]
+
+
 def test_orders_on_a_day_that_is_none(kapture):
     with pytest.raises(ValueError, match="isoformat"):
         kapture.add_orders(1, day="yesterday")

@@ -29,6 +29,16 @@ def test_order(kapture, pull):
     assert pull(limit="5", offset="3").ids == newest_first[::-1][3:8]
 
 
+def test_mutate(kapture, pull):
+    before = kapture.records()
+    assert pull().body["order_details"]
+    assert kapture.records() == before
+    # So many that some are due with the next request.
+    kapture.set(mutate=1e6)
+    pull()
+    assert kapture.records() != before
+
+
 @pytest.mark.parametrize(("method", "statuses"), [("POST", (200, 405)), ("GET", (405, 200)), ("both", (200, 200))])
 def test_method(kapture, pull, method, statuses):
     kapture.set(method=method)
