@@ -167,13 +167,12 @@ soak: $(READY) ## measure 500 hourly runs in one process: memory, threads, socke
 	$(BIN)/python benchmarks/soak.py
 
 .PHONY: bench
-bench: $(READY) ## compare pulls by this provider with the alternatives; BENCH="--help" lists the options
-	$(BIN)/python benchmarks/bench.py $(BENCH)
-	$(if $(BENCH),,$(BIN)/python benchmarks/triggers.py)
+bench: $(READY) ## measure speed, memory and start-up beside a bare download; writes docs/performance.md
+	$(BIN)/python benchmarks/bench.py
 
-.PHONY: bench-million
-bench-million: $(READY) ## the same with a million orders
-	$(BIN)/python benchmarks/bench.py --orders 1000000 $(BENCH)
+.PHONY: bench-peers
+bench-peers: $(READY) ## measure other tools with the same orders, and which orders they lose; writes docs/performance.md
+	$(BIN)/python benchmarks/peers.py
 
 ##@ Publish
 

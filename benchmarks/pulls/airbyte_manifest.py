@@ -99,4 +99,8 @@ def pull(job: measure.Job) -> int:
     return rows
 
 
-measure.main(pull)
+def ids(job: measure.Job) -> list[int]:
+    return list(measure.ids_in_messages(Path(job.folder) / "messages.jsonl"))
+
+
+measure.main(pull, ids)

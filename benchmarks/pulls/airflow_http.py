@@ -8,6 +8,8 @@ import measure
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
 from airflow.providers.http.operators.http import HttpOperator
 
+RESULTS: list[str] = []
+
 
 def pull(job: measure.Job) -> int:
     scheme, _, host = job.origin.partition("://")
@@ -30,8 +32,12 @@ def pull(job: measure.Job) -> int:
         headers={"Content-Type": "application/json"},
         pagination_function=next_page,
     )
-    orders.execute({})
+    RESULTS[:] = orders.execute({})
     return rows
 
 
-measure.main(pull)
+def ids(job: measure.Job) -> list[int]:
+    return [order["id"] for text in RESULTS for order in json.loads(text)["order_details"]]
+
+
+measure.main(pull, ids)

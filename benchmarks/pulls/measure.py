@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -53,42 +53,56 @@ class Job:
         return str(dt.date.fromisoformat(self.last_day) + dt.timedelta(days=1))
 
 
-def main(pull: Callable[[Job], int]) -> None:
-    """Run the job in the arguments once for each line of standard input; print seconds, rows and MiB of memory as JSON.
+def main(pull: Callable[[Job], int], ids: Callable[[Job], Iterable[int]] | None = None) -> None:
+    """Run the job in the arguments once for each line of standard input, and print the measurements as JSON.
 
-    A day of a few orders is pulled first, so that imports are not measured. The memory is the peak minus that after
-    this first pull.
+    A day of a few orders is pulled first, unless the job has none, so that imports are not measured. The memory is the
+    peak minus that before.
+
+    :param pull: pulls, and returns the number of orders
+    :param ids: reads the ids of the orders back, for a line ``ids``
     """
     arguments = json.loads(sys.argv[1])
     warm_up_day, out = arguments.pop("warm_up_day"), sys.stdout
     job = Job(**arguments)
     with contextlib.redirect_stdout(sys.stderr):
-        _pulled(pull, replace(job, first_day=warm_up_day, last_day=warm_up_day))
+        if warm_up_day is not None:
+            with _own_folder(replace(job, first_day=warm_up_day, last_day=warm_up_day)) as small:
+                pull(small)
         idle = _memory("VmRSS")
         _report(out, {})
-        for _ in sys.stdin:
+        for command in sys.stdin:
             _reset_peak()
-            began, cpu_before = time.perf_counter(), time.process_time()
-            rows = _pulled(pull, job)
-            _report(
-                out,
-                {
-                    "seconds": time.perf_counter() - began,
-                    "cpu_seconds": time.process_time() - cpu_before,
-                    "rows": rows,
-                    "mib": _memory("VmHWM") - idle,
-                },
-            )
+            with _own_folder(job) as own:
+                began, cpu_before = time.perf_counter(), time.process_time()
+                rows = pull(own)
+                seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_before
+                found: dict[str, Any] = {"seconds": seconds, "cpu_seconds": cpu_seconds, "rows": rows}
+                found["mib"] = _memory("VmHWM") - idle
+                if command.strip() == "ids" and ids is not None:
+                    found["ids"] = list(ids(own))
+            _report(out, found)
 
 
-def _report(out: TextIO, what: dict[str, float]) -> None:
+def _report(out: TextIO, what: dict[str, Any]) -> None:
     out.write(json.dumps(what) + "\n")
     out.flush()
 
 
-def _pulled(pull: Callable[[Job], int], job: Job) -> int:
+@contextlib.contextmanager
+def _own_folder(job: Job) -> Iterator[Job]:
     with tempfile.TemporaryDirectory(dir=job.folder or None) as folder:
-        return pull(replace(job, folder=folder))
+        yield replace(job, folder=folder)
+
+
+def ids_in_messages(path: Path) -> Iterator[int]:
+    """Yield the ids of the records in a file of JSON messages."""
+    with path.open() as lines:
+        for line in lines:
+            message = json.loads(line)
+            if message["type"] == "RECORD":
+                record = message["record"]
+                yield record.get("data", record)["id"]
 
 
 def _memory(name: str) -> float:

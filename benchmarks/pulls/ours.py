@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import measure
 
@@ -28,4 +29,8 @@ def pull(job: measure.Job) -> int:
     return operator.execute({})["rows"]
 
 
-measure.main(pull)
+def ids(job: measure.Job) -> list[int]:
+    return [json.loads(line)["id"] for line in Path(job.folder, "orders.jsonl").open()]
+
+
+measure.main(pull, ids)

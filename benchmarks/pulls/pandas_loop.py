@@ -21,4 +21,8 @@ def pull(job: measure.Job) -> int:
     return len(frame)
 
 
-measure.main(pull)
+def ids(job: measure.Job) -> list[int]:
+    return pd.read_parquet(f"{job.folder}/orders.parquet", columns=["id"])["id"].tolist()
+
+
+measure.main(pull, ids)

@@ -59,4 +59,8 @@ def pull(job: measure.Job) -> int:
         return sum('"type":"RECORD"' in line for line in written)
 
 
-measure.main(pull)
+def ids(job: measure.Job) -> list[int]:
+    return list(measure.ids_in_messages(Path(job.folder) / "messages.jsonl"))
+
+
+measure.main(pull, ids)

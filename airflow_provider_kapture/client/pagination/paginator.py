@@ -78,7 +78,8 @@ from airflow_provider_kapture.client.pagination.refusals import confirm_refusal,
 from airflow_provider_kapture.client.pagination.requests import PageRequest, Paging
 from airflow_provider_kapture.client.pagination.spill import RankStore
 from airflow_provider_kapture.client.pagination.stall_guard import MAX_RESPONSES
-from airflow_provider_kapture.client.pagination.state import ListingState, OffsetState, PassState
+from airflow_provider_kapture.client.pagination.state import ListingState
+from airflow_provider_kapture.client.pagination.state_parts import OffsetState, PassState
 
 # What handles a page in each phase: the orders that the pass had not read; none if READ is to handle it.
 _HANDLERS: Mapping[Phase, Callable[[ListingState, LocatedPage], set[OrderKey] | None]] = {

@@ -9,7 +9,8 @@ from airflow_provider_kapture.client.pagination.messages import listing_error
 from airflow_provider_kapture.client.pagination.page import LocatedPage
 from airflow_provider_kapture.client.pagination.phases import Phase
 from airflow_provider_kapture.client.pagination.seen import run_of
-from airflow_provider_kapture.client.pagination.state import TOP_LIMIT, GrowthState, ListingState, PassState
+from airflow_provider_kapture.client.pagination.state import TOP_LIMIT, ListingState
+from airflow_provider_kapture.client.pagination.state_parts import GrowthState, PassState
 
 _MAX_PASSES = 5
 _MIN_SECOND_PAGE = 6
