@@ -26,7 +26,7 @@ from airflow_provider_kapture.storage.destinations.object_store import store_err
 from airflow_provider_kapture.storage.destinations.publish import no_empty_folders, object_uri, stage
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 from airflow_provider_kapture.storage.destinations.stores.store import ChangedError
-from airflow_provider_kapture.storage.encoders.schema import COLUMNS
+from airflow_provider_kapture.storage.encoders.schema import column_types
 from airflow_provider_kapture.storage.folder import (
     OWNER_FILE,
     Claim,
@@ -241,7 +241,8 @@ class FilePull:
         is_required: bool = False,
     ) -> bool:
         """Write the next batches up to the end of a window, and return whether a file was published."""
-        with stage(self.destination, self.file_format, self._store, target.name) as spool:
+        fields = self.client.account.dialect.fields
+        with stage(self.destination, self.file_format, self._store, target.name, fields) as spool:
             for batch in batches:
                 spool.write(batch.raws)
                 self.watch()
@@ -291,7 +292,7 @@ class FilePull:
             "body": dict(self.query.body),
             "destination": self.destination,
             "file_format": self.file_format,
-            "columns": COLUMNS,
+            "columns": tuple(column_types(account.dialect.fields).items()),
             "on_empty": self.on_empty,
             "upload_options": self.upload_options,
             "on_misfit": self.on_misfit,
