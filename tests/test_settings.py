@@ -35,6 +35,7 @@ SWITCHES_OF: dict[str, set[str]] = {
     "empty_messages": {"empty_message"},
     "empty_answers": {"empty"},
     "busy_messages": {"too_fast_message"},
+    "fields": {"unknown_fields"},
 }
 # Not a matter of how an account reads the page.
 OF_THE_NETWORK = {"cm_id", "connect_timeout", "verify"}

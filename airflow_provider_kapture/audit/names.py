@@ -7,10 +7,10 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 
-from airflow_provider_kapture.storage.destinations.destination import DATE_FOLDERS
+from airflow_provider_kapture.client.orders import DATE_COLUMNS
 
 RECEIPTS = "_receipts/"
-_DATE_FIELDS = {folder: name for name, folder in DATE_FOLDERS.items()}
+_DATE_FIELDS = {folder: name for name, folder in DATE_COLUMNS.items()}
 _STAMP = r"(\d{8}T\d{6}(?:\d{3})?Z)"
 _ORDERS = re.compile(rf"([a-z_]+)=(\d{{4}}-\d\d-\d\d)/orders_{_STAMP}_{_STAMP}\.[a-z.]+")
 _FOLDER = re.compile(r"[a-z_]+=(\d{4}-\d\d-\d\d)/")

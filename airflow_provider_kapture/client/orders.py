@@ -6,6 +6,7 @@ converted in `api/filters.py`, columns are defined in `storage/encoders/schema.p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,13 +16,14 @@ PATH = "/ms/customer-search/order-search/api/v1/pull-internal"
 
 
 class FieldType(StrEnum):
-    """Type of a field of an order."""
+    """Type of a field of an order, as connection extra ``fields`` names it."""
 
+    TEXT = "string"
     INTEGER = "integer"
-    INSTANT = "instant"  # epoch milliseconds, UTC
-    AMOUNT = "amount"  # money and measures, as exact decimals
-    FLAG = "flag"
-    TEXT = "text"
+    AMOUNT = "decimal"  # money and measures, exact
+    FLAG = "boolean"
+    INSTANT = "timestamp_ms"  # epoch milliseconds, UTC
+    DATE = "date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ DATE_FIELDS: Mapping[str, DateField] = MappingProxyType(
         "lastFollowup": _date_field("lastFollowup"),
         "expectedClosure": _date_field("expectedClosure"),
     }
+)
+
+# Names of the folders of days, which readers take for a column: the date field in snake case.
+DATE_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {name: f"{re.sub('[A-Z]', lambda found: '_' + found[0].lower(), name)}_date" for name in DATE_FIELDS}
 )
 
 # Keys that the pull sets itself, which filters and extra bodies must not contain.

@@ -18,6 +18,7 @@ from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import DayRange, day_end, day_start
 from airflow_provider_kapture.doctor.failures import failure_finding
+from airflow_provider_kapture.doctor.fields import FieldSurvey
 from airflow_provider_kapture.doctor.findings import Finding
 from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, Problem
 
@@ -57,6 +58,7 @@ class Examination:
     :ivar extra_days: days to add to a day so that its orders are in the response
     :ivar long_ago: the response to the day :data:`LONG_AGO`, once it was asked for
     :ivar topic: what is being found out
+    :ivar survey: the fields of the orders
     """
 
     account: Account
@@ -68,6 +70,10 @@ class Examination:
     extra_days: int = 0
     long_ago: ProbeResult | None = None
     topic: str = "connection"
+    survey: FieldSurvey = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.survey = FieldSurvey.from_fields(self.dialect.fields)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -96,6 +102,8 @@ class Examination:
         offset = self.base if offset is None else offset
         result = yield Probe(dialect or self.dialect, days, offset, limit, self.topic, is_tentative)
         self.left = result.left
+        self.survey.add(result.keys, result.raws)
+        result = replace(result, raws=())
         if result.is_timeout and days is None:
             return result
         is_busy = result.problem is Problem.BUSY and not is_tentative

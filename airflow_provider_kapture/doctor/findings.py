@@ -35,6 +35,7 @@ CHECKS: Mapping[str, bool] = MappingProxyType(
         "empty day": True,
         "control day": True,
         "widest range": False,
+        "fields": False,
         "pace": False,
     }
 )

@@ -42,7 +42,8 @@ def plan_probes(account: Account, today: dt.date, day: dt.date | None) -> Steps[
         if stopped.result is not None and not exam.findings:
             exam.findings += connection_findings(account, stopped.result)
         exam.findings.append(stopped.finding)
-    return exam.findings
+    fields = exam.survey.finding()
+    return exam.findings if fields is None else [*exam.findings, fields]
 
 
 def _examine(exam: Examination, day: dt.date | None) -> Steps[None]:

@@ -5,10 +5,12 @@ How a response is read is in reading.py, which request comes next in plan.py; se
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
+
+import msgspec
 
 from airflow_provider_kapture.client.api.keys import OrderKey
 from airflow_provider_kapture.client.config.account import Account
@@ -76,6 +78,7 @@ class ProbeResult:
     :ivar is_elsewhere: whether it is a redirect to another host
     :ivar error: what the response is instead of a page
     :ivar left: how many requests may still be made
+    :ivar raws: the orders as they were sent; none once their fields were looked at
     """
 
     keys: tuple[OrderKey, ...] = ()
@@ -90,6 +93,8 @@ class ProbeResult:
     is_elsewhere: bool = False
     error: KaptureError | None = None
     left: int = 0
+    # Not in ``repr``: customer data.
+    raws: tuple[msgspec.Raw, ...] = field(default=(), repr=False)
 
     @property
     def is_answered(self) -> bool:

@@ -1,4 +1,4 @@
-"""What the doctor keeps of a response: ids and instants of orders, and a small response without any. Pure."""
+"""What the doctor keeps of a response: ids, instants and fields of orders, and a small response without any. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MAX_BODY_BYTES = 2_000
 def to_probe_result(
     response: Response, account: Account, now: dt.datetime, left: int, *, has_answered: bool = False
 ) -> ProbeResult:
-    """Return what a response shows; the orders themselves are let go.
+    """Return what a response shows.
 
     :param has_answered: whether Kapture has answered with a page before
     """
@@ -57,6 +57,7 @@ def _with_page(result: ProbeResult, page: Page) -> ProbeResult:
         result,
         keys=tuple(page.keys),
         instants=instants,
+        raws=tuple(page.raws),
         instant_error=instant_error,
         has_lines=has_lines,
     )

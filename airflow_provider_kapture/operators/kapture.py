@@ -23,6 +23,7 @@ from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators import asset_events, lineage
@@ -232,7 +233,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 self.log.info("Returning the orders in XCom, up to %d bytes", self.max_xcom_bytes)
                 orders = orders_for_xcom(client.pull(query, [window], stats), self.max_xcom_bytes, watch)
             else:
-                options = self._file_options(destination, changes)
+                options = self._file_options(destination, changes, client.account.dialect.fields)
                 pull = stack.enter_context(FilePull(client, query, stats, options, owner, watch, started))
                 files = pull.run(window, back, context)
             info = PullInfo(
@@ -295,7 +296,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
 
         return watch
 
-    def _file_options(self, destination: str, changes: str | None) -> FileOptions:
+    def _file_options(self, destination: str, changes: str | None, fields: Mapping[str, FieldType]) -> FileOptions:
         from airflow_provider_kapture.storage.encoders.formats import format_of
         from airflow_provider_kapture.storage.options import FileOptions
 
@@ -309,6 +310,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             self.on_overlap,
             self.upload_options,
             changes,
+            fields,
         )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:

@@ -163,7 +163,7 @@ class FilePull:
             )
         check_destination(self.options.changes)
         folder = Folder(self.options.changes, self.options.upload_options)
-        changes = ChangesFolder(folder, Folder(self.options.destination), self.started)
+        changes = ChangesFolder(folder, Folder(self.options.destination), self.started, self.options.fields)
         changes.check(plan.targets[0].name)
         look_at(lambda target: changes.recover(target.name, target.covered), plan.targets, folder.store)
         return changes

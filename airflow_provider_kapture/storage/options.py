@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.encoders.formats import REVISION
-from airflow_provider_kapture.storage.encoders.schema import COLUMNS
+from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS, column_types
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class FileOptions:
     :param on_overlap: as for the operator
     :param upload_options: as for the operator
     :param changes: the folder of changes; None to write none
+    :param fields: connection extra ``fields``
     """
 
     destination: str
@@ -32,6 +34,7 @@ class FileOptions:
     on_overlap: str = "fail"
     upload_options: Mapping[str, Any] | None = None
     changes: str | None = None
+    fields: Mapping[str, FieldType] = NO_FIELDS
 
     @property
     def is_folder(self) -> bool:
@@ -39,14 +42,14 @@ class FileOptions:
         return self.destination.endswith("/")
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of the files; none in JSON Lines."""
-        return () if self.file_format.startswith("jsonl") else COLUMNS
+    def columns(self) -> Mapping[str, FieldType]:
+        """The columns of the files and their types; none in JSON Lines."""
+        return {} if self.file_format.startswith("jsonl") else column_types(self.fields)
 
     @property
     def encoding(self) -> str:
         """What the bytes of a file depend on besides its orders: format, encoder revision, columns."""
-        return f"{self.file_format} {REVISION} {_hash(self.columns)}"
+        return f"{self.file_format} {REVISION} {_hash(list(self.columns.items()))}"
 
     @property
     def upload_options_hash(self) -> str:

@@ -79,7 +79,8 @@ class Publisher:
         :raises KaptureError: the orders cannot be published
         :raises OSError: the file could not be written or uploaded
         """
-        with stage(self.options.destination, self.options.file_format, self.store, target.name) as spool:
+        options = self.options
+        with stage(options.destination, options.file_format, self.store, target.name, options.fields) as spool:
             for batch in batches:
                 spool.write(batch.raws)
                 self.watch()

@@ -56,8 +56,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hostile]:
         yield running
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, server: Hostile) -> None:
-    connection = {"conn_type": "kapture", "host": server.origin, "login": "l", "password": "p", "extra": settings()}
+def connect(monkeypatch: pytest.MonkeyPatch, server: Hostile, **extra: Any) -> None:
+    connection = {"conn_type": "kapture", "host": server.origin, "login": "l", "password": "p"}
+    connection["extra"] = settings(**extra)
     monkeypatch.setenv("AIRFLOW_CONN_KAPTURE_DEFAULT", json.dumps(connection))
 
 
@@ -111,6 +112,26 @@ def test_a_misfit_fails_the_task_before_its_file_is_published(tmp_path: Path, de
         pull(f"{tmp_path}/{destination}", file_format="parquet", on_misfit="fail")
     assert not list(tmp_path.rglob("*.parquet"))
     pull(f"{tmp_path}/orders.jsonl", on_misfit="fail")
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet"])
+def test_own_fields_are_columns_and_their_misfits_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    orders = [b'{"id":%d,%b,"new":%b,"slot":"x"}' % (number, CREATED, new) for number, new in ((1, b"7"), (2, b'"A7"'))]
+    with Hostile(http(envelope(*orders)), then=http(envelope(orders[-1]))) as server:
+        connect(monkeypatch, server, fields={"new": "integer"})
+        receipt = pull(tmp_path / f"orders.{file_format}")
+    assert receipt["rescued"] == {"new": 1}
+    if file_format == "parquet":
+        rows = pq.read_table(tmp_path / "orders.parquet").to_pylist()
+    else:
+        with (tmp_path / "orders.csv").open(newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    assert [(str(row["new"] or ""), row["_rescued"]) for row in rows] == [
+        ("7", '{"slot":"x"}'),
+        ("", '{"new":"A7","slot":"x"}'),
+    ]
 
 
 def test_fields_without_a_column_are_no_misfits_and_named_once(

@@ -185,9 +185,10 @@ def test_a_retry_with_other_settings_takes_over_nothing(slow, tmp_path, argument
     assert requested_days(slow) == set(DAYS)
 
 
-def test_a_retry_with_another_default_body_takes_over_nothing(slow, tmp_path, monkeypatch):
+@pytest.mark.parametrize("extra", [{"default_body": {"viewId": "3"}}, {"fields": {"orderScore": "decimal"}}])
+def test_a_retry_with_another_connection_takes_over_nothing(slow, tmp_path, monkeypatch, extra):
     fail_after_three_days(slow, f"{tmp_path}/")
-    for name, value in slow.connection_uri_env(default_body={"viewId": "3"}).items():
+    for name, value in slow.connection_uri_env(**extra).items():
         monkeypatch.setenv(name, value)
     (tmp_path / "_kapture.json").unlink()
     pull(f"{tmp_path}/", attempt())

@@ -138,7 +138,10 @@ def of_another_revision(kapture, monkeypatch):
 
 def with_another_column(kapture, monkeypatch):
     compressed_otherwise(kapture, monkeypatch)
-    monkeypatch.setattr(options, "COLUMNS", (*options.COLUMNS, "more"))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_KAPTURE_DEFAULT",
+        kapture.connection_uri_env(fields={"more": "string"})["AIRFLOW_CONN_KAPTURE_DEFAULT"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ not fit keeps its JSON; where that goes is the matter of ``storage.encoders.sche
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -19,14 +20,17 @@ PRECISION, SCALE = 38, 6
 # Years 1 to 9999: what every reader of the files can show.
 FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 
+INT64 = range(-(2**63), 2**63)
+
 _TOO_LARGE: int = 10 ** (PRECISION - SCALE)
 _STEP = Decimal(1).scaleb(-SCALE)
 _EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
-_INT64 = range(-(2**63), 2**63)
 _MAX_INT_DIGITS = 19
 # A number as JSON writes it: "007" and "+5" are texts.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_PLAIN_DECIMAL = re.compile(rf"-?[0-9]{{1,{PRECISION - SCALE}}}\.[0-9]{{1,{SCALE}}}")
+# Matches an amount that is its own value: with decimals that fit, and without an exponent.
+is_plain_decimal = re.compile(rf"-?[0-9]{{1,{PRECISION - SCALE}}}\.[0-9]{{1,{SCALE}}}").fullmatch
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FLAGS: Mapping[Any, bool] = MappingProxyType({"true": True, "false": False, "1": True, "0": False})
 
 
@@ -39,8 +43,8 @@ class DecimalText(str):
 def to_value(kind: FieldType, value: Any) -> Any:
     """Return the value of a field.
 
-    Integers and instants (epoch milliseconds, UTC) are ints, amounts ints or :class:`DecimalText` without exponent,
-    flags bools, text strings. None stays None.
+    Integers and instants (epoch milliseconds, UTC) are ints, amounts ints of 64 bits or texts without exponent, flags
+    bools, text strings, dates dates. None stays None.
 
     :param value: the field's JSON, decoded; a number that is not whole is a :class:`DecimalText`
     :raises ValueError: the value does not fit the type
@@ -54,7 +58,7 @@ def to_integer(value: Any) -> int:
     :raises ValueError: the value is none
     """
     number = _whole(value)
-    if number not in _INT64:
+    if number not in INT64:
         raise ValueError("not an integer of 64 bits")
     return number
 
@@ -70,22 +74,30 @@ def to_instant(value: Any) -> int:
     return number
 
 
-def to_decimal(amount: Any) -> int | DecimalText:
-    """Return an amount that decimal(38, 6) represents exactly, as an int or a :class:`DecimalText` without exponent.
+def to_decimal(amount: Any) -> int | str:
+    """Return an amount that decimal(38, 6) represents exactly, as an int of 64 bits or a text without exponent.
 
     :raises ValueError: the value is not a number, or decimal(38, 6) cannot represent it
     """
     if type(amount) is int and -_TOO_LARGE < amount < _TOO_LARGE:
-        return amount
-    if type(amount) is DecimalText and _PLAIN_DECIMAL.fullmatch(amount):
-        return amount
+        return amount if amount in INT64 else str(amount)
     text = _number_text(amount)
-    if _PLAIN_DECIMAL.fullmatch(text):
-        return DecimalText(text)
+    if is_plain_decimal(text):
+        return str(text)
     try:
-        return DecimalText(format(_EXACT.quantize(Decimal(text), _STEP), "f"))
+        return format(_EXACT.quantize(Decimal(text), _STEP), "f")
     except (Inexact, InvalidOperation):
         raise ValueError("not an amount of this many digits") from None
+
+
+def to_date(value: Any) -> dt.date:
+    """Return a date, written ``YYYY-MM-DD``.
+
+    :raises ValueError: the value is none
+    """
+    if type(value) is not str or not _DATE.fullmatch(value):
+        raise ValueError("not a date")
+    return dt.date.fromisoformat(value)
 
 
 def to_flag(value: Any) -> bool:
@@ -141,5 +153,6 @@ _READERS: Mapping[FieldType, Callable[[Any], Any]] = MappingProxyType(
         FieldType.AMOUNT: to_decimal,
         FieldType.FLAG: to_flag,
         FieldType.TEXT: to_text,
+        FieldType.DATE: to_date,
     }
 )

@@ -17,8 +17,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from airflow_provider_kapture.client.config.checks import check_body_keys, did_you_mean
 from airflow_provider_kapture.client.config.date_format import written_date
 from airflow_provider_kapture.client.config.empty_answers import parse_empty_answers
+from airflow_provider_kapture.client.config.fields import parse_fields
 from airflow_provider_kapture.client.config.headers import parse_headers
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.client.words import meaning_of
 
 Parser = Callable[[str, Any], Any]
@@ -173,6 +175,10 @@ def _empty_answers(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
     return parse_empty_answers(key, _parse_json(value))
 
 
+def _fields(key: str, value: Any) -> Mapping[str, FieldType]:
+    return parse_fields(key, _parse_json(value))
+
+
 def _control_day(key: str, value: Any) -> dt.date:
     expected = "a past day of create dates that has orders, such as '2024-05-08'"
     try:
@@ -215,5 +221,6 @@ PARSERS: Mapping[str, Parser] = MappingProxyType(
         "empty_messages": _empty_messages,
         "empty_answers": _empty_answers,
         "busy_messages": _messages,
+        "fields": _fields,
     }
 )

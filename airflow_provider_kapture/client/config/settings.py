@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from airflow_provider_kapture.client.config.checks import did_you_mean
 from airflow_provider_kapture.client.config.parsers import PARSERS
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import FieldType
 
 _MIB = 1024 * 1024
 
@@ -50,6 +51,7 @@ class Dialect:
     empty_messages: tuple[str, ...] = ()
     empty_answers: tuple[Mapping[str, Any], ...] = ()
     busy_messages: tuple[str, ...] = ()
+    fields: Mapping[str, FieldType] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def first_offset(self) -> int:

@@ -244,4 +244,13 @@ SETTINGS = (
         type="array",
         placeholder='["Please wait"]',
     ),
+    Setting(
+        "fields",
+        "Own fields",
+        "The account's own fields, which become columns of CSV and Parquet, an object of names and types, such as "
+        '{"attr1": "string"}. Types: string, integer, decimal, boolean, timestamp_ms, date. Default: {}.',
+        type="object",
+        placeholder='{"attr1": "string"}',
+        questions=("fields",),
+    ),
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 
 from airflow_provider_kapture.client.days import from_ms, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.changes.comparison import KeyedOrder, compare, keyed
 from airflow_provider_kapture.storage.changes.files import Folder, LocalCopy
 from airflow_provider_kapture.storage.changes.reader import read_orders
@@ -53,12 +54,16 @@ class ChangesFolder:
     :param changes: the folder of changes
     :param orders: the folder of the orders
     :param pulled_at: when the pull began
+    :param fields: connection extra ``fields``
     """
 
-    def __init__(self, changes: Folder, orders: Folder, pulled_at: dt.datetime) -> None:
+    def __init__(
+        self, changes: Folder, orders: Folder, pulled_at: dt.datetime, fields: Mapping[str, FieldType]
+    ) -> None:
         self._changes = changes
         self._orders = orders
         self._pulled_ms = to_ms(pulled_at)
+        self._fields = fields
 
     def check(self, name: str) -> None:
         """Check that changes may be written.
@@ -96,7 +101,7 @@ class ChangesFolder:
             former = [(name, stack.enter_context(self._orders.fetch(name))) for name in day.former]
             changes = compare(
                 lambda: chain.from_iterable(self._former_orders(*each) for each in former),
-                keyed(read_orders(day.file.path, file_format)),
+                keyed(read_orders(day.file.path, file_format, self._fields)),
                 is_rewritten=day.is_rewritten,
             )
             first = next(changes, None)
@@ -106,7 +111,7 @@ class ChangesFolder:
             seen_ms = self._next_instant(_day(day.name))
             every = chain([first], changes)
             file = stack.enter_context(
-                self._changes.spool(lambda sink: write_changes(sink, file_format, every, seen_ms))
+                self._changes.spool(lambda sink: write_changes(sink, file_format, every, seen_ms, self._fields))
             )
             before = former[0][1].sha256 if former else _NONE
             window = day.name.rpartition("/orders_")[2]
@@ -122,7 +127,7 @@ class ChangesFolder:
 
     def _former_orders(self, name: str, file: LocalCopy) -> Iterator[KeyedOrder]:
         try:
-            yield from keyed(read_orders(file.path, _format(name)))
+            yield from keyed(read_orders(file.path, _format(name), self._fields))
         except Exception as error:
             raise KaptureSettingsError(
                 f"What changed since {self._orders.uri + name!r} cannot be told, because it cannot be read "

@@ -17,18 +17,19 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from airflow_provider_kapture.client.days import to_ms
-from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
-from airflow_provider_kapture.storage.encoders.schema import RESCUED
+from airflow_provider_kapture.client.orders import FieldType
+from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS, RESCUED, column_types
 
 _BATCH_ROWS = 2_048
 # A quoted cell, or a plain one; and what ends it.
 _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(?:,|\r\n)')
 
 
-def read_orders(path: Path, file_format: str) -> Iterator[bytes]:
+def read_orders(path: Path, file_format: str, fields: Mapping[str, FieldType] = NO_FIELDS) -> Iterator[bytes]:
     """Yield each order of a file, in bounded memory.
 
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
+    :param fields: connection extra ``fields``; CSV does not say of which type other columns are, they are texts then
     :raises OSError: the file cannot be read
     :raises ValueError: the file has another format
     """
@@ -37,7 +38,7 @@ def read_orders(path: Path, file_format: str) -> Iterator[bytes]:
         return
     name, _, compression = file_format.partition(".")
     with path.open("rb") as file, _DECOMPRESSED[compression](file) as lines:
-        yield from (_jsonl if name == "jsonl" else _csv)(lines)
+        yield from _jsonl(lines) if name == "jsonl" else _csv(lines, column_types(fields))
 
 
 def _zstd(file: BinaryIO) -> BinaryIO:
@@ -59,12 +60,12 @@ def _jsonl(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield line.rstrip(b"\n")
 
 
-def _csv(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _csv(lines: Iterable[bytes], types: Mapping[str, FieldType]) -> Iterator[bytes]:
     records = _records(lines)
     names = _cells(next(records))
     for record in records:
         cells = zip(names, _cells(record), strict=True)
-        yield _order((name, _from_text(name, cell)) for name, cell in cells)
+        yield _order((name, _from_text(name, cell, types)) for name, cell in cells)
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[str]:
@@ -83,13 +84,13 @@ def _cells(record: str) -> list[str | None]:
     ]
 
 
-def _from_text(name: str | None, cell: str | None) -> bytes | None:
+def _from_text(name: str | None, cell: str | None, types: Mapping[str, FieldType]) -> bytes | None:
     if cell is None:
         return None
     if name == RESCUED:
         return cell.encode()
-    kind = ORDER_FIELDS.get(name or "", FieldType.TEXT)
-    if kind is FieldType.TEXT:
+    kind = types.get(name or "", FieldType.TEXT)
+    if kind in {FieldType.TEXT, FieldType.DATE}:
         return msgspec.json.encode(cell)
     return b"%d" % to_ms(dt.datetime.fromisoformat(cell)) if kind is FieldType.INSTANT else cell.encode()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from types import MappingProxyType
 from typing import BinaryIO
@@ -12,10 +13,12 @@ from typing import BinaryIO
 import msgspec
 
 from airflow_provider_kapture.client.days import from_ms
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.changes.comparison import Change
 from airflow_provider_kapture.storage.encoders.compression import gzip_writer, zstd_writer
 from airflow_provider_kapture.storage.encoders.csv_encoder import CsvEncoder
 from airflow_provider_kapture.storage.encoders.report import Report
+from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS
 
 OPERATION, SEEN_AT = "_op", "_seen_at"
 # Rows of a row group of Parquet.
@@ -23,20 +26,27 @@ _GROUP_ROWS = 32_768
 _COMPRESSED: Mapping[str, Callable[[BinaryIO], BinaryIO]] = MappingProxyType({"gz": gzip_writer, "zst": zstd_writer})
 
 
-def write_changes(sink: BinaryIO, file_format: str, changes: Iterable[Change], seen_ms: int) -> None:
+def write_changes(
+    sink: BinaryIO,
+    file_format: str,
+    changes: Iterable[Change],
+    seen_ms: int,
+    fields: Mapping[str, FieldType] = NO_FIELDS,
+) -> None:
     """Write changes to an open file, in bounded memory.
 
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
     :param changes: one or more changes
     :param seen_ms: when the pull began that has seen them, epoch milliseconds
+    :param fields: connection extra ``fields``
     :raises OSError: the disk is full
     """
     seen_at = from_ms(seen_ms)
     if file_format == "parquet":
-        _write_parquet(sink, changes, seen_at)
+        _write_parquet(sink, changes, seen_at, fields)
         return
     name, _, compression = file_format.partition(".")
-    write = _write_jsonl if name == "jsonl" else _write_csv
+    write = _write_jsonl if name == "jsonl" else partial(_write_csv, fields=fields)
     if not compression:
         write(sink, changes, _text(seen_at))
         return
@@ -55,9 +65,9 @@ def _write_jsonl(sink: BinaryIO, changes: Iterable[Change], seen_at: bytes) -> N
         sink.write(b'{"_op":"%s","_seen_at":"%s"%s%s\n' % (operation.encode(), seen_at, comma, members))
 
 
-def _write_csv(sink: BinaryIO, changes: Iterable[Change], seen_at: bytes) -> None:
+def _write_csv(sink: BinaryIO, changes: Iterable[Change], seen_at: bytes, fields: Mapping[str, FieldType]) -> None:
     row = io.BytesIO()
-    encoder = CsvEncoder(row, Report())
+    encoder = CsvEncoder(row, Report(), fields)
 
     def encoded(orders: Sequence[msgspec.Raw]) -> bytes:
         row.seek(0)
@@ -71,7 +81,9 @@ def _write_csv(sink: BinaryIO, changes: Iterable[Change], seen_at: bytes) -> Non
     )
 
 
-def _write_parquet(sink: BinaryIO, changes: Iterable[Change], seen_at: dt.datetime) -> None:
+def _write_parquet(
+    sink: BinaryIO, changes: Iterable[Change], seen_at: dt.datetime, fields: Mapping[str, FieldType]
+) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -81,7 +93,7 @@ def _write_parquet(sink: BinaryIO, changes: Iterable[Change], seen_at: dt.dateti
     try:
         while group := list(islice(remaining, _GROUP_ROWS)):
             encoded = io.BytesIO()
-            encoder = ParquetEncoder(encoded, Report())
+            encoder = ParquetEncoder(encoded, Report(), fields)
             encoder.write([msgspec.Raw(order) for _, order in group])
             encoder.close()
             table = pq.read_table(encoded)

@@ -17,14 +17,12 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
 
 from airflow_provider_kapture.client.days import Window, from_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.client.orders import DATE_FIELDS
+from airflow_provider_kapture.client.orders import DATE_COLUMNS
 from airflow_provider_kapture.storage.destinations import folders, object_store
 from airflow_provider_kapture.storage.destinations.spool import remove_orphans
 
 _LOCAL_SCHEMES = {"file", "local", ""}
-# Folders of days: the date field in snake case, and the day.
-DATE_FOLDERS = {name: f"{re.sub('[A-Z]', lambda found: '_' + found[0].lower(), name)}_date" for name in DATE_FIELDS}
-_DAY_FOLDERS = tuple(f"{each}=" for each in DATE_FOLDERS.values())
+_DAY_FOLDERS = tuple(f"{each}=" for each in DATE_COLUMNS.values())
 # Errors that a retry cannot resolve.
 PERMANENT_ERRORS = (
     FileNotFoundError,
@@ -48,12 +46,12 @@ def object_name(date_field: str, window: Window, file_format: str) -> str:
     :param file_format: the ending of the name
     """
     day = window.start.date().isoformat()
-    return f"{DATE_FOLDERS[date_field]}={day}/orders_{'_'.join(stamps(window))}.{file_format}"
+    return f"{DATE_COLUMNS[date_field]}={day}/orders_{'_'.join(stamps(window))}.{file_format}"
 
 
 def receipt_name(date_field: str, window: Window) -> str:
     """Return the name of the receipt of a window under a ``/`` destination."""
-    return f"_receipts/{DATE_FOLDERS[date_field]}/{'_'.join(stamps(window))}.json"
+    return f"_receipts/{DATE_COLUMNS[date_field]}/{'_'.join(stamps(window))}.json"
 
 
 def stamps(window: Window) -> tuple[str, str]:

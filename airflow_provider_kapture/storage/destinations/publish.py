@@ -20,6 +20,7 @@ import msgspec
 from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.destinations import folders, object_store
 from airflow_provider_kapture.storage.destinations.destination import (
     PERMANENT_ERRNOS,
@@ -34,6 +35,7 @@ from airflow_provider_kapture.storage.destinations.stores.store import ANY, Chan
 from airflow_provider_kapture.storage.destinations.urls import check_url
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 from airflow_provider_kapture.storage.encoders.report import Report
+from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -100,13 +102,17 @@ class StagedObject:
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
     :param store: the store of the destination
     :param name: name of the object in the folder
+    :param fields: connection extra ``fields``
     """
 
-    def __init__(self, destination: str, file_format: str, store: Store, name: str) -> None:
+    def __init__(
+        self, destination: str, file_format: str, store: Store, name: str, fields: Mapping[str, FieldType]
+    ) -> None:
         self._destination = destination
         self._format = file_format
         self._store = store
         self._name = name
+        self._fields = fields
         if not store.is_local:
             remedy = "free space there, or set [kapture] spool_dir to a folder with more space"
         else:
@@ -118,7 +124,7 @@ class StagedObject:
 
     def __enter__(self) -> Self:
         try:
-            self._encoder = ENCODERS[self._format](self._spool.open())
+            self._encoder = ENCODERS[self._format](self._spool.open(), self._fields)
         except BaseException:
             self._spool.discard()
             raise
@@ -224,12 +230,19 @@ def object_uri(destination: str, name: str) -> str:
     return destination + name
 
 
-def stage(destination: str, file_format: str, store: Store | None = None, name: str = "") -> StagedObject:
+def stage(
+    destination: str,
+    file_format: str,
+    store: Store | None = None,
+    name: str = "",
+    fields: Mapping[str, FieldType] = NO_FIELDS,
+) -> StagedObject:
     """Return a context in which a file is written and published.
 
     :param destination: path or URL of an object, or of a folder that ends in ``/``
     :param file_format: one of :data:`~airflow_provider_kapture.storage.encoders.formats.ENCODERS`
     :param store: the store of the destination, if it is open
     :param name: name of the object in the folder
+    :param fields: connection extra ``fields``
     """
-    return StagedObject(destination, file_format, store or open_store(destination), name)
+    return StagedObject(destination, file_format, store or open_store(destination), name, fields)

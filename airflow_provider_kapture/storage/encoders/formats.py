@@ -11,31 +11,37 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.encoders.background import BackgroundEncoder, Encoder
 from airflow_provider_kapture.storage.encoders.compression import CompressedEncoder, gzip_writer, zstd_writer
 from airflow_provider_kapture.storage.encoders.csv_encoder import CsvEncoder
 from airflow_provider_kapture.storage.encoders.jsonl import JsonLinesEncoder
 from airflow_provider_kapture.storage.encoders.report import Report
+from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS
+
+Fields = Mapping[str, FieldType]
+_MakeEncoder = Callable[[BinaryIO, Report, Fields], Encoder]
 
 
-def _parquet(sink: BinaryIO, report: Report) -> Encoder:
+def _json_lines(sink: BinaryIO, *_: object) -> Encoder:
+    return JsonLinesEncoder(sink)
+
+
+def _parquet(sink: BinaryIO, report: Report, fields: Fields) -> Encoder:
     from airflow_provider_kapture.storage.encoders.parquet import ParquetEncoder
 
-    return ParquetEncoder(sink, report)
-
-
-_MakeEncoder = Callable[[BinaryIO, Report], Encoder]
+    return ParquetEncoder(sink, report, fields)
 
 
 def _compressed(make_sink: Callable[[BinaryIO], BinaryIO], make: _MakeEncoder) -> _MakeEncoder:
-    return lambda sink, report: CompressedEncoder(make_sink(sink), lambda blocks: make(blocks, report))
+    return lambda sink, *others: CompressedEncoder(make_sink(sink), lambda blocks: make(blocks, *others))
 
 
 _ENCODERS: Mapping[str, _MakeEncoder] = MappingProxyType(
     {
-        "jsonl": JsonLinesEncoder,
-        "jsonl.gz": _compressed(gzip_writer, JsonLinesEncoder),
-        "jsonl.zst": _compressed(zstd_writer, JsonLinesEncoder),
+        "jsonl": _json_lines,
+        "jsonl.gz": _compressed(gzip_writer, _json_lines),
+        "jsonl.zst": _compressed(zstd_writer, _json_lines),
         "csv": CsvEncoder,
         "csv.gz": _compressed(gzip_writer, CsvEncoder),
         "parquet": _parquet,
@@ -43,15 +49,16 @@ _ENCODERS: Mapping[str, _MakeEncoder] = MappingProxyType(
 )
 
 
-def _in_background(make: _MakeEncoder) -> Callable[[BinaryIO], BackgroundEncoder]:
-    def encoder(sink: BinaryIO) -> BackgroundEncoder:
+def _in_background(make: _MakeEncoder) -> Callable[..., BackgroundEncoder]:
+    def encoder(sink: BinaryIO, fields: Fields = NO_FIELDS) -> BackgroundEncoder:
         report = Report()
-        return BackgroundEncoder(make(sink, report), report)
+        return BackgroundEncoder(make(sink, report, fields), report)
 
     return encoder
 
 
-ENCODERS: Mapping[str, Callable[[BinaryIO], BackgroundEncoder]] = MappingProxyType(
+# Each is called with the file, and connection extra ``fields``.
+ENCODERS: Mapping[str, Callable[..., BackgroundEncoder]] = MappingProxyType(
     {name: _in_background(make) for name, make in _ENCODERS.items()}
 )
 

@@ -8,7 +8,6 @@ from typing import BinaryIO
 import msgspec
 
 from airflow_provider_kapture.client.api.json_repair import compact
-from airflow_provider_kapture.storage.encoders.report import Report
 
 
 def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
@@ -39,7 +38,7 @@ _BATCH_ROWS = 32
 class JsonLinesEncoder:
     """Writes each order's JSON exactly as Kapture sent it, on one line."""
 
-    def __init__(self, sink: BinaryIO, report: Report | None = None) -> None:  # noqa: ARG002 - nothing is set aside
+    def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
 
     def write(self, raws: Sequence[msgspec.Raw]) -> None:

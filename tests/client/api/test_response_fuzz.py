@@ -18,7 +18,8 @@ from airflow_provider_kapture.client.api.response import Page, parse_response
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.storage.encoders.jsonl import json_lines
-from airflow_provider_kapture.storage.encoders.schema import to_rows
+from airflow_provider_kapture.storage.encoders.reader import OrderReader
+from airflow_provider_kapture.storage.encoders.report import Report
 
 NOW = dt.datetime(2026, 1, 5, tzinfo=dt.UTC)
 ACCOUNT = Account.from_connection("acme", "reader", "hush-hush", {"cm_id": 1, "empty_messages": ["No orders found"]})
@@ -78,7 +79,7 @@ def check(body: bytes, status: int, headers: Mapping[str, str]) -> Page | None:
     assert status == 200
     assert len(page.raws) == len(page.keys) == len(page.instants)
     assert len(set(page.keys)) <= len(page.keys)
-    assert len(to_rows(page.raws)) == len(page.raws)
+    assert len(OrderReader({}, Report()).read(page.raws)) == len(page.raws)
     for raw in page.raws:
         try:
             assert isinstance(to_dict(raw), dict)

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
+from airflow_provider_kapture.storage.encoders.reader import OrderReader
 from airflow_provider_kapture.storage.encoders.report import Report
-from airflow_provider_kapture.storage.encoders.schema import to_rows
 
 
 def written(file_format: str, orders: list[bytes]) -> bytes:
@@ -116,5 +116,7 @@ def test_an_indented_order_changes_nothing_for_those_beside_it() -> None:
 
 
 def test_a_value_that_is_valid_is_rescued_as_it_was_sent() -> None:
-    [row] = to_rows([msgspec.Raw(rb'{"id":1,"new":"\u00e9 \ud83d\ude00"}')])
-    assert row[-1] == rb'{"new":"\u00e9 \ud83d\ude00"}'.decode()
+    reader = OrderReader({}, Report())
+    for _ in range(2):
+        [record] = reader.read([msgspec.Raw(rb'{"id":1,"new":"\u00e9 \ud83d\ude00"}')])
+        assert getattr(record, reader.attributes[-1]) == rb'{"new":"\u00e9 \ud83d\ude00"}'.decode()
