@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.encoders.formats import REVISION
-from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS, column_types
+from airflow_provider_kapture.storage.encoders.schema import column_types
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class FileOptions:
     on_overlap: str = "fail"
     upload_options: Mapping[str, Any] | None = None
     changes: str | None = None
-    fields: Mapping[str, FieldType] = NO_FIELDS
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
 
     @property
     def is_folder(self) -> bool:
