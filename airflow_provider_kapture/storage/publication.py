@@ -141,7 +141,8 @@ class Publisher:
         if state is not None and found is not None and found.is_same(new):
             log.debug("%s has the same orders already", target.name or self.options.destination)
             uri = object_uri(self.options.destination, target.name)
-            stored = {"uri": uri, "bytes": state.size, **found.to_entry(), **state.receipt_keys}
+            known = new if found.sha256 == new.sha256 else found
+            stored = {"uri": uri, "bytes": state.size, **known.to_entry(), **state.receipt_keys}
             return {**stored, **day["file"], "changed": not self._is_reported(target, state, found)}
         about = {**day["file"], "changed": True}
         with self._recorded(target, spool, found, new):
