@@ -100,6 +100,25 @@ def test_with_reading_a_pull_resumes_also_without_listing(kapture, role, caplog,
     assert any("Cannot list" in each for each in warnings(caplog))
 
 
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        (WRITE | LIST | DELETE, "`changes` needs to read .* grant s3:GetObject"),
+        (WRITE | READ | DELETE, "grant s3:ListBucket on .*changes/"),
+        ({**READ, **LIST, **DELETE, "s3:PutObject": "team/{}/orders/"}, "grant s3:PutObject on .*changes/"),
+    ],
+    ids=["reading", "listing", "writing"],
+)
+def test_a_permission_that_changes_need_is_named_before_the_first_order(kapture, role, tmp_path, policy, message):
+    role.policy = {action: prefix.format(tmp_path.name) for action, prefix in policy.items()}
+    places = {name: f"s3://role@orders/team/{tmp_path.name}/{name}/" for name in ("orders", "changes")}
+    with pytest.raises(AirflowFailException, match=message):
+        pull(places["orders"], changes=places["changes"])
+    assert kapture.stats()["requests"] == 0
+    role.policy = WRITE | READ | LIST | DELETE
+    assert pull(places["orders"], changes=places["changes"])["rows"] == 300
+
+
 def test_every_permission_gives_no_warning(kapture, role, caplog, tmp_path):
     role.policy = WRITE | READ | LIST
     pull(f"s3://role@orders/team/{tmp_path.name}/")
