@@ -175,8 +175,8 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             self.log.info(empty_window(receipt, self.on_empty, is_xcom=self.destination is None))
         self._report(mapping, receipt, window)
         if is_empty and self.on_empty == "skip":
-            # Downstream tasks have to see what was published, also if it only replaces orders that are gone.
-            if not receipt["files"]:
+            # Downstream tasks have to see what has changed, also if it only replaces orders that are gone.
+            if not any(file["changed"] for file in receipt["files"]):
                 raise AirflowSkipException("The window has no orders, and `on_empty` is 'skip'")
             self.log.info("The window has no orders%s; the task is not skipped", _published(receipt))
         return orders if self.destination is None else receipt

@@ -97,11 +97,11 @@ class FilePull:
             self.stats.warnings.append(
                 "The objects at the destination may not be read: every day counts as changed, and is written again"
             )
-        changes = self._prepare_changes(plan)
         publisher = Publisher(
-            self._store, self.options, self.owner, self.stats, self.watch, run_id(context), plan.checkpoint, changes
+            self._store, self.options, self.owner, self.stats, self.watch, run_id(context), plan.checkpoint
         )
         self._publisher = publisher
+        publisher.changes = self._prepare_changes(plan)
         pending = [target for target in plan.targets if not publisher.take_over(target)]
         if self.stats.resumed_days:
             resumed, all_days = self.stats.resumed_days, len(plan.targets)

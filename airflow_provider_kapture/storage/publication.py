@@ -139,10 +139,11 @@ class Publisher:
         """Publish a file unless the object that is there has the same orders; return the receipt's entry."""
         state = target.state
         found = None if state is None or state is ANY else self._existing(target.name, state)
-        if state is not None and found is not None and found.is_same(new):
+        if state is not None and found is not None and found.is_same(new) and _is_whole(state, found, spool):
             log.debug("%s has the same orders already", target.name or self.options.destination)
             uri = object_uri(self.options.destination, target.name)
-            stored = {"uri": uri, "bytes": state.size, **found.to_entry(), **state.receipt_keys}
+            known = new if found.sha256 == new.sha256 else found
+            stored = {"uri": uri, "bytes": state.size, **known.to_entry(), **state.receipt_keys}
             return {**stored, **day["file"], "changed": not self._is_reported(target, state, found)}
         about = {**day["file"], "changed": True}
         with self._recorded(target, spool, found, new):
@@ -201,3 +202,8 @@ class Publisher:
             except Exception as error:
                 raise store_error(self.store, "delete", self.options.destination + name, error) from error
             log.info("Removed %s, which %s covers", name, target.name)
+
+
+def _is_whole(state: ObjectState, found: Fingerprint, spool: StagedObject) -> bool:
+    """Return whether an object that its metadata call equal to the new file has at least its size."""
+    return found.sha256 != spool.sha256 or state.size == spool.size

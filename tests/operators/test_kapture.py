@@ -149,6 +149,8 @@ def test_a_task_that_has_published_anything_is_not_skipped_and_fails_with_what_i
     # Days that are looked back on.
     looking_back = {**empty, "lookback": 1, "destination": f"{tmp_path}/back/"}
     assert run(**looking_back, on_empty="skip")["rows"] == 100
+    with pytest.raises(AirflowSkipException):
+        run(**looking_back, on_empty="skip")
     with pytest.raises(AirflowFailException, match=r"no orders.*has published '.*create_date=2024-05-10"):
         run(**looking_back, on_empty="fail")
     # Orders that are gone.

@@ -43,7 +43,7 @@ LOST: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
         (operator, {name: template}, (f"`{name}` rendered to",))
         for operator in (PULL, SENSOR)
         for name in operator.template_fields
-        if name in {"window_start", "window_end", "filters", "extra_body", "destination", "kapture_conn_id"}
+        if name in {"window_start", "window_end", "filters", "extra_body", "destination", "changes", "kapture_conn_id"}
         for template in NOTHING
     ),
     *((PULL, {"window_start": template, "window_end": template}, ("`window_start` rendered",)) for template in NOTHING),

@@ -286,6 +286,14 @@ def test_a_final_file_is_never_overwritten(kapture, tmp_path, monkeypatch):
 # -- arguments --
 
 
+def test_a_folder_that_cannot_be_written_to_leaves_nothing_behind(kapture, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(AirflowFailException, match="cannot be written to"):
+        pull(f"{tmp_path}/", changes=f"{tmp_path}/file/changes/")
+    assert kapture.stats()["requests"] == 0
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -75,6 +75,27 @@ def test_with_reading_a_pull_resumes_also_without_listing(kapture, role, caplog,
     assert any("Cannot list" in each for each in warnings(caplog))
 
 
+@S3_ONLY
+@pytest.mark.parametrize(
+    ("operations", "prefix", "message"),
+    [
+        (("write", "list", "delete"), "", "`changes` needs to read .* grant s3:GetObject"),
+        (("write", "read", "delete"), "", "grant s3:ListBucket on .*changes/"),
+        (("write", "read", "list", "delete"), "orders/", "grant s3:PutObject on .*changes/"),
+    ],
+    ids=["reading", "listing", "writing"],
+)
+def test_a_permission_that_changes_need_is_named_before_the_first_order(kapture, role, operations, prefix, message):
+    places = {"destination": f"{role.url}orders/", "changes": f"{role.url}changes/"}
+    role.may(*operations)
+    role.proxy.policy["s3:PutObject"] = role.prefix + prefix
+    with pytest.raises(AirflowFailException, match=message):
+        pull(**places)
+    assert kapture.stats()["requests"] == 0
+    role.may("write", "read", "list", "delete")
+    assert pull(**places)["rows"] == 300
+
+
 def test_every_permission_gives_no_warning(kapture, role, caplog):
     role.may_all()
     for _ in range(2):
@@ -156,9 +177,9 @@ def test_a_bare_400_to_head_is_an_expired_token(kapture, role):
         pull(f"{role.url}one.jsonl")
 
 
-# Of a folder of three days: its first pull, and another one.
+# Of a folder of three days: its first pull, and another one that finds the same orders.
 FIRST = {"GET s3:GetObject": 2, "PUT s3:PutObject": 6, "GET s3:ListBucket": 3, "HEAD s3:GetObject": 3}
-AGAIN = {"GET s3:GetObject": 3, "PUT s3:PutObject": 5, "GET s3:ListBucket": 3, "HEAD s3:GetObject": 3}
+AGAIN = {"GET s3:GetObject": 3, "PUT s3:PutObject": 2, "GET s3:ListBucket": 3, "HEAD s3:GetObject": 3}
 
 
 @S3_ONLY
