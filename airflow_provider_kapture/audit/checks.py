@@ -83,8 +83,8 @@ def _of_receipts(state: FolderState, now: dt.datetime) -> Iterator[Finding]:
             "incomplete",
             state.date_of(receipt.about),
             object_uri(state.destination, receipt.name),
-            f"The run that writes {_written(state, receipt.about)} has not finished, and wrote nothing for {since}; "
-            "clear its task, or pull this window again",
+            f"The run of {_written(state, receipt.about)} has not finished for {since}; clear its task, or pull this "
+            "window again",
         )
     yield from _mixed(state)
 

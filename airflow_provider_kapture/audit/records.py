@@ -72,7 +72,7 @@ class Receipt:
     :param name: relative to the folder
     :param about: what its name says: date field and window
     :param source: account, ``cm_id`` and hash of the query
-    :param pulled_at: when the pull began; of an unfinished run, when it last wrote; None if that is not known
+    :param pulled_at: when the pull began, or, where an unfinished run does not say so, last wrote; None if not known
     :param files: the objects that it names
     :param zone: offset of the account's time zone at the start of the window
     :param is_unfinished: whether the run that wrote it has not finished

@@ -28,7 +28,8 @@ KINDS: Mapping[str, str] = {
 class Finding:
     """Something that is not right.
 
-    :param kind: one of :data:`KINDS`
+    :param kind: ``gap``, ``overlap``, ``missing``, ``altered``, ``incomplete``, ``different``, ``unknown``,
+        ``bad_receipt`` or ``mixed``
     :param date: the account's day; None if it concerns no single day
     :param uri: the object or the receipt; None if it concerns none
     :param message: what is wrong, and what to do

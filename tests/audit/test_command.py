@@ -315,7 +315,8 @@ def test_an_unfinished_run_counts_from_its_last_write(tmp_path, capsys):
     os.utime(tmp_path / name, (before, before))
     status, shown, _ = run(capsys, tmp_path)
     assert status == 1
-    assert "incomplete   The run that writes [2024-01-03T00:00+05:30, 2024-01-04T00:00+05:30) has not finished" in shown
+    window = "[2024-01-03T00:00+05:30, 2024-01-04T00:00+05:30)"
+    assert f"incomplete   The run of {window} has not finished for 25 hours; clear its task" in shown
 
 
 def test_two_date_fields_have_a_calendar_each(kapture, tmp_path, capsys):
