@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_kapture.client.api.values import DecimalText
+
 
 class CommonKeys(msgspec.Struct, gc=False):
     """The fields of an order that a pull needs, with their usual types."""
@@ -90,7 +92,7 @@ def decoders_for(rows_at: str) -> RowDecoders:
         for index, name in reversed(list(enumerate(path))):
             field = f"level_{index}"
             kind = msgspec.defstruct("Level", [(field, kind)], rename={field: name})
-        return msgspec.json.Decoder(kind)
+        return msgspec.json.Decoder(kind, float_hook=DecimalText)
 
     return RowDecoders(path, decoder(msgspec.Raw), decoder(CommonKeys), decoder(AnyKeys))
 
