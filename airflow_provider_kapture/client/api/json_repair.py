@@ -10,6 +10,8 @@ import json
 import re
 from typing import Any
 
+from airflow_provider_kapture.client.api.values import DecimalText
+
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 # The longest text that needs no repair; else a string, or a constant that the encoders of Python and JavaScript write
 # although JSON does not define it.
@@ -83,7 +85,7 @@ def scalar(token: bytes) -> Any:
     if token[:1] in (b"[", b"{") or token in _CONSTANTS:
         return None
     try:
-        return json.loads(token, strict=False)
+        return json.loads(token, strict=False, parse_float=DecimalText)
     except ValueError:
         return token.decode()
 

@@ -6,7 +6,6 @@ The decoders of well-formed responses are in `rows.py`.
 from __future__ import annotations
 
 import json
-import math
 import re
 from contextlib import suppress
 from typing import Any
@@ -17,12 +16,12 @@ from airflow_provider_kapture.client import orders
 from airflow_provider_kapture.client.api import json_repair
 from airflow_provider_kapture.client.api.json_fault import find_fault
 from airflow_provider_kapture.client.api.rows import INSTANTS, AnyKeys, RowDecoders
-from airflow_provider_kapture.client.api.values import to_instant
+from airflow_provider_kapture.client.api.values import DecimalText, to_instant, to_integer
 from airflow_provider_kapture.client.errors import KaptureShapeError
 
 OrderKey = int | str
 
-_ROW_DECODER = msgspec.json.Decoder(AnyKeys)
+_ROW_DECODER = msgspec.json.Decoder(AnyKeys, float_hook=DecimalText)
 # A whole number. "007" is not one: as an id it differs from 7.
 _NUMERAL = re.compile(r"0|-?[1-9][0-9]{0,3999}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -31,19 +30,21 @@ _MAX_EXACT_FLOAT = 2**53
 
 
 def order_key(value: Any) -> OrderKey:
-    """Return an order's ``id``; a number and its text give the same value.
+    """Return an order's ``id``; a number and its text give the same value: that of its column, if it fits.
 
     :raises KaptureShapeError: the value is not usable as an id
     """
     if type(value) is int:
         return value
-    if isinstance(value, str) and value.strip() and "\0" not in value:
+    with suppress(ValueError):
+        number = to_integer(value)
+        if type(value) is str or abs(number) < _MAX_EXACT_FLOAT:
+            return number
+    if type(value) is str and value.strip() and "\0" not in value:
         if _SURROGATE.search(value):
             # No database accepts such a text. The result cannot equal another id, because ids with NUL are refused.
             return "\0" + json.dumps(value)
         return int(value) if _NUMERAL.fullmatch(value) else value
-    if isinstance(value, float) and value.is_integer() and -_MAX_EXACT_FLOAT < value < _MAX_EXACT_FLOAT:
-        return int(value)
     raise KaptureShapeError(
         "Kapture returned an order without a usable `id` (a whole number or text), so it cannot be told from others; "
         "ask Kapture's support",
@@ -52,11 +53,6 @@ def order_key(value: Any) -> OrderKey:
 
 
 def _to_instant(value: Any) -> int | None:
-    # To tell an order's window, white space and a fraction of a millisecond do no harm; a column does not take them.
-    if isinstance(value, str):
-        value = value.strip()
-    elif isinstance(value, float) and math.isfinite(value):
-        value = int(value)
     try:
         instant = to_instant(value)
     except ValueError:

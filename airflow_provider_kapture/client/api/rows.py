@@ -13,6 +13,8 @@ from typing import Annotated, Any
 
 import msgspec
 
+from airflow_provider_kapture.client.api.values import DecimalText
+
 # Years 1 to 9999 in epoch milliseconds, with a margin of a day or two for time zones.
 INSTANTS = range(-62_135_400_000_000, 253_402_100_000_000)
 
@@ -93,7 +95,7 @@ def decoders_for(rows_at: str) -> RowDecoders:
         for index, name in reversed(list(enumerate(path))):
             field = f"level_{index}"
             kind = msgspec.defstruct("Level", [(field, kind)], rename={field: name})
-        return msgspec.json.Decoder(kind)
+        return msgspec.json.Decoder(kind, float_hook=DecimalText)
 
     return RowDecoders(path, decoder(msgspec.Raw), decoder(CommonKeys), decoder(AnyKeys))
 

@@ -28,8 +28,8 @@ _EXACT = Context(prec=PRECISION, traps=[Inexact, InvalidOperation])
 _MAX_INT_DIGITS = 19
 # A number as JSON writes it: "007" and "+5" are texts.
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-# Matches an amount that is its own value: with decimals that fit, and without an exponent.
-is_plain_decimal = re.compile(rf"-?[0-9]{{1,{PRECISION - SCALE}}}\.[0-9]{{1,{SCALE}}}").fullmatch
+# Matches the text of an amount that is its value: of digits that fit, without an exponent.
+is_plain_amount = re.compile(rf"-?(?:0|[1-9][0-9]{{0,{PRECISION - SCALE - 1}}})(?:\.[0-9]{{1,{SCALE}}})?").fullmatch
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FLAGS: Mapping[Any, bool] = MappingProxyType({"true": True, "false": False, "1": True, "0": False})
 
@@ -64,11 +64,11 @@ def to_integer(value: Any) -> int:
 
 
 def to_instant(value: Any) -> int:
-    """Return epoch milliseconds of the years 1 to 9999.
+    """Return epoch milliseconds of the years 1 to 9999; as text, with white space around or without.
 
     :raises ValueError: the value is none
     """
-    number = _whole(value)
+    number = _whole(value.strip() if type(value) is str else value)
     if not FIRST_MS <= number <= LAST_MS:
         raise ValueError("not an instant")
     return number
@@ -82,7 +82,7 @@ def to_decimal(amount: Any) -> int | str:
     if type(amount) is int and -_TOO_LARGE < amount < _TOO_LARGE:
         return amount if amount in INT64 else str(amount)
     text = _number_text(amount)
-    if is_plain_decimal(text):
+    if is_plain_amount(text):
         return str(text)
     try:
         return format(_EXACT.quantize(Decimal(text), _STEP), "f")

@@ -33,7 +33,7 @@ _MILLISECONDS = [f".{ms:03}+00:00" for ms in range(1_000)]
 
 
 def _text(value: str) -> str:
-    if value and not _SPECIAL.search(value):
+    if value.isalnum() or (value and not _SPECIAL.search(value)):
         return value
     return '"' + value.replace('"', '""') + '"'
 

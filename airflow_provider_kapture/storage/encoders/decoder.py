@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from types import MappingProxyType
@@ -34,10 +34,7 @@ _TYPES: Mapping[FieldType, Any] = MappingProxyType(
 # Of a column whose name no order may have: nothing fits.
 _NEVER = Annotated[int, msgspec.Meta(ge=1, le=0)]
 # Names that JSON escapes are not decoded here.
-_PLAIN_NAME = re.compile(r'[^"\\\x00-\x1f]*')
-_MAX_OTHERS = 100
-# Orders that are checked at once, and one by one if any of them is odd.
-_BATCH_ROWS = 64
+is_plain_name = re.compile(r'[^"\\\x00-\x1f]*').fullmatch
 
 # An object with an attribute for each column, and more behind them.
 Record: TypeAlias = Any
@@ -47,7 +44,7 @@ class OrderDecoder:
     """Decodes orders whose values have their usual types.
 
     :param types: the columns without ``_rescued``
-    :param others: names of fields without a column
+    :param others: names of fields without a column, plain and sorted
     :param decimals: names of the amounts that may have decimals; they are any value, to be checked by the caller, since
         msgspec would make a float of an amount
     :ivar columns: the attributes of a record that are columns, in order; the last is ``_rescued``
@@ -56,9 +53,9 @@ class OrderDecoder:
     """
 
     def __init__(
-        self, types: Mapping[str, FieldType], others: Iterable[str] = (), decimals: frozenset[str] = frozenset()
+        self, types: Mapping[str, FieldType], others: Sequence[str] = (), decimals: frozenset[str] = frozenset()
     ) -> None:
-        self.others = tuple(sorted(filter(_PLAIN_NAME.fullmatch, others)))[:_MAX_OTHERS]
+        self.others = others
         self.decimals = decimals
         kinds = {
             **{name: Any if name in decimals else _TYPES[kind] for name, kind in types.items()},
@@ -93,11 +90,7 @@ class OrderDecoder:
 
     def decode(self, raws: Sequence[msgspec.Raw]) -> list[Record | None]:
         """Return a record of each order; None for an order with other types or fields, or a name twice."""
-        found: list[Record | None] = []
-        for at in range(0, len(raws), _BATCH_ROWS):
-            some = raws[at : at + _BATCH_ROWS]
-            found += self._decode_all(some) or [record for raw in some for record in self._decode_all([raw]) or [None]]
-        return found
+        return [*self._decode_all(raws)] or [record for raw in raws for record in self._decode_all([raw]) or [None]]
 
     def _decode_all(self, raws: Sequence[msgspec.Raw]) -> list[Record]:
         """Return a record of each order; none if any order cannot be decoded."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import Any, BinaryIO
 
 import msgspec
@@ -37,8 +36,8 @@ def arrow_schema(fields: Mapping[str, FieldType] = NO_FIELDS) -> Any:
 
 # Orders per batch of columns, and batches per row group. Fixed sizes limit the memory, and make the bytes independent
 # of the pages in which the orders arrive.
-_BATCH_ROWS = 2_048
-_GROUP_BATCHES = 16
+_BATCH_ROWS = 512
+_GROUP_BATCHES = 64
 
 
 class ParquetEncoder:
@@ -72,10 +71,10 @@ class ParquetEncoder:
         self._writer.close()
 
     def _add(self, raws: Sequence[msgspec.Raw]) -> None:
-        records = self._reader.read(raws)
+        values = zip(*map(msgspec.structs.astuple, self._reader.read(raws)), strict=False)
         columns = [
-            _array([*map(attrgetter(attribute), records)], kind, is_whole=attribute not in self._reader.amounts)
-            for attribute, kind in zip(self._reader.attributes, self._schema.types, strict=True)
+            _array(column, kind, is_whole=attribute not in self._reader.amounts)
+            for column, attribute, kind in zip(values, self._reader.attributes, self._schema.types, strict=False)
         ]
         self._group.append(pa.record_batch(columns, schema=self._schema))
         if len(self._group) == _GROUP_BATCHES:

@@ -7,8 +7,7 @@ decoder of most orders is in ``decoder``; what did not fit is counted in ``repor
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -16,14 +15,16 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kapture.client.api.order_fields import OrderField, SentOrder, read_fields
-from airflow_provider_kapture.client.api.values import INT64, is_plain_decimal
+from airflow_provider_kapture.client.api.values import INT64, is_plain_amount
 from airflow_provider_kapture.client.orders import FieldType
-from airflow_provider_kapture.storage.encoders.decoder import OrderDecoder, Record
+from airflow_provider_kapture.storage.encoders.decoder import OrderDecoder, Record, is_plain_name
 from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import RESCUED, column_types
 
-# Orders that are looked at together, to learn what the decoder is to be made for.
-_SAMPLE = 16
+# Orders that are decoded at once, and one by one if any of them is odd.
+_BATCH_ROWS = 64
+# The most fields without a column that the decoder is made for.
+_MAX_OTHERS = 100
 _AMOUNT_TYPES = frozenset({int, str, NoneType})
 
 
@@ -48,18 +49,9 @@ class OrderReader:
         a JSON object, sorted by name, of the fields that have no column or did not fit, or None; a name that occurs
         twice is a list of its values there.
         """
-        found = self._decoder.decode(raws)
-        odd = [at for at, record in enumerate(found) if record is None]
-        sent: dict[int, SentOrder] = {}
-        while fresh := odd[(start := bisect_right(odd, max(sent, default=-1))) : start + _SAMPLE]:
-            sent |= {at: read_fields(bytes(raws[at])) for at in fresh}
-            if self._learn(sent[at] for at in fresh):
-                for at, record in zip(odd, self._decoder.decode([raws[at] for at in odd]), strict=True):
-                    found[at] = record
-                odd = [at for at in odd if found[at] is None]
-        for at in odd:
-            found[at] = self._record(sent[at])
-        records: list[Record] = [*filter(None, found)]
+        records: list[Record] = []
+        for at in range(0, len(raws), _BATCH_ROWS):
+            records += self._read(raws[at : at + _BATCH_ROWS])
         for attribute in self._decoder.amounts:
             for at in _odd_amounts([*map(attrgetter(attribute), records)]):
                 records[at] = self._record(read_fields(bytes(raws[at])))
@@ -80,18 +72,26 @@ class OrderReader:
         """Return whether records may have values behind their columns."""
         return bool(self._decoder.others)
 
+    def _read(self, raws: Sequence[msgspec.Raw]) -> Iterator[Record]:
+        records = self._decoder.decode(raws)
+        odd = {at: read_fields(bytes(raws[at])) for at, record in enumerate(records) if record is None}
+        if odd and self._learn(odd.values()):
+            for at, record in zip(odd, self._decoder.decode([raws[at] for at in odd]), strict=True):
+                records[at] = record
+        return (self._record(odd[at]) if record is None else record for at, record in enumerate(records))
+
     def _learn(self, orders: Iterable[SentOrder]) -> bool:
         """Make a decoder that reads such orders too, and return whether it is another one."""
         fields = [each for order in orders for each in order.fields]
         unknown = {each.name for each in fields if each.name not in self._types}
         self._report.unknown |= unknown
+        known, decimals = self._decoder.others, self._decoder.decimals
+        new = sorted(filter(is_plain_name, unknown.difference(known)))[: _MAX_OTHERS - len(known)]
         amounts = (each for each in fields if self._types.get(each.name) is FieldType.AMOUNT)
-        decimals = self._decoder.decimals | {each.name for each in amounts if _has_decimals(each)}
-        decoder = OrderDecoder(self._types, {*self._decoder.others, *unknown}, decimals)
-        if (decoder.others, decoder.decimals) == (self._decoder.others, self._decoder.decimals):
-            return False
-        self._decoder = decoder
-        return True
+        more = {each.name for each in amounts if each.name not in decimals and _has_decimals(each)}
+        if new or more:
+            self._decoder = OrderDecoder(self._types, sorted((*known, *new)), decimals | more)
+        return bool(new or more)
 
     def _record(self, order: SentOrder) -> Record:
         values: dict[str, Any] = {}
@@ -122,7 +122,7 @@ def _has_decimals(field: OrderField) -> bool:
 def _odd_amounts(column: Sequence[Any]) -> Iterable[int]:
     """Return the places of the values that are not plainly amounts: those that have to be looked at one by one."""
     if {*map(type, column)} <= _AMOUNT_TYPES and all(
-        map(is_plain_decimal, [each for each in column if type(each) is str])
+        map(is_plain_amount, [each for each in column if type(each) is str])
     ):
         try:
             # Raises for a number of more than 64 bits.
@@ -131,10 +131,10 @@ def _odd_amounts(column: Sequence[Any]) -> Iterable[int]:
             pass
         else:
             return ()
-    return [at for at, value in enumerate(column) if not _is_plain_amount(value)]
+    return [at for at, value in enumerate(column) if not _is_plain_value(value)]
 
 
-def _is_plain_amount(value: Any) -> bool:
+def _is_plain_value(value: Any) -> bool:
     if type(value) is str:
-        return is_plain_decimal(value) is not None
+        return is_plain_amount(value) is not None
     return value is None or (type(value) is int and value in INT64)
