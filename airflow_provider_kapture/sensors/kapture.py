@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
@@ -28,7 +28,9 @@ from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.operators.mapped_destination import expansion_of
+from airflow_provider_kapture.operators.lineage import LineageOfOrders
+from airflow_provider_kapture.operators.map_label import set_map_label
+from airflow_provider_kapture.operators.mapped_destination import Expansion, expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.triggers.events import (
@@ -50,7 +52,7 @@ _MAX_TIMEOUT = 100 * 365 * 86_400.0
 _GRACE = dt.timedelta(seconds=10)
 
 
-class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
     XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
@@ -81,6 +83,8 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         "min_orders",
         "kapture_conn_id",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    ui_color = "#e4ecf9"
 
     def __init__(
         self,
@@ -136,11 +140,13 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         """
         started = time.monotonic()
         try:
-            self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            expansion = self._label(context)
+            self._check_rendered(expansion)
             self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
+                self.account_host = account.host
         except (AirflowNotFoundException, KaptureError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
         has_enough = seen.orders >= self._wanted
@@ -149,7 +155,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
             self._wait_deferred(account, seen, left)
         return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the XCom value of the trigger's event, or raise the error that it reports.
 
         :param event: the payload of :class:`~airflow_provider_kapture.triggers.kapture.KaptureOrdersTrigger`
@@ -159,6 +165,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         :raises AirflowTaskTimeout: ``execution_timeout`` has passed
         :raises KaptureError: an error that a retry may resolve
         """
+        self._label(context)
         try:
             outcome = from_payload(event)
         except ValueError as error:
@@ -191,6 +198,13 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         except AirflowSkipException as error:
             # Airflow's own message says only that `soft_fail` is set.
             raise AirflowSkipException(str(error.__cause__ or error)) from None
+
+    def _label(self, context: Context) -> Expansion | None:
+        """Label a mapped task, and return the arguments that it is mapped over."""
+        mapping = cast("MutableMapping[str, Any]", context)
+        expansion = expansion_of(mapping, self.task_id)
+        set_map_label(mapping, self, expansion)
+        return expansion
 
     def _time_limit(self) -> tuple[str, float]:
         """Return the argument that ends the wait first, and its seconds; both count from the start of a try."""
