@@ -22,7 +22,7 @@ from airflow_provider_kapture.client import Account, errors
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import make_window
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.doctor import cli as doctor
+from airflow_provider_kapture.doctor.render import Screen
 from airflow_provider_kapture.doctor.run import diagnose
 from airflow_provider_kapture.emulator import Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
@@ -183,7 +183,10 @@ def test_the_doctors_sample_is_what_it_says():
         account = Account.from_connection(
             connection["host"], connection["login"], connection["password"], connection["extra"]
         )
-        told = doctor.render(diagnose(account, dt.date(2024, 5, 9)), account, "kapture_default")
+        written: list[str] = []
+        screen = Screen(account, "kapture_default", written.append)
+        screen.end(diagnose(account, dt.date(2024, 5, 9), tell=screen.show))
+        told = "".join(written)
 
     def without_what_varies(text):
         return re.sub(r"ok  pace.*?\n\n|127\.0\.0\.1:\d+", "", text, flags=re.DOTALL)
