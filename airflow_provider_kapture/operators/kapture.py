@@ -19,12 +19,22 @@ from airflow.providers.common.compat.sdk import (
     Context,
 )
 
+from airflow_provider_kapture.argument_types import (
+    DateField,
+    FileFormat,
+    OnEmpty,
+    OnMisfit,
+    OnOverlap,
+    OrderFilters,
+    WindowWidth,
+)
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import KaptureClient
 from airflow_provider_kapture.client.api.request import OrderQuery, build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.constructor_checks import check_constructor, check_needs_destination, check_pull
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators import asset_events
 from airflow_provider_kapture.operators.lineage import LineageOfOrders, report_hook_lineage
@@ -43,15 +53,26 @@ if TYPE_CHECKING:
 
 # URIs in one message.
 _MAX_URIS = 5
-_CHOICES = {"on_empty": ("write", "skip", "fail"), "on_misfit": ("keep", "fail"), "on_overlap": ("fail", "replace")}
 
 
 class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
-    Source: Pull Order API. Returns the orders as dicts, or, with a ``destination``, the receipt; the receipt is pushed
-    under the XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its
-    ``extra``; in a run whose partition is a day, one event for each changed day instead.
+    ::
+
+        KapturePullOrdersOperator(
+            task_id="pull_orders",
+            window="day",
+            filters={"bookingStatus": "AP"},
+            destination="s3://aws_default@lake/kapture/orders/",
+            file_format="parquet",
+        )
+
+    Returns the orders as dicts, or, with a ``destination``, the receipt; the receipt is pushed under the XCom key
+    ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its ``extra``; in a
+    run whose partition is a day, one event for each changed day instead.
+
+    Source: Pull Order API. Arguments that are known when the DAG is parsed are checked then.
 
     :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string. A value without an
         offset is in the account's time zone; a date is the first instant of that day there (templated)
@@ -61,14 +82,19 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         before that moment. As text a duration such as ``PT6H`` or ``6:00:00``. By default the run's data interval, or
         the last complete period of the DAG's schedule (templated)
     :param date_field: the time of an order that the window selects by
-    :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
+    :param filters: names of :class:`~airflow_provider_kapture.argument_types.OrderFilters` to a string, a number or a
+        list of them (templated)
     :param destination: None for XCom; a path or URL that ends in a file name for one object; one that ends in ``/`` for
         an object for each of the account's days (templated)
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by default the
         ending of the file name decides, and a ``/`` destination gets ``jsonl.gz``
     :param on_empty: if the window has no orders, ``write`` a valid empty file, ``skip`` the task unless it has
         published anything, or ``fail`` it without a retry
+    :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
+        ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
+        only after the next one was due
+    :param kapture_conn_id: id of the connection (templated)
+    :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
     :param on_misfit: values that do not fit their column in CSV and Parquet: ``keep`` them in ``_rescued`` and report
         them, or ``fail`` before the file is published, without a retry
     :param on_overlap: if a ``/`` destination has objects whose windows overlap a day to be written without being the
@@ -76,13 +102,10 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         that the new object covers completely, once it is published
     :param upload_options: passed to the object store's write call in the store's spelling: encryption key, access
         list, storage class, metadata, tags (templated)
-    :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
-        ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
-        only after the next one was due
-    :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
     :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
         the whole pull; always the case in a run whose partition is a day. Airflow 3.3 and later
-    :param kapture_conn_id: id of the connection (templated)
+    :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
+    :raises KaptureArgumentError: an argument is wrong
     """
 
     template_fields: Sequence[str] = (
@@ -113,20 +136,20 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         *,
         window_start: WindowEdge | None = None,
         window_end: WindowEdge | None = None,
-        window: dt.timedelta | str | None = None,
-        date_field: str = "create",
-        filters: Mapping[str, Any] | XComArg | None = None,
-        extra_body: Mapping[str, Any] | XComArg | None = None,
+        window: WindowWidth | None = None,
+        date_field: DateField = "create",
+        filters: OrderFilters | Mapping[str, Any] | XComArg | None = None,
         destination: str | None = None,
-        file_format: str | None = None,
-        on_empty: str = "write",
-        on_misfit: str = "keep",
-        on_overlap: str = "fail",
-        upload_options: Mapping[str, Any] | XComArg | None = None,
+        file_format: FileFormat | None = None,
+        on_empty: OnEmpty = "write",
         lookback: int = 0,
-        max_xcom_bytes: int = 49152,
-        partition_events: bool = False,
         kapture_conn_id: str = KaptureHook.default_conn_name,
+        extra_body: Mapping[str, Any] | XComArg | None = None,
+        on_misfit: OnMisfit = "keep",
+        on_overlap: OnOverlap = "fail",
+        upload_options: Mapping[str, Any] | XComArg | None = None,
+        partition_events: bool = False,
+        max_xcom_bytes: int = 49152,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -147,6 +170,7 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
         self.kapture_conn_id = kapture_conn_id
+        check_constructor(self, check_pull)
 
     def execute(self, context: Context) -> Any:
         """Pull the orders, publish the files, and return the receipt, or the orders without a destination.
@@ -211,7 +235,7 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         set_map_label(context, self, expansion)
         self._check_rendered(expansion)
         destination = None if self.destination is None else absolute(destination_text(self.destination))
-        self._check_arguments(destination)
+        check_needs_destination(destination, self.upload_options, self.lookback)
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client, ExitStack() as stack:
@@ -256,25 +280,6 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         if not receipt["complete"]:
             self.log.warning("The window ends in the future: orders created from now on are not in the result")
         return orders, receipt, window
-
-    def _check_arguments(self, destination: str | None) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise KaptureSettingsError(
-                    f"`{name}` is {getattr(self, name)!r}: it must be one of {', '.join(choices)}"
-                )
-        if type(self.max_xcom_bytes) is not int or self.max_xcom_bytes < 2:
-            raise KaptureSettingsError(
-                f"`max_xcom_bytes` is {self.max_xcom_bytes!r}: it must be a whole number of bytes, 2 or more"
-            )
-        if type(self.lookback) is not int or self.lookback < 0:
-            raise KaptureSettingsError(f"`lookback` is {self.lookback!r}: it must be a whole number of days, 0 or more")
-        if self.upload_options and destination is None:
-            raise KaptureSettingsError("`upload_options` needs a `destination` in an object store")
-        if self.lookback and not (destination or "").endswith("/"):
-            raise KaptureSettingsError(
-                f"`lookback` needs one object per day, but `destination` is {destination!r}; end it in '/'"
-            )
 
     def _days_back(self, window: Window, context: Mapping[str, Any]) -> int:
         if self.lookback and not window.is_whole_days():

@@ -22,11 +22,13 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_kapture.airflow_internals import MinimumPokeInterval, is_deferral_timeout
+from airflow_provider_kapture.argument_types import DateField, OrderFilters, WindowWidth
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.constructor_checks import check_constructor, is_known
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.lineage import LineageOfOrders
 from airflow_provider_kapture.operators.map_label import set_map_label
@@ -55,12 +57,24 @@ _GRACE = dt.timedelta(seconds=10)
 class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
+    ::
+
+        KaptureOrdersSensor(
+            task_id="wait_for_orders",
+            window="day",
+            min_orders=1_000,
+            deferrable=True,
+            poke_interval=600,
+            timeout=6 * 3600,
+        )
+
     XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
     zone.
 
     Source: Pull Order API. Requests, condition and errors are the same in poke, reschedule and deferrable mode.
     Transient errors of a request are retried within the connection's ``retry_budget``; an outage that lasts longer
-    fails the attempt. An error that a retry cannot resolve fails the task at once.
+    fails the attempt. An error that a retry cannot resolve fails the task at once. Arguments that are known when the
+    DAG is parsed are checked then.
 
     ``poke_interval`` is at least 1 second. A deferrable sensor pokes once in the worker before it defers, and
     ``timeout`` counts from the start of that poke.
@@ -69,10 +83,11 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
     :param window_end: as for the operator (templated)
     :param window: as for the operator (templated)
     :param date_field: the time of an order that the window selects by
-    :param filters: documented filter names to a string, a number or a list of them (templated)
+    :param filters: as for the operator (templated)
     :param min_orders: the number of orders to wait for; at least 1, also as text (templated)
     :param deferrable: wait in the triggerer, without occupying a worker slot
     :param kapture_conn_id: id of the connection (templated)
+    :raises KaptureArgumentError: an argument is wrong
     """
 
     template_fields: Sequence[str] = (
@@ -91,9 +106,9 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
         *,
         window_start: WindowEdge | None = None,
         window_end: WindowEdge | None = None,
-        window: dt.timedelta | str | None = None,
-        date_field: str = "create",
-        filters: Mapping[str, Any] | XComArg | None = None,
+        window: WindowWidth | None = None,
+        date_field: DateField = "create",
+        filters: OrderFilters | Mapping[str, Any] | XComArg | None = None,
         min_orders: int | str = 1,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         kapture_conn_id: str = KaptureHook.default_conn_name,
@@ -113,6 +128,7 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
         self._wanted = 0
         self._seen: int | None = None
         self.kapture_conn_id = kapture_conn_id
+        check_constructor(self, _check_min_orders)
 
     def execute(self, context: Context) -> Any:
         """Poke until there are enough orders, and return the XCom value.
@@ -291,6 +307,11 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
         )
         # Airflow's own timeout only matters if no triggerer runs.
         self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _GRACE)
+
+
+def _check_min_orders(sensor: KaptureOrdersSensor) -> None:
+    if is_known(sensor.min_orders):
+        parse_min_orders(sensor.min_orders)
 
 
 def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:
