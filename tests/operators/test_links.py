@@ -122,7 +122,7 @@ def test_mapped_tasks_are_labelled_with_what_they_are_mapped_over(kapture: Emula
         "windows": windows,
         "accounts": conn_ids,
         "both": [f"kapture_other {windows[0]}", f"kapture_default {windows[1]}"],
-        "people": ["0"],
+        "people": [None],
         "given": ["day 0", "day 1"],
         "wait": windows,
         "failed": windows[:1],

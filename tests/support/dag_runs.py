@@ -56,7 +56,9 @@ def run_dag(
             outcome.tries.append(each.try_number)
             of_task: dict[str, Any] = {"task_ids": each.task_id, "map_indexes": each.map_index}
             outcome.values.append(each.xcom_pull(**of_task))
-            outcome.labels.append(each.rendered_map_index)
+            # Airflow 3 shows the index of a task without a label.
+            label = each.rendered_map_index
+            outcome.labels.append(None if label == str(each.map_index) else label)
             outcome.receipts.append(each.xcom_pull(key="receipt", **of_task))
     return dict(outcomes)
 
