@@ -41,6 +41,8 @@ class ProgressLine:
         """Remove the line from the terminal."""
         if self._width:
             sys.stderr.write(f"\r{'':<{self._width}}\r")
+            sys.stderr.flush()
+            self._width = 0
 
 
 def is_colourful(stream: TextIO) -> bool:

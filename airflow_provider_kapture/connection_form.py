@@ -15,12 +15,18 @@ CONNECTION_TYPE = "kapture"
 FIELDS = tuple(setting for setting in SETTINGS if setting.in_form)
 
 HIDDEN_FIELDS = ["schema"]
-LABELS = {"host": "Subdomain", "login": "User", "password": "Password"}
+LABELS = {
+    "host": "Subdomain",
+    "login": "User",
+    "password": "Password",
+    # Airflow 3.3 sends port 0 when it tests a stored connection without a port, and then refuses it. Hiding the field
+    # does not help: the connection is still stored without one. Since 3.2 the form does not show placeholders.
+    "port": "Port (enter 443, which Test needs)",
+}
 PLACEHOLDERS = {
     "host": "acme, or acme.kapturecrm.com, or https://kapture.acme.in",
     "login": "reader; empty for a key or token",
     "password": "the password, or the key or token that Kapture issued",
-    # Airflow 3.3 sends port 0 when it tests a connection without a port, and rejects that.
     "port": "443",
 }
 

@@ -36,9 +36,13 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": _modules("airflow_provider_kapture.hooks.kapture"),
         "operators": _modules("airflow_provider_kapture.operators.audit", "airflow_provider_kapture.operators.kapture"),
-        "extra-links": ["airflow_provider_kapture.operators.audit.AuditPageLink"],
         "sensors": _modules("airflow_provider_kapture.sensors.kapture"),
         "triggers": _modules("airflow_provider_kapture.triggers.kapture"),
+        "extra-links": [
+            "airflow_provider_kapture.operators.audit.AuditPageLink",
+            "airflow_provider_kapture.operators.links.FilesLink",
+            "airflow_provider_kapture.operators.links.AccountLink",
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

@@ -9,12 +9,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack, cast
 from zoneinfo import ZoneInfo
 
 from airflow_provider_kapture.client import iso8601
 from airflow_provider_kapture.client.config.parsers import time_zone
-from airflow_provider_kapture.client.days import Window, WindowEdge, day_start, from_ms, in_utc, make_window, to_ms
+from airflow_provider_kapture.client.days import (
+    Window,
+    WindowEdge,
+    day_start,
+    edge_has_offset,
+    from_ms,
+    in_utc,
+    make_window,
+    to_ms,
+)
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.schedules import last_period, partition_of, partition_window, run_started
 
@@ -105,6 +114,19 @@ def resolve_window(
     inferred, source = _inferred(context, zone, width)
     _check_past(context, inferred, source)
     return inferred, source
+
+
+def check_edges(window_start: WindowEdge | None, window_end: WindowEdge | None) -> None:
+    """Check the edges of a window as far as that is possible without the account's time zone.
+
+    :raises KaptureSettingsError: an edge is missing or invalid, or the start is not before the end
+    """
+    edges = {"window_start": window_start, "window_end": window_end}
+    for name, edge in edges.items():
+        _check_rendered(name, edge)
+    # The order of an edge with an offset and one without depends on the time zone.
+    if len({edge_has_offset(name, edge) for name, edge in edges.items() if edge is not None}) == 1:
+        make_window(cast("WindowEdge", window_start), cast("WindowEdge", window_end), ZoneInfo("UTC"))
 
 
 def window_width(window: object) -> dt.timedelta | Literal["day"]:

@@ -127,25 +127,21 @@ class Kapture:
 def watch_polls(seen: Seen, interval: float) -> None:
     """Record when polls are due and when their requests are sent."""
     from airflow_provider_kapture.client.transport.aiohttp_transport import AiohttpTransport
-    from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
+    from airflow_provider_kapture.triggers.waiting import OrderWait
 
     current: ContextVar[Poll | None] = ContextVar("poll", default=None)
-    due: dict[int, float | None] = {}
-    make, count, send = KaptureOrdersTrigger.__init__, KaptureOrdersTrigger._count, AiohttpTransport.send
+    due: dict[int, float] = {}
+    count, send = OrderWait.count, AiohttpTransport.send
 
-    def made(trigger: Any, **kwargs: Any) -> None:
-        make(trigger, **kwargs)
-        due[id(trigger)] = None
-
-    async def counted(trigger: Any, *args: Any, **settings: Any) -> int:
-        when = due[id(trigger)]
+    async def counted(wait: Any, *args: Any, **settings: Any) -> int:
+        when = due.get(id(wait))
         poll = Poll(STARTED[0] if when is None else when, when is None)
         seen.polls.append(poll)
         current.set(poll)
         try:
-            return await count(trigger, *args, **settings)
+            return await count(wait, *args, **settings)
         finally:
-            due[id(trigger)] = asyncio.get_running_loop().time() + interval
+            due[id(wait)] = asyncio.get_running_loop().time() + interval
 
     async def sent(transport: Any, *args: Any) -> Any:
         poll = current.get()
@@ -153,8 +149,7 @@ def watch_polls(seen: Seen, interval: float) -> None:
             poll.sent = asyncio.get_running_loop().time()
         return await send(transport, *args)
 
-    KaptureOrdersTrigger.__init__ = made  # type: ignore[method-assign]
-    KaptureOrdersTrigger._count = counted  # type: ignore[method-assign]
+    OrderWait.count = counted  # type: ignore[method-assign]
     AiohttpTransport.send = sent  # type: ignore[method-assign]
 
 
@@ -259,6 +254,8 @@ def resident_mib() -> float:
 
 
 def described(late: list[float]) -> str:
+    if not late:
+        return "none"
     ninety_nine = late[int(len(late) * 0.99)]
     return f"{statistics.median(late):.3f} s median, {ninety_nine:.3f} s for 99 in 100, {late[-1]:.3f} s worst"
 

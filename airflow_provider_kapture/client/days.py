@@ -172,6 +172,16 @@ def make_window(
     return window
 
 
+def edge_has_offset(name: str, value: WindowEdge) -> bool:
+    """Check an edge of a window, and return whether it is the same instant in every time zone.
+
+    :param name: name of the argument, for messages
+    :raises KaptureSettingsError: it is not an edge
+    """
+    _edge(name, value, ZoneInfo("UTC"))
+    return getattr(_read(name, value), "tzinfo", None) is not None
+
+
 def in_utc(instant: dt.datetime, zone: ZoneInfo) -> dt.datetime:
     """Return a plain datetime in UTC; an instant without an offset is in the zone.
 

@@ -17,7 +17,7 @@ from functools import partial
 from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.command_line import ProgressLine, server_context
-from airflow_provider_kapture.doctor.render import render
+from airflow_provider_kapture.doctor.render import Screen
 from airflow_provider_kapture.doctor.run import MAX_REQUESTS, diagnose
 
 _USAGE_ERROR = 2
@@ -51,11 +51,20 @@ def main(args: argparse.Namespace) -> int:
         return _print_error("give a connection id, or both --host and --cm-id", _USAGE_ERROR)
     account_of = _account_from_options if args.conn_id is None else _account_from_connection_id
     progress = ProgressLine("kapture doctor")
+    out = sys.stdout
+
+    def write(text: str) -> None:
+        progress.clear()
+        out.write(text)
+        out.flush()
+
     try:
         # Airflow 2.11 logs to standard output, which is for the report alone.
         with redirect_stdout(sys.stderr):
             account = account_of(args)
-            report = diagnose(account, args.day, progress=partial(_show, progress))
+            screen = None if args.json else Screen(account, args.conn_id, write)
+            tell = (lambda _: None) if screen is None else screen.show
+            report = diagnose(account, args.day, progress=partial(_show, progress), tell=tell)
     except KaptureSettingsError as error:
         return _print_error(str(error), _USAGE_ERROR)
     except KaptureError as error:
@@ -66,8 +75,10 @@ def main(args: argparse.Namespace) -> int:
         return _print_error("stopped", _INTERRUPTED)
     finally:
         progress.clear()
-    told = json.dumps(report.as_json(), indent=2) + "\n" if args.json else render(report, account, args.conn_id)
-    sys.stdout.write(told)
+    if screen is None:
+        write(json.dumps(report.as_json(), indent=2) + "\n")
+    else:
+        screen.end(report)
     return 0 if report.trusted else 1
 
 

@@ -67,7 +67,8 @@ class Report:
     """All findings, and what follows.
 
     :ivar trusted: whether a pull with the recommended settings is complete or fails
-    :ivar recommended: a whole object for the connection's extra
+    :ivar recommended: a whole object for the connection's extra; empty if the credentials are wrong, because then
+        nothing else was found out
     :ivar changes: those of its keys that differ from the connection's
     """
 
@@ -100,17 +101,19 @@ class Report:
         }
 
 
-def build_report(findings: Iterable[Finding], dialect: Dialect, pace: Finding) -> Report:
+def build_report(findings: Iterable[Finding], dialect: Dialect) -> Report:
     """Put the findings in order, and what they recommend over the connection's settings.
 
     :param dialect: the connection's
     """
     found: dict[str, Finding] = {}
-    for each in (*findings, pace):
+    for each in findings:
         # The first bad one stands: a later one may only add to it.
         if each.question not in found or found[each.question].is_good:
             found[each.question] = each
     ordered = tuple(found.get(each, Finding(each, "not known", NOT_REACHED, is_good=False)) for each in CHECKS)
+    if "credentials" in found and not found["credentials"].is_good:
+        return Report(trusted=False, findings=ordered, recommended={}, changes=())
     learnt: dict[str, Any] = {}
     if any(each.question == "orders" and each.answer == "found" for each in ordered):
         # Only an order proves that a setting is right.

@@ -41,10 +41,15 @@ class Handshake:
     """The first contact.
 
     :ivar result: the latest response
+    :ivar forms: the forms in which the credentials were sent, in that order
     """
 
     exam: Examination
     result: ProbeResult = field(default_factory=ProbeResult)
+    forms: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.forms = {self.exam.account.credentials.auth: None}
 
     def run(self) -> Steps[ProbeResult]:
         """Find a way to request orders that is not refused, and return the response to orders of any date.
@@ -57,10 +62,12 @@ class Handshake:
         if control.is_timeout:
             asked = DayRange(exam.today - days(1), exam.today - days(1))
             self.result = yield from exam.ask(asked, limit=CONTROL_LIMIT)
+        exam.findings += connection_findings(exam.account, self.result)
         refused = {self.result.message} if self.result.message else set()
         tried = {_key(exam.dialect), *self._same_tokens(exam.dialect)}
         while (candidate := next((each for each in self._candidates() if _key(each) not in tried), None)) is not None:
             tried |= {_key(candidate), *self._same_tokens(candidate)}
+            self.forms |= {candidate.auth: None} if candidate.auth else {}
             other = yield from exam.ask(asked, limit=CONTROL_LIMIT, dialect=candidate, is_tentative=True)
             if _is_further(other, self.result) and (other.is_answered or other.message not in refused):
                 refused.add(other.message)
@@ -70,7 +77,7 @@ class Handshake:
         is_shut_out = self.result.problem in (Problem.CREDENTIALS, Problem.DOOR, Problem.BUSY, Problem.METHOD)
         # Some may be about the missing dates.
         if is_shut_out and self.result.status not in (404, 500, 501):
-            raise StoppedError(failure_finding(self.result))
+            raise StoppedError(self._shut_out(failure_finding(self.result)))
         return control if control.is_timeout else self.result
 
     def _candidates(self) -> Iterator[Dialect]:
@@ -129,7 +136,6 @@ class Handshake:
 
     def _note(self) -> None:
         exam, problem = self.exam, self.result.problem
-        exam.findings += connection_findings(exam.account, self.result)
         if problem in (Problem.CREDENTIALS, Problem.DOOR):
             return
         if problem not in (Problem.METHOD, Problem.BUSY):
@@ -137,6 +143,14 @@ class Handshake:
             method = exam.dialect.http_method
             exam.note("method", method, f"a request by {method} was answered", settings={"http_method": method})
             exam.findings.append(self._body_finding())
+
+    def _shut_out(self, finding: Finding) -> Finding:
+        """Return the finding that ends the examination, with the credentials that were sent."""
+        if finding.question != "credentials":
+            return finding
+        held = self.exam.account.credentials
+        fields = " and ".join(name for name in ("login", "password") if getattr(held, name))
+        return replace(finding, evidence=f"the {fields}, sent as {' and as '.join(self.forms)}: {finding.evidence}")
 
     def _credentials_finding(self) -> Finding:
         exam = self.exam

@@ -28,14 +28,18 @@ from airflow_provider_kapture.doctor.probe import ProbeResult, Problem
 _RANGE_REQUESTS = 6
 
 
-def plan_probes(account: Account, today: dt.date, day: dt.date | None) -> Steps[list[Finding]]:
+def plan_probes(
+    account: Account, today: dt.date, day: dt.date | None, findings: list[Finding] | None = None
+) -> Steps[list[Finding]]:
     """Ask the account about itself, and return the findings.
 
     :param account: where it is, and the settings to start from
     :param today: the account's date
     :param day: a day that has orders; looked for where none is given
+    :param findings: is returned; each finding is added as soon as it is found
     """
-    exam = Examination(account, account.dialect, today, base=account.dialect.first_offset)
+    findings = [] if findings is None else findings
+    exam = Examination(account, account.dialect, today, findings, base=account.dialect.first_offset)
     try:
         yield from _examine(exam, day)
     except StoppedError as stopped:

@@ -14,7 +14,8 @@ from airflow_provider_kapture.client.api.request import build_query, page_reques
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError, KaptureTransportError
 from airflow_provider_kapture.client.fetch.throttle import ConcurrencyLimiter
 from airflow_provider_kapture.client.transport.cookies import PullCookies
-from airflow_provider_kapture.doctor.findings import Report, build_report
+from airflow_provider_kapture.doctor.examination import Steps
+from airflow_provider_kapture.doctor.findings import Finding, Report, build_report
 from airflow_provider_kapture.doctor.pace import Pace, pace_finding
 from airflow_provider_kapture.doctor.plan import plan_probes
 from airflow_provider_kapture.doctor.probe import Probe, ProbeResult, account_for
@@ -32,7 +33,8 @@ def diagnose(
     account: Account,
     day: dt.date | None = None,
     sleep: Callable[[float], None] = time.sleep,
-    progress: Progress | None = None,
+    progress: Progress = lambda *_: None,
+    tell: Callable[[Finding], None] = lambda _: None,
 ) -> Report:
     """Find out how the account's API behaves, in at most :data:`MAX_REQUESTS` requests.
 
@@ -40,17 +42,28 @@ def diagnose(
     :param day: a day of the account that has orders; looked for where none is given
     :param sleep: how to wait, in seconds
     :param progress: is told the number of each request, and what it is to find out
+    :param tell: is told each finding as soon as it is found; of a question that is answered again, the last one counts
     """
-    steps = plan_probes(account, dt.datetime.now(account.zone).date(), day)
-    with _Prober(account, sleep, progress or (lambda *_: None)) as prober:
-        probe = next(steps)
-        while True:
-            result = prober.send(probe)
-            try:
-                probe = steps.send(result)
-            except StopIteration as finished:
-                pace = pace_finding(prober.pace(), account.dialect.requests_per_second)
-                return build_report(finished.value, account.dialect, pace)
+    findings: list[Finding] = []
+    told = 0
+    steps = plan_probes(account, dt.datetime.now(account.zone).date(), day, findings)
+    with _Prober(account, sleep, progress) as prober:
+        probe: Probe | None = next(steps)
+        while probe is not None:
+            probe = _next_probe(steps, prober.send(probe))
+            if probe is None:
+                findings.append(pace_finding(prober.pace(), account.dialect.requests_per_second))
+            for each in findings[told:]:
+                tell(each)
+            told = len(findings)
+    return build_report(findings, account.dialect)
+
+
+def _next_probe(steps: Steps[list[Finding]], result: ProbeResult) -> Probe | None:
+    try:
+        return steps.send(result)
+    except StopIteration:
+        return None
 
 
 @dataclass

@@ -139,9 +139,9 @@ class KaptureHook(BaseHook):
         """Request at most ten orders of any date; return whether that worked, and what was found or went wrong."""
         try:
             with self.get_conn() as client:
-                found = f"Kapture at {client.account.host} accepted the credentials and {_test(client)}"
+                found = _test(client)
                 # Airflow's form tests a copy of the connection under a random id.
-                return True, f"{found}; to check dates and paging: kapture doctor CONN_ID"
+                return True, f"{_logged_in(client.account)}; Kapture {found}; {_NEXT}"
         except errors.KaptureError as error:
             return False, str(error)
         except AirflowNotFoundException:
@@ -149,6 +149,17 @@ class KaptureHook(BaseHook):
         except Exception as error:  # noqa: BLE001 - the user needs a message, not a traceback
             # Only the error's class: its text may contain the connection's secrets.
             return False, f"The connection {self.kapture_conn_id!r} cannot be tested: {type(error).__name__}"
+
+
+_NEXT = "to check dates and paging: kapture doctor CONN_ID"
+_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+
+
+def _logged_in(account: Account) -> str:
+    credentials = account.credentials
+    return (
+        f"Logged in as {credentials.login}" if credentials.auth == "basic" else f"Logged in with a {credentials.auth}"
+    )
 
 
 def _test(client: KaptureClient) -> str:
@@ -178,7 +189,17 @@ def _test(client: KaptureClient) -> str:
     latest = max((each for each in page.instants if each is not None), default=None)
     if latest is None:
         return "listed orders whose `createDate` is not epoch milliseconds" if page.keys else "listed no order"
-    return f"listed an order created {from_ms(latest, account.zone).isoformat(timespec='minutes')}"
+    return f"listed an order created {_age(from_ms(latest, account.zone))}"
+
+
+def _age(instant: dt.datetime) -> str:
+    """Return how long ago an instant was; the instant itself if it is not past."""
+    seconds = (dt.datetime.now(dt.UTC) - instant).total_seconds()
+    if seconds < 0:
+        return f"at {instant.isoformat(timespec='minutes')}, which is in the future: see `timezone`"
+    unit, size = next((each for each in _UNITS if seconds >= each[1]), ("second", 1))
+    number = int(seconds // size)
+    return f"{number:,} {unit}{'' if number == 1 else 's'} ago"
 
 
 def _has_orders_at_1(client: KaptureClient) -> bool:

@@ -27,10 +27,8 @@ def check_partition_events(
     """Check that this Airflow and this destination support events by day, if they are requested.
 
     :param destination: None for XCom, a file name, or a folder that ends in ``/``
-    :raises KaptureSettingsError: ``partition_events`` is not a bool, or not supported in this run
+    :raises KaptureSettingsError: ``partition_events`` is not supported in this run
     """
-    if type(partition_events) is not bool:
-        raise KaptureSettingsError(f"`partition_events` is {partition_events!r}: it must be True or False")
     if not partition_events:
         return
     key = _partition_key(context)

@@ -7,9 +7,9 @@ This module connects Airflow's context to the parts that do the work: the window
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -19,36 +19,61 @@ from airflow.providers.common.compat.sdk import (
     Context,
 )
 
+from airflow_provider_kapture.argument_types import (
+    DateField,
+    FileFormat,
+    OnEmpty,
+    OnMisfit,
+    OnOverlap,
+    OrderFilters,
+    WindowWidth,
+)
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.client.pull.stats import PullStats
+from airflow_provider_kapture.constructor_checks import check_constructor, check_needs_destination, check_pull
 from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.operators import asset_events, lineage
+from airflow_provider_kapture.operators import asset_events
+from airflow_provider_kapture.operators.lineage import LineageOfOrders, report_hook_lineage
+from airflow_provider_kapture.operators.links import AccountLink, FilesLink
+from airflow_provider_kapture.operators.map_label import set_map_label
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
-from airflow_provider_kapture.schedules import lookback_obstacle
+from airflow_provider_kapture.schedules import AIRFLOW, lookback_obstacle
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
 
+    from airflow_provider_kapture.storage.file_pull import FilePull
     from airflow_provider_kapture.storage.options import FileOptions
 
 # URIs in one message.
 _MAX_URIS = 5
-_CHOICES = {"on_empty": ("write", "skip", "fail"), "on_misfit": ("keep", "fail"), "on_overlap": ("fail", "replace")}
 
 
-class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
+class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
-    Source: Pull Order API. Returns the orders as dicts, or, with a ``destination``, the receipt; the receipt is pushed
-    under the XCom key ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its
-    ``extra``; in a run whose partition is a day, one event for each changed day instead.
+    ::
+
+        KapturePullOrdersOperator(
+            task_id="pull_orders",
+            window="day",
+            filters={"bookingStatus": "AP"},
+            destination="s3://aws_default@lake/kapture/orders/",
+            file_format="parquet",
+        )
+
+    Returns the orders as dicts, or, with a ``destination``, the receipt; the receipt is pushed under the XCom key
+    ``receipt`` in both cases. Each asset among the ``outlets`` gets an event with the receipt as its ``extra``; in a
+    run whose partition is a day, one event for each changed day instead.
+
+    Source: Pull Order API. Arguments that are known when the DAG is parsed are checked then.
 
     :param window_start: first instant of the window: a datetime, a date or an ISO 8601 string. A value without an
         offset is in the account's time zone; a date is the first instant of that day there (templated)
@@ -58,14 +83,19 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         before that moment. As text a duration such as ``PT6H`` or ``6:00:00``. By default the run's data interval, or
         the last complete period of the DAG's schedule (templated)
     :param date_field: the time of an order that the window selects by
-    :param filters: documented filter names to a string, a number or a list of them (templated)
-    :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
+    :param filters: names of :class:`~airflow_provider_kapture.argument_types.OrderFilters` to a string, a number or a
+        list of them (templated)
     :param destination: None for XCom; a path or URL that ends in a file name for one object; one that ends in ``/`` for
         an object for each of the account's days (templated)
     :param file_format: ``jsonl``, ``jsonl.gz``, ``jsonl.zst``, ``csv``, ``csv.gz`` or ``parquet``; by default the
         ending of the file name decides, and a ``/`` destination gets ``jsonl.gz``
     :param on_empty: if the window has no orders, ``write`` a valid empty file, ``skip`` the task unless it has
         published anything, or ``fail`` it without a retry
+    :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
+        ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
+        only after the next one was due
+    :param kapture_conn_id: id of the connection (templated)
+    :param extra_body: body keys of this account, merged after the connection's ``default_body`` (templated)
     :param on_misfit: values that do not fit their column in CSV and Parquet: ``keep`` them in ``_rescued`` and report
         them, or ``fail`` before the file is published, without a retry
     :param on_overlap: if a ``/`` destination has objects whose windows overlap a day to be written without being the
@@ -77,13 +107,10 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         for each day whose orders have changed, a file with the orders that were added, updated or removed since the
         object that was there, with the columns ``_op`` and ``_seen_at`` first. Needs a ``/`` destination and
         ``date_field="create"``, and permission to read the destination (templated)
-    :param lookback: number of whole days before the window that are pulled again, each into its own object; needs a
-        ``/`` destination and a window of whole days; ignored in backfill runs, and in a scheduled run that started
-        only after the next one was due
-    :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
     :param partition_events: fire an asset event for each changed day, with the day as its partition key, and none for
         the whole pull; always the case in a run whose partition is a day. Airflow 3.3 and later
-    :param kapture_conn_id: id of the connection (templated)
+    :param max_xcom_bytes: maximum size of the orders in XCom, in bytes of their ASCII-escaped JSON
+    :raises KaptureArgumentError: an argument is wrong
     """
 
     template_fields: Sequence[str] = (
@@ -98,30 +125,38 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         "kapture_conn_id",
     )
 
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "filters": "json",
+        "extra_body": "json",
+        "upload_options": "json",
+    }
+    operator_extra_links = (FilesLink(), AccountLink())
+    ui_color = "#d8f0e4"
+
     _is_pulling = False
     _is_killed = False
-    _receipt: dict[str, Any] | None = None
+    _file_pull: FilePull | None = None
 
     def __init__(
         self,
         *,
         window_start: WindowEdge | None = None,
         window_end: WindowEdge | None = None,
-        window: dt.timedelta | str | None = None,
-        date_field: str = "create",
-        filters: Mapping[str, Any] | XComArg | None = None,
-        extra_body: Mapping[str, Any] | XComArg | None = None,
+        window: WindowWidth | None = None,
+        date_field: DateField = "create",
+        filters: OrderFilters | Mapping[str, Any] | XComArg | None = None,
         destination: str | None = None,
-        file_format: str | None = None,
-        on_empty: str = "write",
-        on_misfit: str = "keep",
-        on_overlap: str = "fail",
+        file_format: FileFormat | None = None,
+        on_empty: OnEmpty = "write",
+        lookback: int = 0,
+        kapture_conn_id: str = KaptureHook.default_conn_name,
+        extra_body: Mapping[str, Any] | XComArg | None = None,
+        on_misfit: OnMisfit = "keep",
+        on_overlap: OnOverlap = "fail",
         upload_options: Mapping[str, Any] | XComArg | None = None,
         changes: str | None = None,
-        lookback: int = 0,
-        max_xcom_bytes: int = 49152,
         partition_events: bool = False,
-        kapture_conn_id: str = KaptureHook.default_conn_name,
+        max_xcom_bytes: int = 49152,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -143,6 +178,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         self.max_xcom_bytes = max_xcom_bytes
         self.partition_events = partition_events
         self.kapture_conn_id = kapture_conn_id
+        check_constructor(self, check_pull)
 
     def execute(self, context: Context) -> Any:
         """Pull the orders, publish the files, and return the receipt, or the orders without a destination.
@@ -151,7 +187,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         :raises AirflowSkipException: the window has no orders, and ``on_empty`` is ``skip``
         :raises KaptureError: an error that a retry may resolve
         """
-        mapping = cast("Mapping[str, Any]", context)
+        mapping = cast("MutableMapping[str, Any]", context)
         try:
             self._is_pulling = True
             self._check_not_killed()
@@ -187,15 +223,17 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         if self._is_pulling:
             self._check_not_killed()
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's call
-        """Return the account's orders as the input and the files as outputs; None if nothing was pulled."""
-        return None if self._receipt is None else lineage.openlineage(self._receipt)
+    def published_files(self) -> Sequence[Mapping[str, Any]]:
+        """Return the receipt's entries of the files that were published so far."""
+        return () if self._file_pull is None else self._file_pull.files
 
     def _check_not_killed(self) -> None:
         if self._is_killed:
-            raise AirflowException("The task was killed; the file in progress was not published")
+            message = "The task was killed; the file in progress was not published"
+            # Airflow 3 logs any other exception with its traceback.
+            raise AirflowException(message) if AIRFLOW < (3,) else SystemExit(message)
 
-    def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
+    def _pull(self, context: MutableMapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
         from airflow_provider_kapture.storage.changes.settings import check_changes
         from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
         from airflow_provider_kapture.storage.file_pull import FilePull
@@ -204,15 +242,17 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
         expansion = expansion_of(context, self.task_id)
+        set_map_label(context, self, expansion)
         self._check_rendered(expansion)
         destination = None if self.destination is None else absolute(destination_text(self.destination))
-        self._check_arguments(destination)
         changes = None if self.changes is None else absolute(destination_text(self.changes))
+        check_needs_destination(self, destination, changes)
         if changes is not None:
-            check_changes(changes, destination, self.date_field)
+            check_changes(changes, destination or "")
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client, ExitStack() as stack:
+            self.account_host = client.account.host
             window, source = resolve_stored_window(
                 context,
                 client.account.zone,
@@ -235,6 +275,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
             else:
                 options = self._file_options(destination, changes, client.account.dialect.fields)
                 pull = stack.enter_context(FilePull(client, query, stats, options, owner, watch, started))
+                self._file_pull = pull
                 files = pull.run(window, back, context)
             info = PullInfo(
                 source,
@@ -253,25 +294,6 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         if not receipt["complete"]:
             self.log.warning("The window ends in the future: orders created from now on are not in the result")
         return orders, receipt, window
-
-    def _check_arguments(self, destination: str | None) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise KaptureSettingsError(
-                    f"`{name}` is {getattr(self, name)!r}: it must be one of {', '.join(choices)}"
-                )
-        if type(self.max_xcom_bytes) is not int or self.max_xcom_bytes < 2:
-            raise KaptureSettingsError(
-                f"`max_xcom_bytes` is {self.max_xcom_bytes!r}: it must be a whole number of bytes, 2 or more"
-            )
-        if type(self.lookback) is not int or self.lookback < 0:
-            raise KaptureSettingsError(f"`lookback` is {self.lookback!r}: it must be a whole number of days, 0 or more")
-        if self.upload_options and destination is None:
-            raise KaptureSettingsError("`upload_options` needs a `destination` in an object store")
-        if self.lookback and not (destination or "").endswith("/"):
-            raise KaptureSettingsError(
-                f"`lookback` needs one object per day, but `destination` is {destination!r}; end it in '/'"
-            )
 
     def _days_back(self, window: Window, context: Mapping[str, Any]) -> int:
         if self.lookback and not window.is_whole_days():
@@ -314,11 +336,10 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
-        self._receipt = receipt
         if context.get("ti") is not None:
             if self.do_xcom_push:
                 context["ti"].xcom_push(key="receipt", value=receipt)
-            lineage.report_hook_lineage(self, receipt)
+            report_hook_lineage(self, receipt)
         extra, days = asset_events.plain_extra(receipt), []
         if asset_events.has_events_by_day(context, window, self.destination, self.partition_events):
             extra, days = asset_events.extra_by_day(receipt, window), receipt["changed_days"]

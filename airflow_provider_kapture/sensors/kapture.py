@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
@@ -22,13 +22,17 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_kapture.airflow_internals import MinimumPokeInterval, is_deferral_timeout
+from airflow_provider_kapture.argument_types import DateField, OrderFilters, WindowWidth
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.constructor_checks import check_constructor, is_known
 from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.operators.mapped_destination import expansion_of
+from airflow_provider_kapture.operators.lineage import LineageOfOrders
+from airflow_provider_kapture.operators.map_label import set_map_label
+from airflow_provider_kapture.operators.mapped_destination import Expansion, expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.triggers.events import (
@@ -50,15 +54,27 @@ _MAX_TIMEOUT = 100 * 365 * 86_400.0
 _GRACE = dt.timedelta(seconds=10)
 
 
-class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
+
+    ::
+
+        KaptureOrdersSensor(
+            task_id="wait_for_orders",
+            window="day",
+            min_orders=1_000,
+            deferrable=True,
+            poke_interval=600,
+            timeout=6 * 3600,
+        )
 
     XCom: ``{"orders": the number seen, "window_start", "window_end"}``, the instants as ISO 8601 in the account's time
     zone.
 
     Source: Pull Order API. Requests, condition and errors are the same in poke, reschedule and deferrable mode.
     Transient errors of a request are retried within the connection's ``retry_budget``; an outage that lasts longer
-    fails the attempt. An error that a retry cannot resolve fails the task at once.
+    fails the attempt. An error that a retry cannot resolve fails the task at once. Arguments that are known when the
+    DAG is parsed are checked then.
 
     ``poke_interval`` is at least 1 second. A deferrable sensor pokes once in the worker before it defers, and
     ``timeout`` counts from the start of that poke.
@@ -67,10 +83,11 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
     :param window_end: as for the operator (templated)
     :param window: as for the operator (templated)
     :param date_field: the time of an order that the window selects by
-    :param filters: documented filter names to a string, a number or a list of them (templated)
+    :param filters: as for the operator (templated)
     :param min_orders: the number of orders to wait for; at least 1, also as text (templated)
     :param deferrable: wait in the triggerer, without occupying a worker slot
     :param kapture_conn_id: id of the connection (templated)
+    :raises KaptureArgumentError: an argument is wrong
     """
 
     template_fields: Sequence[str] = (
@@ -81,15 +98,17 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         "min_orders",
         "kapture_conn_id",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    ui_color = "#e4ecf9"
 
     def __init__(
         self,
         *,
         window_start: WindowEdge | None = None,
         window_end: WindowEdge | None = None,
-        window: dt.timedelta | str | None = None,
-        date_field: str = "create",
-        filters: Mapping[str, Any] | XComArg | None = None,
+        window: WindowWidth | None = None,
+        date_field: DateField = "create",
+        filters: OrderFilters | Mapping[str, Any] | XComArg | None = None,
         min_orders: int | str = 1,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         kapture_conn_id: str = KaptureHook.default_conn_name,
@@ -109,6 +128,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         self._wanted = 0
         self._seen: int | None = None
         self.kapture_conn_id = kapture_conn_id
+        check_constructor(self, _check_min_orders)
 
     def execute(self, context: Context) -> Any:
         """Poke until there are enough orders, and return the XCom value.
@@ -136,11 +156,13 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         """
         started = time.monotonic()
         try:
-            self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            expansion = self._label(context)
+            self._check_rendered(expansion)
             self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
+                self.account_host = account.host
         except (AirflowNotFoundException, KaptureError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
         has_enough = seen.orders >= self._wanted
@@ -149,7 +171,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
             self._wait_deferred(account, seen, left)
         return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the XCom value of the trigger's event, or raise the error that it reports.
 
         :param event: the payload of :class:`~airflow_provider_kapture.triggers.kapture.KaptureOrdersTrigger`
@@ -159,6 +181,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         :raises AirflowTaskTimeout: ``execution_timeout`` has passed
         :raises KaptureError: an error that a retry may resolve
         """
+        self._label(context)
         try:
             outcome = from_payload(event)
         except ValueError as error:
@@ -191,6 +214,13 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         except AirflowSkipException as error:
             # Airflow's own message says only that `soft_fail` is set.
             raise AirflowSkipException(str(error.__cause__ or error)) from None
+
+    def _label(self, context: Context) -> Expansion | None:
+        """Label a mapped task, and return the arguments that it is mapped over."""
+        mapping = cast("MutableMapping[str, Any]", context)
+        expansion = expansion_of(mapping, self.task_id)
+        set_map_label(mapping, self, expansion)
+        return expansion
 
     def _time_limit(self) -> tuple[str, float]:
         """Return the argument that ends the wait first, and its seconds; both count from the start of a try."""
@@ -277,6 +307,11 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         )
         # Airflow's own timeout only matters if no triggerer runs.
         self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _GRACE)
+
+
+def _check_min_orders(sensor: KaptureOrdersSensor) -> None:
+    if is_known(sensor.min_orders):
+        parse_min_orders(sensor.min_orders)
 
 
 def _is_first_poke(sensor: KaptureOrdersSensor, context: Context) -> bool:

@@ -60,6 +60,7 @@ class FilePull:
     owner: Owner
     watch: Callable[[], None]
     started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    _files: list[dict[str, Any]] = field(default_factory=list)
     _publisher: Publisher | None = None
     _claim: Claim | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -100,7 +101,7 @@ class FilePull:
         publisher = Publisher(
             self._store, self.options, self.owner, self.stats, self.watch, run_id(context), plan.checkpoint
         )
-        self._publisher = publisher
+        self._publisher, self._files = publisher, publisher.files
         publisher.changes = self._prepare_changes(plan)
         pending = [target for target in plan.targets if not publisher.take_over(target)]
         if self.stats.resumed_days:
@@ -109,6 +110,11 @@ class FilePull:
         self._pull(publisher, pending)
         log_set_aside(publisher.unknown, total_rescued(publisher.files))
         return sorted(publisher.files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """Return the receipt's entries of the files that are published so far."""
+        return list(self._files)
 
     @property
     def query_hash(self) -> str:

@@ -149,7 +149,7 @@ def press_test(newcomer: Newcomer) -> None:
 
     row = newcomer.page.get_by_role("row").filter(has_text="kapture_default")
     newcomer.press("Test Connection", within=row)
-    expect(newcomer.page.get_by_text("accepted the credentials and listed an order")).to_be_visible()
+    expect(newcomer.page.get_by_text("Kapture listed an order created")).to_be_visible()
     newcomer.picture("connection-test")
 
 

@@ -18,11 +18,11 @@ from error_texts import messages, words
 
 import airflow_provider_kapture
 from airflow_provider_kapture import cli
-from airflow_provider_kapture.client import Account, errors
+from airflow_provider_kapture.client import Account, errors, orders
 from airflow_provider_kapture.client.config.settings import Dialect
 from airflow_provider_kapture.client.days import make_window
 from airflow_provider_kapture.client.pull.stats import PullStats
-from airflow_provider_kapture.doctor import cli as doctor
+from airflow_provider_kapture.doctor.render import Screen
 from airflow_provider_kapture.doctor.run import diagnose
 from airflow_provider_kapture.emulator import Emulator, Switches
 from airflow_provider_kapture.emulator import cli as emulator_cli
@@ -94,6 +94,20 @@ def test_every_setting_is_described_with_its_default():
         else:
             shown = json.loads(row[1].strip("`"))
             assert shown == (list(default) if isinstance(default, tuple) else dict(default))
+
+
+def test_every_filter_is_listed_with_the_values_that_it_takes():
+    numbers = orders.ID_FILTERS | orders.STATUS_FILTERS
+    expected = [
+        (
+            name,
+            "numbers or text" if name in numbers else "text",
+            "yes" if name in orders.PERSONAL_FILTERS else "",
+        )
+        for name in orders.FILTERS
+    ]
+    listed = re.findall(r"^\| `(\w+)` \| ([^|]*) \| ([^|]*?) ?\| [A-Z][^|]* \|$", PAGES["filters.md"], re.MULTILINE)
+    assert listed == expected
 
 
 def test_every_key_of_the_receipt_is_described():
@@ -183,7 +197,10 @@ def test_the_doctors_sample_is_what_it_says():
         account = Account.from_connection(
             connection["host"], connection["login"], connection["password"], connection["extra"]
         )
-        told = doctor.render(diagnose(account, dt.date(2024, 5, 9)), account, "kapture_default")
+        written: list[str] = []
+        screen = Screen(account, "kapture_default", written.append)
+        screen.end(diagnose(account, dt.date(2024, 5, 9), tell=screen.show))
+        told = "".join(written)
 
     def without_what_varies(text):
         return re.sub(r"ok  pace.*?\n\n|127\.0\.0\.1:\d+", "", text, flags=re.DOTALL)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
+import subprocess
+import sys
 from zoneinfo import ZoneInfo
 
 import pytest
-from doctor_runs import retry_soon
+from doctor_runs import on_screen, retry_soon
 from reading_runs import account_of
 
 from airflow_provider_kapture.cli import main
 from airflow_provider_kapture.client import Account
-from airflow_provider_kapture.doctor.render import WIDTH, render
+from airflow_provider_kapture.doctor.render import WIDTH
 from airflow_provider_kapture.doctor.run import MAX_REQUESTS, diagnose
 from airflow_provider_kapture.emulator import Book, Emulator, Switches
 from airflow_provider_kapture.emulator.presets import PRESETS
@@ -89,7 +92,7 @@ def test_settings_that_work_stay():
         kept = {name: value for name, value in SOUND.items() if name != "headers"}
         assert {name: report.recommended[name] for name in kept} == kept
         assert report.recommended["headers"] == {"x-api-type": "***"}
-        assert "order-secret" not in json.dumps(report.as_json()) + render(report, account, "shop")
+        assert "order-secret" not in json.dumps(report.as_json()) + on_screen(report, account, "shop")
 
 
 WRONG = {
@@ -222,7 +225,7 @@ def test_the_report_fits_a_screen(name):
     with Emulator(BOOK, Switches(**SCREENS[name]), password=KEY) as kapture:
         report, account = examine(kapture, DAY)
         for conn_id in ("shop", None):
-            told = render(report, account, conn_id)
+            told = on_screen(report, account, conn_id)
             assert len(told.splitlines()) <= 42
             assert max(map(len, told.splitlines())) <= WIDTH
             assert KEY not in told
@@ -243,12 +246,16 @@ def test_an_account_is_examined_without_a_connection(kapture, capsys):
     assert "airflow connections add" in out
     assert '"password": "***"' in out
     assert KEY not in out + err
+    command = out.partition("--conn-json ")[2].partition("\n\n")[0]
+    # An Airflow that tests a stored connection compares its port.
+    connection = json.loads(command.strip().strip("'"))
+    assert ("port" in connection) is connection["host"].startswith("https")
     assert f"of at most {MAX_REQUESTS}" in err
 
 
 def test_a_login_that_is_the_secret_is_not_shown(kapture):
     report, account = examine(kapture, login=KEY, password="")
-    assert '"login": "***"' in render(report, account)
+    assert '"login": "***"' in on_screen(report, account)
 
 
 def test_the_report_alone_is_on_standard_output(kapture, capsys):
@@ -263,3 +270,70 @@ def test_options_that_will_not_do_end_with_2(options, monkeypatch, capsys):
     monkeypatch.setenv("KAPTURE_PASSWORD", KEY)
     assert main(["doctor", *options.split()]) == 2
     assert capsys.readouterr().err.startswith("kapture doctor: ")
+
+
+def test_each_finding_is_told_as_soon_as_it_is_found():
+    with Emulator(BOOK) as kapture:
+        told: dict[str, int] = {}
+        fields = json.loads(kapture.connection_json())
+
+        def tell(finding):
+            told.setdefault(finding.question, kapture.stats()["requests"])
+
+        report = diagnose(account_of(fields), DAY, tell=tell)
+        assert list(told)[:4] == ["name", "connection", "TLS", "credentials"]
+        assert told["credentials"] == 1
+        assert told["pace"] == kapture.stats()["requests"]
+        assert set(told) == {each.question for each in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [("kapture", "the login and password, sent as basic and as token and as key"), ("", "the password, sent as key")],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_wrong_credentials_end_it_and_nothing_is_recommended(login, sent, form, monkeypatch, capsys):
+    monkeypatch.setenv("KAPTURE_PASSWORD", "not-the-password")
+    with Emulator(BOOK, password=KEY) as kapture:
+        options = ["--host", kapture.origin, "--cm-id", str(kapture.cm_id), *(["--login", login] if login else [])]
+        assert main(["doctor", *options, *form]) == 1
+        assert kapture.stats()["requests"] <= 3
+    out = " ".join(capsys.readouterr().out.split())
+    assert sent in out
+    assert "not-the-password" not in out
+    if form:
+        report = json.loads(out)
+        assert (report["trusted"], report["recommended"]) == (False, {})
+    else:
+        assert "Recommended" not in out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_progress_line_of_a_terminal_is_gone_where_a_finding_is_written(kapture, monkeypatch, capsys):
+    # One terminal shows both.
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(["doctor", "--host", kapture.origin, "--cm-id", str(kapture.cm_id)]) == 0
+    shown = [line.rpartition("\r")[2] for line in terminal.getvalue().split("\n")]
+    assert "\r" in terminal.getvalue()
+    assert f"of at most {MAX_REQUESTS}" in terminal.getvalue()
+    assert not [line for line in shown if "of at most" in line]
+
+
+WITHOUT_AIRFLOW = """
+import sys
+from airflow_provider_kapture.cli import main
+status = main(sys.argv[1:])
+print(status, [name for name in sys.modules if name == "airflow" or name.startswith("airflow.")])
+"""
+
+
+def test_airflow_is_not_imported_where_a_host_is_given(kapture):
+    options = ["doctor", "--host", kapture.origin, "--cm-id", str(kapture.cm_id)]
+    run = subprocess.run([sys.executable, "-c", WITHOUT_AIRFLOW, *options], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "0 []"

@@ -1,17 +1,19 @@
 """What the Test button says: each failure told apart, and nothing that is secret."""
 
 import base64
+import datetime as dt
 import json
+import re
 import socket
 from dataclasses import replace
 
 import pytest
 
-from airflow_provider_kapture.client import KaptureClient
+from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.config.table import SETTINGS
-from airflow_provider_kapture.emulator import Book, Emulator
-from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.emulator import Book, Emulator, Switches
+from airflow_provider_kapture.hooks.kapture import KaptureHook, _test
 
 PASSWORD = "s3cret-of-the-test"
 
@@ -96,10 +98,44 @@ def test_what_never_reached_kapture(kapture, press):
 def test_success_requests_ten_orders_of_any_date(kapture, press):
     worked, message = press()
     assert worked
-    assert f"127.0.0.1:{kapture.port}" in message
+    assert re.fullmatch(
+        r"Logged in as kapture; Kapture listed an order created [\d,]+ days ago; "
+        r"to check dates and paging: kapture doctor CONN_ID",
+        message,
+    )
     [seen] = kapture.requests_seen
     assert seen.body["limit"] == "10"
     assert seen.body["createStartDate"] == seen.body["createEndDate"] == ""
+
+
+@pytest.mark.parametrize("auth", ["key", "token"])
+def test_success_names_the_kind_of_credentials_but_not_a_secret(kapture, press, auth):
+    kapture.set(auth=auth)
+    worked, message = press(login="", extra={"cm_id": kapture.cm_id, "auth": auth})
+    assert worked, message
+    assert message.startswith(f"Logged in with a {auth}; ")
+
+
+AGES = {
+    dt.timedelta(seconds=-3600): "which is in the future",
+    dt.timedelta(seconds=1): "second",
+    dt.timedelta(seconds=150): "2 minutes ago",
+    dt.timedelta(minutes=90): "1 hour ago",
+    dt.timedelta(hours=50): "2 days ago",
+}
+
+
+@pytest.mark.parametrize("age", AGES, ids=str)
+def test_the_age_of_the_latest_order(age):
+    now = dt.datetime.now(dt.UTC)
+    order = {"id": 1, "createDate": int((now - age).timestamp() * 1000)}
+    with Emulator(Book(orders=0), Switches(verbatim=json.dumps({"success": "true", "order_details": [order]}))) as own:
+        connection = json.loads(own.connection_json())
+        account = Account.from_connection(
+            connection["host"], connection["login"], connection["password"], connection["extra"], connection.get("port")
+        )
+        with KaptureClient(account) as client:
+            assert AGES[age] in _test(client)
 
 
 def test_an_account_that_ignores_limit_is_reached(kapture, press):
@@ -117,7 +153,7 @@ def test_an_account_that_wants_dates_is_reached(kapture, press):
 
 
 REACHED = {
-    "orders": ({}, {}, 1, "listed an order created 2024-05-08T23:59"),
+    "orders": ({}, {}, 1, "listed an order created "),
     "orders by GET": ({"method": "GET"}, {"http_method": "GET"}, 1, "listed an order"),
     "orders in a list": ({"body": "list"}, {"body_format": "list"}, 1, "listed an order"),
     "orders elsewhere": ({"rows_at": "response.orders"}, {"rows_at": "response.orders"}, 1, "listed an order"),

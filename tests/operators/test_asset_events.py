@@ -70,12 +70,6 @@ def test_events_by_day_that_this_airflow_cannot_fire_are_an_error(
         check_partition_events(partition(key), MONTH, FOLDER, True)
 
 
-@pytest.mark.parametrize("value", [None, "true", "False", 1, 0])
-def test_partition_events_is_a_flag(value: Any) -> None:
-    with pytest.raises(KaptureSettingsError, match="must be True or False"):
-        check_partition_events({}, DAY, FOLDER, value)
-
-
 def test_one_file_of_several_days_cannot_have_events_by_day(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(airflow, "__version__", "3.3.2")
     with pytest.raises(KaptureSettingsError, match="one file for several days"):

@@ -18,10 +18,12 @@ import tenacity
 from account_readings import READINGS, Reading
 from reading_runs import Outcome, account_of, opened, pull
 
+from airflow_provider_kapture.client import Account
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 from airflow_provider_kapture.client.fetch import retry
 from airflow_provider_kapture.doctor import run
 from airflow_provider_kapture.doctor.findings import Report
+from airflow_provider_kapture.doctor.render import Screen
 from airflow_provider_kapture.doctor.run import diagnose
 from airflow_provider_kapture.emulator import Emulator
 
@@ -68,6 +70,17 @@ def examined(reading: Reading, extra: Mapping[str, Any] | None = None) -> Iterat
             report = diagnose(account, reading.first_day)
         requests = kapture.stats()["requests"]
         yield Examined(kapture, reading, connection, report, requests, asks)
+
+
+def on_screen(report: Report, account: Account, conn_id: str | None = None) -> str:
+    """The report as a person sees it."""
+    written: list[str] = []
+    screen = Screen(account, conn_id, written.append)
+    for finding in report.findings:
+        if finding.question not in report.not_reached:
+            screen.show(finding)
+    screen.end(report)
+    return "".join(written)
 
 
 def retry_soon(patch: Any) -> None:

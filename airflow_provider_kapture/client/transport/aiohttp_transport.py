@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -42,11 +41,9 @@ class AiohttpTransport:
 
         :raises KaptureSettingsError: the environment names an unusable proxy or CA bundle
         """
-        if "aiohttp" not in sys.modules or account.origin.startswith("https://"):
-            # In a thread: the first import of aiohttp and reading a CA bundle would block the event loop.
-            trusted, proxy = await asyncio.to_thread(_environment, account)
-        else:
-            trusted, proxy = _environment(account)
+        # In a thread: the first import of aiohttp and reading a CA bundle would block the event loop, and so would
+        # waiting for another thread that has begun with either.
+        trusted, proxy = await asyncio.to_thread(_environment, account)
         import aiohttp
 
         dialect = account.dialect

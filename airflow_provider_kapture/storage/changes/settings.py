@@ -8,21 +8,13 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.storage.destinations.destination import local_path
 
 
-def check_changes(changes: str, destination: str | None, date_field: str) -> None:
-    """Check that changes can be written for these arguments.
+def check_changes(changes: str, destination: str) -> None:
+    """Check that changes have a folder of their own.
 
     :param changes: path or URL of the folder of changes
     :param destination: as for the operator
-    :param date_field: as for the operator
-    :raises KaptureSettingsError: they cannot
+    :raises KaptureSettingsError: one of the two is inside the other
     """
-    if not changes.endswith("/"):
-        raise KaptureSettingsError(f"`changes` is {changes!r}: it must be a folder of its own, which ends in '/'")
-    if date_field != "create" or destination is None or not destination.endswith("/"):
-        raise KaptureSettingsError(
-            f"`changes` needs `date_field` 'create' and a `destination` that ends in '/', but they are {date_field!r} "
-            f"and {destination!r}"
-        )
     places = _place(changes), _place(destination)
     if places[0].startswith(places[1]) or places[1].startswith(places[0]):
         raise KaptureSettingsError(

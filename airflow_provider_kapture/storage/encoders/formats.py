@@ -89,12 +89,13 @@ def format_of(destination: str, file_format: str | None) -> str:
 
     :raises KaptureSettingsError: the format is unknown or not installed, or argument and file name disagree
     """
-    chosen = _choose_format(destination, file_format)
+    chosen = choose_format(destination, file_format)
     check_installed(chosen)
     return chosen
 
 
-def _choose_format(destination: str, file_format: str | None) -> str:
+def choose_format(destination: str, file_format: str | None) -> str:
+    """Return the format of a destination as :func:`format_of` does, whether or not it is installed."""
     known = ", ".join(ENCODERS)
     if file_format is not None and file_format not in tuple(ENCODERS):
         raise KaptureSettingsError(f"`file_format` is {file_format!r}: it must be one of {known}")
