@@ -24,7 +24,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
 TIMEOUT_MS = 60_000  # milliseconds
-FIELDS = [field.label for field in connection_form.FIELDS]
 EXTRA = {"cm_id": 7, "end_date": "exclusive", "headers": {"User-Agent": "acme"}, "page_size": 40}
 
 
@@ -136,8 +135,8 @@ def edit(ui: Ui, page, conn_id: str, description: str) -> None:
         page.goto(f"{ui.url}/connection/list/?_flt_3_conn_id={conn_id}")
         page.get_by_role("link", name="Edit record").first.click()
         page.locator("#description").fill(description)
-        for label in FIELDS:
-            expect(page.get_by_text(label, exact=True).first).to_be_visible()
+        for field in connection_form.FIELDS:
+            expect(page.get_by_text(field.label, exact=True).first).to_be_visible()
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_text("Changed Row")).to_be_visible()
         return
@@ -146,8 +145,7 @@ def edit(ui: Ui, page, conn_id: str, description: str) -> None:
     form = page.get_by_role("dialog")
     form.get_by_label("Description").fill(description)
     form.get_by_role("button", name="Extra Fields", exact=True).click()
-    for label in FIELDS:
-        expect(form.get_by_label(label)).to_be_visible()
+    expect(form.get_by_text(connection_form.FIELDS[0].help_text)).to_be_visible()
     form.get_by_role("button", name="Save").click()
     expect(form).to_be_hidden()
 
@@ -172,6 +170,9 @@ def test_the_test_button_works_on_its_first_click(ui: Ui, page, kapture: Emulato
         form.get_by_label("Password", exact=True).fill(kapture.password)
         form.get_by_label("Port (enter 443, which Test needs)").fill(port)
         form.get_by_role("button", name="Extra Fields", exact=True).click()
+        for field in connection_form.FIELDS:
+            expect(form.get_by_label(field.label)).to_be_visible()
+            expect(form.get_by_text(field.help_text)).to_be_visible()
         form.get_by_label("Account id (cmId)").fill(str(kapture.cm_id))
         form.get_by_role("button", name="Save").click()
         expect(form).to_be_hidden()
@@ -205,5 +206,4 @@ def press_test(ui: Ui, page, conn_id: str) -> int:
 def test_a_connection_of_the_environment_is_tested_by_the_command(ui: Ui, kapture: Emulator) -> None:
     name, value = next(iter(kapture.connection_uri_env().items()))
     ui.environment[name] = value
-    shown = " ".join(ui.run("connections", "test", "kapture_default").split())
-    assert "Logged in as kapture; Kapture listed an order created" in shown
+    assert "Connection success!" in ui.run("connections", "test", "kapture_default")
