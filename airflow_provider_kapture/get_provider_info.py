@@ -38,6 +38,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": _modules("airflow_provider_kapture.operators.kapture"),
         "sensors": _modules("airflow_provider_kapture.sensors.kapture"),
         "triggers": _modules("airflow_provider_kapture.triggers.kapture"),
+        "extra-links": [
+            "airflow_provider_kapture.operators.links.FilesLink",
+            "airflow_provider_kapture.operators.links.AccountLink",
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

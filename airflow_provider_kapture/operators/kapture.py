@@ -7,9 +7,9 @@ This module connects Airflow's context to the parts that do the work: the window
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowException,
@@ -36,10 +36,13 @@ from airflow_provider_kapture.client.errors import KaptureError, KaptureSettings
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.constructor_checks import check_constructor, check_needs_destination, check_pull
 from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.operators import asset_events, lineage
+from airflow_provider_kapture.operators import asset_events
+from airflow_provider_kapture.operators.lineage import LineageOfOrders, report_hook_lineage
+from airflow_provider_kapture.operators.links import AccountLink, FilesLink
+from airflow_provider_kapture.operators.map_label import set_map_label
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
-from airflow_provider_kapture.schedules import lookback_obstacle
+from airflow_provider_kapture.schedules import AIRFLOW, lookback_obstacle
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
 _MAX_URIS = 5
 
 
-class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
+class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
     ::
@@ -116,9 +119,17 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         "kapture_conn_id",
     )
 
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "filters": "json",
+        "extra_body": "json",
+        "upload_options": "json",
+    }
+    operator_extra_links = (FilesLink(), AccountLink())
+    ui_color = "#d8f0e4"
+
     _is_pulling = False
     _is_killed = False
-    _receipt: dict[str, Any] | None = None
+    _file_pull: FilePull | None = None
 
     def __init__(
         self,
@@ -168,7 +179,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         :raises AirflowSkipException: the window has no orders, and ``on_empty`` is ``skip``
         :raises KaptureError: an error that a retry may resolve
         """
-        mapping = cast("Mapping[str, Any]", context)
+        mapping = cast("MutableMapping[str, Any]", context)
         try:
             self._is_pulling = True
             self._check_not_killed()
@@ -204,27 +215,31 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         if self._is_pulling:
             self._check_not_killed()
 
-    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - OpenLineage's call
-        """Return the account's orders as the input and the files as outputs; None if nothing was pulled."""
-        return None if self._receipt is None else lineage.openlineage(self._receipt)
+    def published_files(self) -> Sequence[Mapping[str, Any]]:
+        """Return the receipt's entries of the files that were published so far."""
+        return () if self._file_pull is None else self._file_pull.files
 
     def _check_not_killed(self) -> None:
         if self._is_killed:
-            raise AirflowException("The task was killed; the file in progress was not published")
+            message = "The task was killed; the file in progress was not published"
+            # Airflow 3 logs any other exception with its traceback.
+            raise AirflowException(message) if AIRFLOW < (3,) else SystemExit(message)
 
-    def _pull(self, context: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
+    def _pull(self, context: MutableMapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
         from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
         from airflow_provider_kapture.storage.folder import Owner, hash_query
         from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt, run_of
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
         expansion = expansion_of(context, self.task_id)
+        set_map_label(context, self, expansion)
         self._check_rendered(expansion)
         destination = None if self.destination is None else absolute(destination_text(self.destination))
         check_needs_destination(destination, self.upload_options, self.lookback)
         check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client, ExitStack() as stack:
+            self.account_host = client.account.host
             window, source = resolve_stored_window(
                 context,
                 client.account.zone,
@@ -245,6 +260,7 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
                 orders = orders_for_xcom(client.pull(query, [window], stats), self.max_xcom_bytes, watch)
             else:
                 pull = stack.enter_context(self._to_files(client, query, stats, destination, watch))
+                self._file_pull = pull
                 files = pull.run(window, back, context)
             owner = Owner.from_account(client.account, self.filters, self.extra_body)
             info = PullInfo(
@@ -312,10 +328,9 @@ class KapturePullOrdersOperator(TemplatedArguments, BaseOperator):
         )
 
     def _report(self, context: Mapping[str, Any], receipt: dict[str, Any], window: Window) -> None:
-        self._receipt = receipt
         if self.do_xcom_push and context.get("ti") is not None:
             context["ti"].xcom_push(key="receipt", value=receipt)
-        lineage.report_hook_lineage(self, receipt)
+        report_hook_lineage(self, receipt)
         extra, days = asset_events.plain_extra(receipt), []
         if asset_events.has_events_by_day(context, window, self.destination, self.partition_events):
             extra, days = asset_events.extra_by_day(receipt, window), receipt["changed_days"]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
     AirflowNotFoundException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     Context,
     PokeReturnValue,
@@ -29,12 +30,15 @@ from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
 from airflow_provider_kapture.constructor_checks import check_constructor, is_known
 from airflow_provider_kapture.hooks.kapture import KaptureHook
-from airflow_provider_kapture.operators.mapped_destination import expansion_of
+from airflow_provider_kapture.operators.lineage import LineageOfOrders
+from airflow_provider_kapture.operators.map_label import set_map_label
+from airflow_provider_kapture.operators.mapped_destination import Expansion, expansion_of
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.triggers.events import (
     MIN_INTERVAL,
     ConditionMet,
+    TimedOut,
     from_payload,
     parse_min_orders,
     so_far,
@@ -46,9 +50,11 @@ if TYPE_CHECKING:
 
 # Seconds that are added to the current time at most: a longer timeout could exceed the largest datetime.
 _MAX_TIMEOUT = 100 * 365 * 86_400.0
+# The time that a trigger has to report that its deadline has passed.
+_GRACE = dt.timedelta(seconds=10)
 
 
-class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOperator):
+class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
     ::
@@ -92,6 +98,8 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         "min_orders",
         "kapture_conn_id",
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    ui_color = "#e4ecf9"
 
     def __init__(
         self,
@@ -118,7 +126,7 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         self.deferrable = deferrable
         self._has_poked = False
         self._wanted = 0
-        self._so_far = "no response"
+        self._seen: int | None = None
         self.kapture_conn_id = kapture_conn_id
         check_constructor(self, _check_min_orders)
 
@@ -127,11 +135,15 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
 
         :raises AirflowSensorTimeout: ``timeout`` has passed; the message has the number of orders seen last
         :raises AirflowSkipException: the same with ``soft_fail``
+        :raises AirflowTaskTimeout: ``execution_timeout`` has passed
         """
         try:
             return super().execute(context)
         except (AirflowSensorTimeout, AirflowSkipException) as error:
-            message = f"{error} The last poke saw {self._so_far} (connection {self.kapture_conn_id!r})"
+            if isinstance(error.__cause__, AirflowTaskTimeout):
+                # Airflow skips the task with `soft_fail` if the time is over during a poke, but not between two.
+                raise error.__cause__ from None
+            message = f"{error} The last poke saw {self._so_far()} (connection {self.kapture_conn_id!r})"
             if isinstance(error, AirflowSensorTimeout):
                 log_error(message, self.kapture_conn_id, self.log)
             raise type(error)(message) from None
@@ -144,27 +156,32 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         """
         started = time.monotonic()
         try:
-            self._check_rendered(expansion_of(cast("Mapping[str, Any]", context), self.task_id))
+            expansion = self._label(context)
+            self._check_rendered(expansion)
             self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
                 seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
+                self.account_host = account.host
         except (AirflowNotFoundException, KaptureError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
         has_enough = seen.orders >= self._wanted
-        left = self.timeout - (time.monotonic() - started)
+        left = self._time_limit()[1] - (time.monotonic() - started)
         if self.deferrable and not has_enough and left > 0:
             self._wait_deferred(account, seen, left)
         return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:  # noqa: ARG002 - Airflow's call
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """Return the XCom value of the trigger's event, or raise the error that it reports.
 
         :param event: the payload of :class:`~airflow_provider_kapture.triggers.kapture.KaptureOrdersTrigger`
         :raises AirflowFailException: an error that a retry cannot resolve, or an unknown payload
         :raises AirflowSkipException: any error, if ``never_fail`` is set
+        :raises AirflowSensorTimeout: ``timeout`` has passed
+        :raises AirflowTaskTimeout: ``execution_timeout`` has passed
         :raises KaptureError: an error that a retry may resolve
         """
+        self._label(context)
         try:
             outcome = from_payload(event)
         except ValueError as error:
@@ -176,6 +193,9 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
             ) from None
         if isinstance(outcome, ConditionMet):
             return outcome.xcom()
+        if isinstance(outcome, TimedOut):
+            self._seen = outcome.orders
+            raise self._timed_out()
         failure = outcome.exception()
         if self.never_fail:
             # Airflow applies `never_fail` to errors of poke(), but not to all errors of this method.
@@ -183,16 +203,44 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
         raise task_error(failure, self.kapture_conn_id, self.log) from None
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the deferral timed out.
+        """Raise the sensor's timeout, or skip the task with ``soft_fail``, if the triggerer did not end the wait.
 
         Airflow 2 reports such a timeout as a failed deferral, and versions before 3.0 do not skip it.
         """
-        if not is_deferral_timeout(next_method, next_kwargs):
+        if is_deferral_timeout(next_method, next_kwargs):
+            raise self._timed_out()
+        try:
             return super().resume_execution(next_method, next_kwargs, context)
-        message = f"Fewer than {self.min_orders} orders in the window after {self.timeout:g} s"
-        if self.soft_fail or self.never_fail:
-            raise AirflowSkipException(message)
-        raise AirflowSensorTimeout(message)
+        except AirflowSkipException as error:
+            # Airflow's own message says only that `soft_fail` is set.
+            raise AirflowSkipException(str(error.__cause__ or error)) from None
+
+    def _label(self, context: Context) -> Expansion | None:
+        """Label a mapped task, and return the arguments that it is mapped over."""
+        mapping = cast("MutableMapping[str, Any]", context)
+        expansion = expansion_of(mapping, self.task_id)
+        set_map_label(mapping, self, expansion)
+        return expansion
+
+    def _time_limit(self) -> tuple[str, float]:
+        """Return the argument that ends the wait first, and its seconds; both count from the start of a try."""
+        limits = [("timeout", self.timeout)]
+        if self.execution_timeout is not None:
+            limits.append(("execution_timeout", self.execution_timeout.total_seconds()))
+        return min(limits, key=lambda limit: limit[1])
+
+    def _timed_out(self) -> BaseException:
+        """Return the exception of a wait whose time is over, as in poke mode: only `timeout` skips with `soft_fail`."""
+        name, seconds = self._time_limit()
+        seen = f"The last poke saw {self._so_far()} (connection {self.kapture_conn_id!r})"
+        message = f"Timed out after {seconds:g} s (`{name}`). {seen}"
+        if name == "timeout" and (self.soft_fail or self.never_fail):
+            return AirflowSkipException(message)
+        log_error(message, self.kapture_conn_id, self.log)
+        return AirflowSensorTimeout(message) if name == "timeout" else AirflowTaskTimeout(message)
+
+    def _so_far(self) -> str:
+        return "no response" if self._seen is None else so_far(self._seen, parse_min_orders(self.min_orders))
 
     def _window(self, client: KaptureClient, context: Context) -> Window:
         window, source = resolve_stored_window(
@@ -218,8 +266,8 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
                 proves_empty=proves_empty,
             )
             self._has_poked = True
-            self._so_far = so_far(seen, self._wanted)
-            self.log.info(self._so_far)
+            self._seen = seen
+            self.log.info(self._so_far())
         except KaptureError as error:
             if error.permanent or not (self.silent_fail and self.deferrable):
                 raise
@@ -236,9 +284,10 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
                 "has passed; set an earlier `window_start` or a longer `timeout`"
             )
 
-    def _wait_deferred(self, account: Account, seen: ConditionMet, timeout: float) -> None:
+    def _wait_deferred(self, account: Account, seen: ConditionMet, seconds: float) -> None:
         from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
+        left = dt.timedelta(seconds=min(seconds, _MAX_TIMEOUT))
         # The values as they are sent, which are strings whatever types the DAG's author used.
         filters, personal = split_personal(build_query(self.date_field, self.filters).body)
         trigger = KaptureOrdersTrigger(
@@ -253,8 +302,11 @@ class KaptureOrdersSensor(TemplatedArguments, MinimumPokeInterval, BaseSensorOpe
             exponential_backoff=self.exponential_backoff,
             max_wait=None if self.max_wait is None else self.max_wait.total_seconds(),
             silent_fail=self.silent_fail,
+            orders=self._seen,
+            deadline=(dt.datetime.now(dt.UTC) + left).isoformat(),
         )
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=dt.timedelta(seconds=timeout))
+        # Airflow's own timeout only matters if no triggerer runs.
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _GRACE)
 
 
 def _check_min_orders(sensor: KaptureOrdersSensor) -> None:

@@ -119,6 +119,11 @@ class FilePull:
         return sorted(self._files, key=lambda each: dt.datetime.fromisoformat(each["window_start"]))
 
     @property
+    def files(self) -> list[dict[str, Any]]:
+        """Return the receipt's entries of the files that are published so far."""
+        return list(self._files)
+
+    @property
     def query_hash(self) -> str:
         """Return the hash of the query: in a folder that can be read, with the folder's salt."""
         if self._claim is not None and self._claim.query_hash is not None:

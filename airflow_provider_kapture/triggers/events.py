@@ -16,6 +16,8 @@ from airflow_provider_kapture.client import errors
 
 # Minimum seconds between polls; more frequent ones would only add load.
 MIN_INTERVAL = 1.0
+# Maximum seconds between two polls after growing delays.
+MAX_DELAY = 3600.0
 
 _ERROR_TYPES: Mapping[str, type[errors.KaptureError | AirflowNotFoundException]] = MappingProxyType(
     {
@@ -70,6 +72,15 @@ class ConditionMet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         return {name: getattr(self, name) for name in self.__struct_fields__}
 
 
+class TimedOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="status", tag="timed_out"):
+    """The deadline has passed before the window had enough orders.
+
+    :param orders: the number of orders seen last; None if they could not be counted
+    """
+
+    orders: int | None
+
+
 class WaitFailed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="status", tag="failed"):
     """An error has ended the wait.
 
@@ -94,18 +105,18 @@ class WaitFailed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
         return _ERROR_TYPES[self.error](self.message)
 
 
-def to_payload(event: ConditionMet | WaitFailed) -> dict[str, Any]:
+def to_payload(event: ConditionMet | TimedOut | WaitFailed) -> dict[str, Any]:
     """Return the event as plain data, which Airflow can store."""
     payload: dict[str, Any] = msgspec.to_builtins(event)
     return payload
 
 
-def from_payload(payload: object) -> ConditionMet | WaitFailed:
+def from_payload(payload: object) -> ConditionMet | TimedOut | WaitFailed:
     """Return the event of a payload.
 
     :raises ValueError: the payload is not one of these events
     """
     try:
-        return msgspec.convert(payload, ConditionMet | WaitFailed)
+        return msgspec.convert(payload, ConditionMet | TimedOut | WaitFailed)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error

@@ -1,51 +1,37 @@
 """The triggers: one for the deferred sensor, one for an asset watcher.
 
-The sensor's event payloads are in ``triggers.events``; which orders are new to a watcher is decided in
-``triggers.watch_state``, and stored by ``triggers.state_store``.
+How they poll is in ``triggers.waiting`` and ``triggers.watching``, the sensor's event payloads in ``triggers.events``.
+Which orders are new to a watcher is decided in ``triggers.watch_state``, and stored by ``triggers.state_store``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import hashlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
-from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.providers.common.compat.triggers import BaseEventTrigger
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_kapture.client.api.keys import OrderKey, order_key
 from airflow_provider_kapture.client.api.request import build_query
-from airflow_provider_kapture.client.async_client import AsyncKaptureClient
-from airflow_provider_kapture.client.config.account import Account
-from airflow_provider_kapture.client.days import from_ms, to_ms
-from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
-from airflow_provider_kapture.hooks.kapture import KaptureHook, async_account
-from airflow_provider_kapture.privacy import decrypt_filters, split_personal
-from airflow_provider_kapture.triggers.events import (
-    MIN_INTERVAL,
-    ConditionMet,
-    WaitFailed,
-    parse_min_orders,
-    poll_delay,
-    to_payload,
-)
+from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.hooks.kapture import KaptureHook
+from airflow_provider_kapture.privacy import split_personal
+from airflow_provider_kapture.triggers.events import MAX_DELAY, MIN_INTERVAL, poll_delay, to_payload
 from airflow_provider_kapture.triggers.state_store import load, save
-from airflow_provider_kapture.triggers.watch_state import NewOrders, PollResult, Watermark
+from airflow_provider_kapture.triggers.waiting import OrderWait
+from airflow_provider_kapture.triggers.watch_state import PollResult, Watermark
+from airflow_provider_kapture.triggers.watching import WatchedOrders
 
-# Maximum seconds between two polls after growing delays.
-_MAX_DELAY = 3600.0
 # The watermark is saved with each event, and at this interval without events, to limit what a restart must read again.
 _SAVE_INTERVAL_MS = 3_600_000
 
 
 class KaptureOrdersTrigger(BaseTrigger):
-    """Fires once: when at least ``min_orders`` orders of a window match, or on an error that ends the wait.
+    """Fires once: when at least ``min_orders`` orders of a window match, an error ends the wait, or its time is over.
 
     After a restart of the triggerer it polls again at once, for the same window. Transient errors of a request are
     retried within the connection's ``retry_budget``, never sooner than ``poll_interval`` after the failure.
@@ -62,6 +48,8 @@ class KaptureOrdersTrigger(BaseTrigger):
     :param exponential_backoff: double the delay after each poll
     :param max_wait: maximum delay in seconds; None for an hour
     :param silent_fail: keep waiting through transient errors, however long they last
+    :param orders: the number of orders that the sensor has seen; None if it could not count them
+    :param deadline: when the wait ends at the latest, ISO 8601 with offset; None to wait without an end
     """
 
     def __init__(
@@ -78,98 +66,38 @@ class KaptureOrdersTrigger(BaseTrigger):
         exponential_backoff: bool = False,
         max_wait: float | None = None,
         silent_fail: bool = False,
+        orders: int | None = None,
+        deadline: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow left it untyped
-        self.kapture_conn_id = kapture_conn_id
-        self.window_start = window_start
-        self.window_end = window_end
-        self.date_field = date_field
-        self.filters = filters
-        self.sealed_filters = sealed_filters
-        self.min_orders = min_orders
-        self.poll_interval = max(MIN_INTERVAL, poll_interval)
-        self.exponential_backoff = exponential_backoff
-        self.max_wait = max_wait
-        self.silent_fail = silent_fail
+        self._wait = OrderWait(
+            kapture_conn_id=kapture_conn_id,
+            window_start=window_start,
+            window_end=window_end,
+            date_field=date_field,
+            filters=filters,
+            sealed_filters=sealed_filters,
+            min_orders=min_orders,
+            poll_interval=max(MIN_INTERVAL, poll_interval),
+            exponential_backoff=exponential_backoff,
+            max_wait=max_wait,
+            silent_fail=silent_fail,
+            orders=orders,
+            deadline=deadline,
+        )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, as plain data without secrets."""
-        return f"{type(self).__module__}.{type(self).__qualname__}", {
-            "kapture_conn_id": self.kapture_conn_id,
-            "window_start": self.window_start,
-            "window_end": self.window_end,
-            "date_field": self.date_field,
-            "filters": self.filters,
-            "sealed_filters": self.sealed_filters,
-            "min_orders": self.min_orders,
-            "poll_interval": self.poll_interval,
-            "exponential_backoff": self.exponential_backoff,
-            "max_wait": self.max_wait,
-            "silent_fail": self.silent_fail,
-        }
+        return f"{type(self).__module__}.{type(self).__qualname__}", dict(vars(self._wait))
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.kapture_conn_id} [{self.window_start}, {self.window_end})>"
+        wait = self._wait
+        return f"<{type(self).__name__} {wait.kapture_conn_id} [{wait.window_start}, {wait.window_end})>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until the condition is met or an error ends the wait, and yield one event."""
-        yield TriggerEvent(to_payload(await self._outcome()))  # type: ignore[no-untyped-call]  # as above
-
-    async def _outcome(self) -> ConditionMet | WaitFailed:
-        polls = 0
-        has_counted = False
-        while True:
-            account = None
-            try:
-                parse_min_orders(self.min_orders)
-                account = await async_account(self.kapture_conn_id)
-                filters = await self._filters(account)
-                # Retries must not be more frequent than polls.
-                async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
-                    while (seen := await self._count(client, filters, proves_empty=not has_counted)) < self.min_orders:
-                        has_counted = True
-                        await self._wait(polls)
-                        polls += 1
-                return ConditionMet(seen, self.window_start, self.window_end)
-            except AirflowNotFoundException as error:  # the connection was deleted
-                return WaitFailed.from_error(error)
-            except KaptureError as error:
-                if error.permanent and account is not None and await self._has_changed(account):
-                    self.log.warning("Polling again, because the connection has changed since this error: %s", error)
-                elif error.permanent or not self.silent_fail:
-                    return WaitFailed.from_error(error)
-                else:
-                    self.log.warning("Polling again despite an error, because silent_fail is set: %s", error)
-            await self._wait(polls)
-            polls += 1
-
-    async def _has_changed(self, account: Account) -> bool:
-        """Return whether the connection has changed since the account was read, for example its password."""
-        try:
-            return await async_account(self.kapture_conn_id) != account
-        except (AirflowNotFoundException, KaptureError):
-            return True
-
-    async def _filters(self, account: Account) -> dict[str, Any]:
-        filters = dict(self.filters or {})
-        if self.sealed_filters is not None:
-            # In a thread: deriving the key takes tens of milliseconds of CPU time.
-            filters |= await asyncio.to_thread(decrypt_filters, account, self.sealed_filters)
-        return filters
-
-    async def _count(self, client: AsyncKaptureClient, filters: Mapping[str, Any], *, proves_empty: bool) -> int:
-        return await client.count_orders(
-            self.window_start,
-            self.window_end,
-            date_field=self.date_field,
-            filters=filters,
-            at_least=self.min_orders,
-            proves_empty=proves_empty,
-        )
-
-    async def _wait(self, polls: int) -> None:
-        max_delay = _MAX_DELAY if self.max_wait is None else self.max_wait
-        await asyncio.sleep(poll_delay(self.poll_interval, polls if self.exponential_backoff else 0, max_delay))
+        """Poll until the condition is met, an error ends the wait or the deadline has passed, and yield one event."""
+        outcome = await self._wait.outcome(self.log)
+        yield TriggerEvent(to_payload(outcome))  # type: ignore[no-untyped-call]  # as above
 
 
 class KaptureOrdersEventTrigger(BaseEventTrigger):
@@ -261,13 +189,13 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
         failures = 0
         while True:
             try:
-                poll = await watcher._poll(start)
+                poll = await watcher._watched().poll(start, watcher.lookback)
                 start, failures = poll.next_ms, 0
                 yield poll
             except Exception as error:  # noqa: BLE001 - Airflow would restart a watcher that ended without a delay
                 failures += 1
                 watcher.log.warning("Poll of %s failed: %s: %s", watcher.kapture_conn_id, type(error).__name__, error)
-            await asyncio.sleep(poll_delay(watcher.poll_interval, failures, _MAX_DELAY))
+            await asyncio.sleep(poll_delay(watcher.poll_interval, failures, MAX_DELAY))
 
     async def filter_shared_stream(
         self, shared_stream: AsyncIterator[PollResult]
@@ -282,7 +210,7 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
                     or Watermark.from_state(await load(self.asset_state_store, self._key()))
                     or Watermark.initial(poll)
                 )
-                new_orders = current.new_orders(poll.orders) + await self._missed_orders(current, poll)
+                new_orders = current.new_orders(poll.orders) + await self._watched().missed(current, poll)
                 advanced = current.advance(poll)
                 if new_orders.orders or advanced.since_ms - saved_ms >= _SAVE_INTERVAL_MS:
                     # Before the event: a lost event is covered by the next one, a repeated one is not undone.
@@ -297,34 +225,8 @@ class KaptureOrdersEventTrigger(BaseEventTrigger):
             if new_orders.orders:
                 yield TriggerEvent(new_orders.payload(poll.zone))  # type: ignore[no-untyped-call]  # as above
 
-    async def _poll(self, start_ms: int | None) -> PollResult:
-        account = await async_account(self.kapture_conn_id)
-        now = to_ms(dt.datetime.now(dt.UTC))
-        start, end, following = PollResult.window(start_ms, now, int(self.lookback * 1000))
-        orders: dict[OrderKey, int] = {}
-        async with aclosing(self._orders(account, start, end)) as batches:
-            async for batch in batches:
-                orders |= batch
-        return PollResult(start, following, orders, account.zone)
-
-    async def _missed_orders(self, watermark: Watermark, poll: PollResult) -> NewOrders:
-        """Return the new orders between the watermark and the start of the poll: those of a longer interruption."""
-        new_orders = NewOrders()
-        if watermark.since_ms < poll.start_ms:
-            account = await async_account(self.kapture_conn_id)
-            async with aclosing(self._orders(account, watermark.since_ms, poll.start_ms)) as batches:
-                async for batch in batches:
-                    new_orders += watermark.new_orders(batch)
-        return new_orders
-
-    async def _orders(self, account: Account, start_ms: int, end_ms: int) -> AsyncGenerator[dict[OrderKey, int], None]:
-        async with AsyncKaptureClient(account, min_retry_wait=self.poll_interval) as client:
-            window = client.window(from_ms(start_ms), from_ms(end_ms))
-            async with aclosing(
-                client.pull(build_query("create", self.filters), [window], proves_empty=False)
-            ) as batches:
-                async for batch in batches:
-                    yield {order_key(order.id): int(order.createDate) for order in map(_ORDER.decode, batch.raws)}
+    def _watched(self) -> WatchedOrders:
+        return WatchedOrders(self.kapture_conn_id, self.filters, self.poll_interval)
 
     def _key(self) -> str:
         """Return the key of the watermark; watchers of the same asset with other arguments have another."""
@@ -353,13 +255,3 @@ def _check_not_personal(filters: Mapping[str, Any] | None) -> None:
 def _digest(value: object) -> str:
     """Return a hash of a JSON value, so that stored keys reveal nothing of the filters."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-class _Order(msgspec.Struct):
-    """The fields of an order that a watcher needs."""
-
-    id: Any
-    createDate: Any  # noqa: N815 - the vendor's name
-
-
-_ORDER = msgspec.json.Decoder(_Order)

@@ -24,12 +24,15 @@ def define(name: str, schedule: Any = None, **arguments: Any) -> None:
         KapturePullOrdersOperator(task_id="pull", destination=FOLDER, **arguments)
 
 
-with DAG("windows_sensor", schedule=None, start_date=START) as DAGS["sensor"]:
-    KaptureOrdersSensor(task_id="wait", window=DAY)
-for native in (False, True):
-    name = f"sensor_template{'_native' if native else ''}"
-    DAGS[name] = DAG(f"windows_{name}", schedule=None, start_date=START, render_template_as_native_obj=native)
-    KaptureOrdersSensor(dag=DAGS[name], task_id="wait", window="{{ 'P1' + 'D' }}", min_orders="{{ 1 }}")
+def define_sensor(name: str, *, native: bool = False, **arguments: Any) -> None:
+    dag = DAG(f"windows_{name}", schedule=None, start_date=START, render_template_as_native_obj=native)
+    with dag as DAGS[name]:
+        KaptureOrdersSensor(task_id="wait", **arguments)
+
+
+define_sensor("sensor", window=DAY)
+define_sensor("sensor_template", window="{{ 'P1' + 'D' }}", min_orders="{{ 1 }}")
+define_sensor("sensor_template_native", native=True, window="{{ 'P1' + 'D' }}", min_orders="{{ 1 }}")
 
 define("timedelta", window=DAY)
 define("timedelta_hourly", window=DAY, schedule="@hourly")

@@ -8,12 +8,14 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
     TaskDeferred,
 )
 from connected import connected
 
 from airflow_provider_kapture.client.errors import KaptureBusyError, KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
@@ -115,7 +117,7 @@ def test_digits_are_a_number_of_orders(kapture: Emulator) -> None:
     assert sensor(min_orders="300").poke({}).is_done
     with pytest.raises(TaskDeferred) as deferred:
         sensor(min_orders="301", deferrable=True).execute({})
-    assert deferred.value.trigger.min_orders == 301
+    assert deferred.value.trigger.serialize()[1]["min_orders"] == 301
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -137,17 +139,69 @@ def test_a_deferrable_sensor_without_time_left_times_out(kapture: Emulator, argu
         sensor(min_orders=301, deferrable=True, **arguments).execute({})
 
 
-def test_the_timeout_counts_from_before_the_deferral(kapture: Emulator) -> None:
+def seconds(value: float) -> dt.timedelta:
+    return dt.timedelta(seconds=value)
+
+
+@pytest.mark.parametrize(
+    ("limits", "least"),
+    [
+        ({"timeout": 100}, 100),
+        ({"timeout": 100, "execution_timeout": seconds(50)}, 50),
+        ({"timeout": 100, "execution_timeout": seconds(500)}, 100),
+        ({"timeout": 1e12}, 3.2e9),
+    ],
+)
+def test_the_trigger_ends_the_wait_before_airflow_does(kapture: Emulator, limits: dict[str, Any], least: float) -> None:
+    began = dt.datetime.now(dt.UTC)
     with pytest.raises(TaskDeferred) as deferred:
-        sensor(min_orders=301, deferrable=True, timeout=100).execute({})
-    assert dt.timedelta() < deferred.value.timeout < dt.timedelta(seconds=100)
+        sensor(min_orders=301, deferrable=True, **limits).execute({})
+    deadline = dt.datetime.fromisoformat(deferred.value.trigger.serialize()[1]["deadline"])
+    assert deadline <= began + seconds(least) + (dt.datetime.now(dt.UTC) - began)
+    assert deferred.value.timeout is not None
+    assert began + deferred.value.timeout > deadline
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({}, AirflowSensorTimeout, r"after 60 s \(`timeout`\). The last poke saw 200 of 1,000 orders so far"),
+        ({"soft_fail": True}, AirflowSkipException, "200 of 1,000 orders so far"),
+        ({"execution_timeout": seconds(90)}, AirflowSensorTimeout, "`timeout`"),
+        ({"execution_timeout": seconds(30)}, AirflowTaskTimeout, r"30 s \(`execution_timeout`\).*saw 200 of 1,000"),
+        ({"execution_timeout": seconds(30), "soft_fail": True}, AirflowTaskTimeout, "`execution_timeout`"),
+        ({"execution_timeout": seconds(30), "never_fail": True}, AirflowTaskTimeout, "`execution_timeout`"),
+    ],
+)
+@pytest.mark.parametrize("event", [{"status": "timed_out", "orders": 200}, None], ids=["trigger", "no triggerer"])
+def test_a_deferral_that_took_too_long_ends_as_in_poke_mode(
+    arguments: dict[str, Any], error: type[BaseException], text: str, event: Any
+) -> None:
+    waiting = sensor(min_orders="1000", timeout=60, deferrable=True, **arguments)
+    resumed = ("execute_complete", {"event": event}) if event else ("__fail__", {"error": "Trigger timeout"})
+    with pytest.raises(error, match=text if event else "The last poke saw no response"):
+        waiting.resume_execution(*resumed, {})
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_poke_that_takes_too_long_is_never_skipped(
+    kapture: Emulator, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    """As if Airflow's alarm rang during a poke."""
+
+    def rings(*_: Any, **__: Any) -> Any:
+        raise AirflowTaskTimeout("Timeout")
+
+    monkeypatch.setattr(KaptureHook, "get_conn", rings)
+    with pytest.raises(AirflowTaskTimeout):
+        sensor(soft_fail=True, deferrable=deferrable).execute({})
 
 
 def test_silent_fail_waits_on_in_the_triggerer(kapture: Emulator) -> None:
     kapture.set(status_every=1, status=503)
     with pytest.raises(TaskDeferred) as deferred:
         sensor(deferrable=True, silent_fail=True, min_orders=301).execute({})
-    assert deferred.value.trigger.silent_fail
+    assert deferred.value.trigger.serialize()[1]["silent_fail"]
     kapture.set(status=401)
     with pytest.raises(AirflowFailException):
         sensor(deferrable=True, silent_fail=True, min_orders=301).execute({})

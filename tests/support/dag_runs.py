@@ -17,13 +17,14 @@ _NUMBER = itertools.count()
 
 @dataclass
 class Outcome:
-    """What became of a task: of each mapped task its state, tries and XComs, and the errors of all."""
+    """What became of a task: of each mapped task its state, tries, XComs and label, and the errors of all."""
 
     states: list[str] = field(default_factory=list)
     tries: list[int] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     receipts: list[Any] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
 
 
 def run_dag(
@@ -55,6 +56,7 @@ def run_dag(
             outcome.tries.append(each.try_number)
             of_task: dict[str, Any] = {"task_ids": each.task_id, "map_indexes": each.map_index}
             outcome.values.append(each.xcom_pull(**of_task))
+            outcome.labels.append(each.rendered_map_index)
             outcome.receipts.append(each.xcom_pull(key="receipt", **of_task))
     return dict(outcomes)
 

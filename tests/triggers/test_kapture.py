@@ -155,6 +155,52 @@ async def test_a_retry_after_beyond_the_interval_is_kept(
     ]
 
 
+def deadline(after: float) -> str:
+    return (dt.datetime.now(dt.UTC) + dt.timedelta(seconds=after)).isoformat()
+
+
+@pytest.mark.parametrize("after", [-5, 150])
+async def test_the_wait_ends_at_its_deadline_with_the_number_of_orders(
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float], after: float
+) -> None:
+    waiting = again(trigger(poll_interval=60, min_orders=1000, orders=7, deadline=deadline(after)))
+    assert await outcome(waiting) == [{"status": "timed_out", "orders": 300 if after > 0 else 7}]
+    # The clock moves by whole pauses.
+    assert max((request_times.get_nowait() for _ in range(request_times.qsize())), default=0) <= max(after, 0) + 60
+
+
+async def test_the_wait_ends_at_its_deadline_although_nothing_is_answered(
+    kapture: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, kapture, retry_budget=600)
+    kapture.set(status_every=1, status=503)
+    waiting = trigger(poll_interval=60, deadline=deadline(100))
+    assert await outcome(waiting) == [{"status": "timed_out", "orders": None}]
+    assert clock.now - clock.began <= 130
+
+
+async def test_the_number_of_orders_is_logged_when_it_changes_but_at_most_once_a_minute(
+    kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float]
+) -> None:
+    told: list[tuple[float, str]] = []
+
+    class Log:
+        def info(self, text: str) -> None:
+            told.append((round(clock.now - clock.began), text))
+
+    waiting = trigger(poll_interval=20, min_orders=1000, orders=300)
+    running = asyncio.create_task(waiting._wait.outcome(Log()))
+    for added in (0, 1, 1, 1, 0, 0, 0):
+        kapture.add_orders(added, day="2024-05-09") if added else None
+        reached = clock.now - clock.began
+        while await request_times.get() < reached + 20:
+            pass
+    running.cancel()
+    assert [text for _, text in told] == sorted({text for _, text in told})
+    assert told[-1][1] == "303 of 1,000 orders so far"
+    assert shortest_pause([at for at, _ in told]) >= 60
+
+
 async def test_polls_keep_to_the_interval(kapture: Emulator, clock: Clock, request_times: asyncio.Queue[float]) -> None:
     day = trigger(poll_interval=60, min_orders=1000, **ONE_DAY)
     running = asyncio.create_task(outcome(day))

@@ -1,0 +1,46 @@
+"""The label of a mapped task in the UI: what it was mapped over, instead of its index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+from airflow_provider_kapture.client.days import WindowEdge
+from airflow_provider_kapture.operators.mapped_destination import Expansion
+
+# The length of Airflow's column.
+_MAX_LENGTH = 250
+_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")
+
+
+def set_map_label(context: MutableMapping[str, Any], operator: Any, expansion: Expansion | None) -> None:
+    """Set the label of a mapped task to its connection or window, unless the DAG's author gave a template.
+
+    Filters are left out, because they may identify a customer.
+
+    :param operator: the operator, with its fields rendered
+    :param expansion: the arguments that the task is mapped over; None in a mapped task group
+    """
+    if getattr(context.get("ti"), "map_index", -1) < 0 or context.get("map_index_template") is not None:
+        return
+    label = _label(operator, None if expansion is None else set(expansion.own))
+    if label:
+        context["map_index_template"] = f"{{% raw %}}{label[:_MAX_LENGTH]}{{% endraw %}}"
+
+
+def _label(operator: Any, mapped: set[str] | None) -> str:
+    parts = []
+    if mapped is None or mapped & {"window_start", "window_end"}:
+        parts.append(_window(operator.window_start, operator.window_end))
+    elif "window" in mapped:
+        parts.append(str(operator.window))
+    if (mapped is None and not any(parts)) or (mapped is not None and "kapture_conn_id" in mapped):
+        parts.append(str(operator.kapture_conn_id))
+    return " ".join(reversed([part for part in parts if part]))
+
+
+def _window(start: WindowEdge | None, end: WindowEdge | None) -> str:
+    if start is None or end is None:
+        return ""
+    return " to ".join(_MIDNIGHT.sub("", str(edge)) for edge in (start, end))
