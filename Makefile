@@ -145,8 +145,10 @@ chromium:
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq --no-install-recommends chromium; }
 
 .PHONY: test-browser
-test-browser: $(READY)-browser chromium ## test the UI in a real browser, as a new user would use it
+test-browser: $(READY)-browser chromium ## test the UI in a real browser, as a new user would use it; the form on 2.11 and 3.1 too
 	$(PYTEST) -m browser tests/browser
+	for row in airflow-2.11-py3.12 airflow-3.1-py3.12; do PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nox --session "tests($$row)" -- \
+		-m browser $(abspath tests/browser/test_connection_form.py) || exit 1; done
 
 .PHONY: screenshots
 screenshots: export SCREENSHOTS := docs/images

@@ -74,6 +74,9 @@ def tests(session: nox.Session, airflow: str) -> None:
     wheel = built_wheel(session)
     session.install("--constraint", str(constraints), "--group", f"{ROOT}/pyproject.toml:test", f"{wheel}[{EXTRAS}]")
     wheel.unlink()
+    if "browser" in session.posargs:
+        # Not in the constraints of older releases.
+        session.install("--constraint", str(constraints), "--group", f"{ROOT}/pyproject.toml:browser")
     # From elsewhere than the checkout, so that nothing but the wheel can be what is imported.
     with session.chdir(session.create_tmp()):
         session.run("pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *arguments(session, airflow))

@@ -33,7 +33,10 @@ autodoc_default_options = {"show-inheritance": True}
 autodoc_class_signature = "mixed"
 
 # Names that other projects document, and those of this one that are no part of its public interface.
-_INTERNAL = r"airflow_provider_kapture\.(arguments|client\.base|privacy|operators\.(progress|lineage)|schedules)\..*"
+_INTERNAL = (
+    r"airflow_provider_kapture\."
+    r"(airflow_internals|arguments|client\.base|privacy|operators\.(progress|lineage)|schedules)\..*"
+)
 nitpick_ignore_regex = [
     ("py:.*", _INTERNAL),
     ("py:.*", r"airflow\..*|Airflow\w+Exception"),

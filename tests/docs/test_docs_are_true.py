@@ -64,6 +64,35 @@ def test_each_error_is_explained(message):
     assert is_explained, f"docs/troubleshooting.md has no row for {message.opening!r}"
 
 
+def claims_of_rows():
+    """Each row of the page, and whether Airflow or the task retries after such an error, by what the page says."""
+    for section in PAGES["troubleshooting.md"].split("\n## ")[1:]:
+        intro, _, table = section.partition("| Message |")
+        for row, remedy in re.findall(r"^\| ([^|]+) \| ((?:[^|]|\\\|)+) \|$", table, re.MULTILINE):
+            for text in (remedy, intro):
+                claims = {claim.casefold() for claim in re.findall(r"\b(?:[Nn]ot r|[Rr])etried\b", text)}
+                if claims:
+                    break
+            yield words(row), claims
+
+
+ROWS = list(claims_of_rows())
+
+
+def is_retried(error):
+    if error in AIRFLOWS - {"AirflowException"}:
+        return False
+    kind = getattr(errors, error, None)
+    return kind is None or kind.permanent is not True
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: f"{message.where}: {message.opening}")
+def test_each_error_is_retried_as_the_page_says(message):
+    claims = set().union(*(claims for row, claims in ROWS if message.opening in row))
+    assert claims, f"docs/troubleshooting.md does not say whether {message.opening!r} is retried"
+    assert ("retried" if is_retried(message.error) else "not retried") in claims
+
+
 # -- guarantees --
 
 
