@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_kapture.client.api.values import PRECISION, SCALE
 from airflow_provider_kapture.client.orders import FieldType
+from airflow_provider_kapture.storage.encoders.arrow_reader import ArrowReader, SchemaMismatchError
 from airflow_provider_kapture.storage.encoders.compression import QuietFile
 from airflow_provider_kapture.storage.encoders.reader import OrderReader
 from airflow_provider_kapture.storage.encoders.report import Report
@@ -51,6 +52,10 @@ class ParquetEncoder:
     def __init__(self, sink: BinaryIO, report: Report, fields: Mapping[str, FieldType]) -> None:
         self._reader = OrderReader(fields, report)
         self._schema = arrow_schema(fields)
+        types = column_types(fields)
+        # Arrow reads more spellings of a date than we do.
+        self._arrow = None if FieldType.DATE in types.values() else ArrowReader(types, self._schema)
+        self._tries = self._mismatches = 0
         self._sink = QuietFile(sink)
         self._writer: Any = None
         self._waiting: list[msgspec.Raw] = []
@@ -71,14 +76,28 @@ class ParquetEncoder:
         self._writer.close()
 
     def _add(self, raws: Sequence[msgspec.Raw]) -> None:
+        self._group.append(self._read_by_arrow(raws) or self._read(raws))
+        if len(self._group) == _GROUP_BATCHES:
+            self._write_group()
+
+    def _read_by_arrow(self, raws: Sequence[msgspec.Raw]) -> Any:
+        """Return orders as columns; None if Arrow cannot read these, or could not read most of the others."""
+        if self._arrow is None or self._mismatches > self._tries // 2 + 1:
+            return None
+        self._tries += 1
+        try:
+            return self._arrow.read(raws)
+        except SchemaMismatchError:
+            self._mismatches += 1
+            return None
+
+    def _read(self, raws: Sequence[msgspec.Raw]) -> Any:
         values = zip(*map(msgspec.structs.astuple, self._reader.read(raws)), strict=False)
         columns = [
             _array(column, kind, is_whole=attribute not in self._reader.amounts)
             for column, attribute, kind in zip(values, self._reader.attributes, self._schema.types, strict=False)
         ]
-        self._group.append(pa.record_batch(columns, schema=self._schema))
-        if len(self._group) == _GROUP_BATCHES:
-            self._write_group()
+        return pa.record_batch(columns, schema=self._schema)
 
     def _write_group(self) -> None:
         if self._writer is None:

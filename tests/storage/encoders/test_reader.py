@@ -12,12 +12,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
+from airflow_provider_kapture.storage.encoders.arrow_reader import ArrowReader, SchemaMismatchError
 from airflow_provider_kapture.storage.encoders.decoder import OrderDecoder
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
+from airflow_provider_kapture.storage.encoders.parquet import arrow_schema
 from airflow_provider_kapture.storage.encoders.reader import OrderReader
 from airflow_provider_kapture.storage.encoders.report import Report
+from airflow_provider_kapture.storage.encoders.schema import column_types
 
-quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Tokens on both sides of every edge that a type has, of every kind of JSON value.
 NUMBERS = st.sampled_from(
@@ -65,6 +68,7 @@ TOKENS = {
     FieldType.DATE: st.dates().map(lambda day: f'"{day}"') | TEXTS,
 }
 FIELDS = {f"own_{kind}": kind for kind in FieldType}
+WITHOUT_DATE = {name: kind for name, kind in FIELDS.items() if kind is not FieldType.DATE}
 TYPES = {**ORDER_FIELDS, **FIELDS}
 NAMES = st.sampled_from([*TYPES])
 # Names of fields without a column: also such as JSON escapes, or that have colons.
@@ -99,13 +103,13 @@ def amount(token):
     return [b'{"discount":%b}' % token]
 
 
-def files(sent, batches):
+def files(sent, batches, fields=FIELDS):
     """The files of the orders, and what was set aside."""
     raws = [msgspec.Raw(each) for each in sent]
     found = []
     for file_format in ("csv", "parquet"):
         sink = io.BytesIO()
-        encoder = ENCODERS[file_format](sink, FIELDS)
+        encoder = ENCODERS[file_format](sink, fields)
         for at in range(0, len(raws), batches):
             encoder.write(raws[at : at + batches])
         encoder.close()
@@ -113,8 +117,19 @@ def files(sent, batches):
     return found
 
 
-def read_by_field(self, raws):
-    return [None] * len(raws)
+def files_read_by_field(*arguments):
+    """The same, where no other way of reading is used."""
+
+    def nothing(_self, raws):
+        return [None] * len(raws)
+
+    def error(_self, _raws):
+        raise SchemaMismatchError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OrderDecoder, "decode", nothing)
+        patch.setattr(ArrowReader, "read", error)
+        return files(*arguments)
 
 
 @quick
@@ -141,10 +156,9 @@ def read_by_field(self, raws):
 @example([b'{"createDate":null}', b'{"createDate":-62135596800000}'], 2)
 @example([b'{"id":1}', b"{}", b'{"id":\n2}'], 3)
 def test_the_way_that_orders_were_read_leaves_no_trace(sent, batches):
-    usual = files(sent, batches)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OrderDecoder, "decode", read_by_field)
-        assert usual == files(sent, batches)
+    assert files(sent, batches) == files_read_by_field(sent, batches)
+    # Without a date, Arrow reads the orders that it can.
+    assert files(sent, batches, WITHOUT_DATE) == files_read_by_field(sent, batches, WITHOUT_DATE)
 
 
 def decoded(sent):
@@ -171,13 +185,16 @@ def test_what_most_accounts_send_is_decoded(fields):
     assert decoded([b'{"id":%d,"remarks":"\xf0\x9f\x98\x80 a: b",%b}' % (number, fields) for number in range(3)]) == 3
 
 
+@pytest.mark.parametrize("token", [b"1", b"1.5", b"-0.000001", b"null", b"1e2", b"9" * 32])
+def test_arrow_reads_what_fits(token):
+    raws = [msgspec.Raw(b'{"id":%d,"discount":%b,"remarks":"\xf0\x9f\x98\x80\\n"}' % (id_, token)) for id_ in range(3)]
+    assert ArrowReader(column_types(), arrow_schema()).read(raws).num_rows == 3
+
+
 def test_some_fields_without_a_column_are_decoded_and_the_others_read_field_by_field():
     sent = [b'{"id":%d,"attr%d":1}' % (number, number) for number in range(130)]
     assert decoded(sent) == 100
-    usual = files(sent, 130)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(OrderDecoder, "decode", read_by_field)
-        assert usual == files(sent, 130)
+    assert files(sent, 130) == files_read_by_field(sent, 130)
 
 
 def test_one_order_that_does_not_fit_changes_nothing_for_the_others():
