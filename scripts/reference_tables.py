@@ -1,4 +1,4 @@
-"""Write the columns, the filters and the tables' definitions into docs/, from the vocabulary of ``client.orders``.
+"""Write the columns of the files and the definitions of tables into docs/, from the fields of ``client.orders``.
 
 ``--check`` writes nothing and fails if a page is not up to date.
 """
@@ -12,14 +12,7 @@ from pathlib import Path
 
 from paginator_tables import replaced
 
-from airflow_provider_kapture.client.orders import (
-    FILTERS,
-    ID_FILTERS,
-    ORDER_FIELDS,
-    PERSONAL_FILTERS,
-    STATUS_FILTERS,
-    FieldType,
-)
+from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
 
 DOCS = Path(__file__).parents[1] / "docs"
 WIDTH = 130
@@ -94,23 +87,6 @@ def columns() -> str:
     return "\n".join(["| Column | Type in Parquet | Meaning |", "|---|---|---|", *rows])
 
 
-def filters() -> str:
-    """Return the filters as Markdown."""
-    rows = [
-        f"| `{name}` | {_taken(name)} | {'encrypted' if name in PERSONAL_FILTERS else 'as it is'} |"
-        for name in sorted(FILTERS, key=str.casefold)
-    ]
-    return "\n".join(["| Filter | Values | While a sensor waits |", "|---|---|---|", *rows])
-
-
-def _taken(name: str) -> str:
-    if name in ID_FILTERS:
-        return "an id or a list of them"
-    if name in STATUS_FILTERS:
-        return "a status, as text or number, or a list of them"
-    return "a date, in the account's format" if name.endswith("Date") else "text or a list of texts"
-
-
 def definition(before: str, after: str, types: Mapping[FieldType, str], quote: str = "") -> str:
     """Return the columns of a table between the words before and after them, a few columns a line."""
     cells = [f"{name} {types[kind]}" for name, kind in ORDER_FIELDS.items()]
@@ -153,7 +129,6 @@ def postgresql() -> str:
 
 TABLES: Mapping[tuple[str, str], Callable[[], str]] = {
     ("reference.md", "columns"): columns,
-    ("reference.md", "filters"): filters,
     ("warehouses.md", "athena"): athena,
     ("warehouses.md", "redshift"): redshift,
     ("warehouses.md", "postgresql"): postgresql,

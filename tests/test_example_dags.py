@@ -88,10 +88,10 @@ def tasks_of(run: Any, task_id: str = "pull_orders") -> list[Any]:
     return sorted(found, key=lambda each: each.map_index)
 
 
-def receipts(run: Any) -> list[dict[str, Any]]:
+def receipts(run: Any, task_id: str = "pull_orders") -> list[dict[str, Any]]:
     return [
-        each.xcom_pull(task_ids=each.task_id, key="receipt", map_indexes=each.map_index)
-        for each in tasks_of(run)
+        each.xcom_pull(task_ids=task_id, key="receipt", map_indexes=each.map_index)
+        for each in tasks_of(run, task_id)
         if each.state == "success"
     ]
 
@@ -123,13 +123,13 @@ def test_each_dag_says_what_it_is_for_and_names_its_mapped_tasks() -> None:
         assert dag.doc_md
         assert {"kapture", "example"} <= set(dag.tags)
         for each in dag.tasks:
-            assert not each.is_mapped or each.map_index_template, each
+            assert not hasattr(each, "partial_kwargs") or each.map_index_template, each
 
 
 def test_each_pull_has_a_folder_of_its_own() -> None:
     pulls = [task for dag in all_dags().values() for task in dag.tasks if task.task_id == "pull_orders"]
     folders = [getattr(each, "partial_kwargs", {}).get("destination") or each.destination for each in pulls]
-    assert len(folders) == len(set(folders)) >= 7
+    assert len(folders) == len(set(folders)) >= 6
     assert all(folder.endswith("/") for folder in folders)
 
 
@@ -262,7 +262,7 @@ def test_an_account_that_fails_does_not_stop_the_others(
         password = "wrong" if conn_id == "kapture_wrong" else given["password"]
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({**given, "password": password}))
     monkeypatch.setenv("AIRFLOW_VAR_KAPTURE_ACCOUNTS", json.dumps(ids))
-    run = run_at(load("kapture_orders_accounts").dag, NEXT_DAY)
+    run = run_at(load("kapture_orders_accounts").dag, "2024-05-11T03:00+00:00")
     assert [str(each.state) for each in tasks_of(run)] == ["success", "failed", "success"]
     assert labels(run) == ids
     for conn_id, days in zip(ids, (["2024-05-10"], [], ["2024-05-10"]), strict=True):

@@ -98,6 +98,7 @@ def test_a_newcomer_connects_tests_triggers_looks_and_clears(newcomer, airflow, 
     assert before.count(b"\r\n") > kapture.count("2024-05-08", "2024-05-08") == receipt["rows"]
     file.unlink()
     clear(newcomer, airflow, run_id)
+    look_at_mapped_tasks(newcomer, airflow)
     assert file.read_bytes() == before
 
 
@@ -218,3 +219,20 @@ def clear(newcomer: Newcomer, airflow: Standalone, run_id: str) -> None:
     newcomer.picture("clear")
     newcomer.press("Confirm", within=question)
     airflow.wait_for("a second success", lambda: state(airflow, run_id) == ("success", 2), 300)
+
+
+def look_at_mapped_tasks(newcomer: Newcomer, airflow: Standalone) -> None:
+    from playwright.sync_api import expect
+
+    dag = "dags/kapture_orders_backfill"
+    airflow.call("POST", "pools", {"name": "kapture", "slots": 4, "description": "Pulls"})
+    airflow.call("PATCH", dag, {"is_paused": False})
+    period = {"first": "2024-05-08", "last": "2024-05-10"}
+    run = (
+        f"{dag}/dagRuns/{airflow.call('POST', f'{dag}/dagRuns', {'logical_date': None, 'conf': period})['dag_run_id']}"
+    )
+    airflow.wait_for("a backfill", lambda: airflow.call("GET", run)["state"] == "success", 300)
+    newcomer.open(f"{run.replace('dagRuns', 'runs')}/tasks/pull_orders/mapped")
+    for day in ("2024-05-08", "2024-05-09", "2024-05-10"):
+        expect(newcomer.page.get_by_role("link", name=day, exact=True)).to_be_visible()
+    newcomer.picture("mapped")
