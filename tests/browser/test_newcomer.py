@@ -36,7 +36,12 @@ def kapture():
 
 @pytest.fixture
 def airflow(tmp_path: Path, orders: Path):
-    settings = {"AIRFLOW__CORE__TEST_CONNECTION": "Enabled", "AIRFLOW_VAR_KAPTURE_ORDERS": orders.as_uri()}
+    settings = {
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW_VAR_KAPTURE_ORDERS": orders.as_uri(),
+        # On a busy machine, a task's first request waits longer than the default of 5 seconds, which fails the task.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    }
     with Standalone(tmp_path / "airflow", ROOT / "example_dags", settings) as running:
         yield running
 

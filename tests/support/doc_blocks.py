@@ -19,8 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-# What the block test runs; pages, and folders of included files, that other tests run as a whole.
-KINDS = ("python", "shell", "json", "ini", "sql")
+# What the block test runs, with the words of code that it knows how to run; pages, and folders of included files, that
+# other tests run as a whole.
+KINDS = {"python": "", "shell": "", "json": "cm_id", "ini": "", "sql": "/data/orders/"}
 WHOLE_PAGES = {"README.md": "tests/docs/test_readme.py"}
 FOLDERS = {"example_dags": "tests/test_example_dags.py", "tests": "the tests themselves"}
 
@@ -64,19 +65,19 @@ def blocks_of(page: str, text: str) -> list[Block]:
         if kind in _NO_CODE:
             continue
         said = {match["mark"]: match["said"]}
-        run_by = said.get("run by", "") or ("" if match["mark"] else _run_by(page, kind, argument))
+        run_by = said.get("run by", "") or ("" if match["mark"] else _run_by(page, kind, argument, match["code"]))
         line = text.count("\n", 0, match.start("ticks")) + 1
         code = re.sub(rf"^{match['indent']}", "", match["code"], flags=re.MULTILINE)
         found.append(Block(page, line, argument or kind, code, run_by, said.get("not run:", "")))
     return found
 
 
-def _run_by(page: str, kind: str, argument: str) -> str:
+def _run_by(page: str, kind: str, argument: str, code: str) -> str:
     if page in WHOLE_PAGES:
         return WHOLE_PAGES[page]
     if kind == "{literalinclude}":
         return FOLDERS.get(argument.removeprefix("../").partition("/")[0], "")
-    return "tests/docs/test_blocks.py" if kind in KINDS else ""
+    return "tests/docs/test_blocks.py" if kind in KINDS and KINDS[kind] in code else ""
 
 
 def main() -> None:
