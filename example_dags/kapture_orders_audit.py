@@ -20,6 +20,9 @@ KINDS = {"different", "gap", "missing", "altered", "incomplete"}
 
 with DAG(
     "kapture_orders_audit",
+    description="A weekly audit of the daily orders, and a pull of the days that differ",
+    doc_md=__doc__,
+    tags=["kapture", "example"],
     schedule="0 6 * * 1",
     start_date=pendulum.datetime(2024, 5, 1, tz="Asia/Kolkata"),
     catchup=False,
@@ -44,5 +47,6 @@ with DAG(
         destination=FOLDER,
         file_format="parquet",
         max_active_tis_per_dag=2,
+        map_index_template="{{ task.window_start }}",
     ).expand_kwargs(days_that_differ(audit.output))
 # [END howto_orders_audit]

@@ -47,8 +47,7 @@ def pull(day: dt.date) -> dict[str, Any]:
     sys.path.insert(0, str(DAG.parent))
     from kapture_orders_on_demand import dag
 
-    conf = {"start": day.isoformat(), "end": (day + dt.timedelta(days=1)).isoformat()}
-    run = dag.test(run_conf=conf)
+    run = dag.test(run_conf={"first": day.isoformat()})
     task = run.get_task_instance("pull_orders")
     if task is None or task.state != "success":
         sys.exit(f"The run for {day} did not succeed")
@@ -93,7 +92,7 @@ def next_steps() -> str:
     return f"""\
 The files are in {OUTPUT}. Try next:
 
-  .venv/bin/{demo.query_command(f"{OUTPUT}/on-demand/*.csv")}
+  .venv/bin/{demo.query_command(f"{OUTPUT}/on-demand/all/create_date=*/*.csv")}
       count the orders by status
   make ui
       open Airflow's UI with the example DAGs and a local Kapture

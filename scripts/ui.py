@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import signal
 import tempfile
 from pathlib import Path
@@ -13,14 +12,8 @@ from airflow_provider_kapture.emulator import Book, Emulator
 
 HERE = Path(__file__).resolve().parent.parent
 OUTPUT = HERE / "ui-output"
-FIRST_DAY = dt.date(2024, 5, 8)
-ORDERS_A_DAY = 30
-
-
-def book() -> Book:
-    """Return a book with orders from the day that the examples use to today."""
-    days = (dt.datetime.now(dt.UTC).date() - FIRST_DAY).days + 2
-    return Book(orders=days * ORDERS_A_DAY, days=days, start=FIRST_DAY)
+DAYS = 30
+ORDERS = 9_000
 
 
 def configure(airflow: Standalone, kapture: Emulator) -> None:
@@ -47,7 +40,7 @@ def main() -> None:
     }
     with (
         tempfile.TemporaryDirectory(prefix="kapture-ui-") as home,
-        Emulator(book()) as kapture,
+        Emulator(Book.until_now(ORDERS, DAYS, "Asia/Kolkata")) as kapture,
         Standalone(Path(home) / "airflow", HERE / "example_dags", settings) as airflow,
     ):
         configure(airflow, kapture)

@@ -72,7 +72,7 @@ def run(folder: Path, execution_timeout: dt.timedelta | None = None) -> Any:
     pull = dag.get_task("pull_orders")
     pull.destination = f"{folder}/"
     pull.execution_timeout = execution_timeout
-    return dag.test(run_conf={"start": "2024-05-08", "end": "2024-05-11"})
+    return dag.test(run_conf={"first": "2024-05-08", "last": "2024-05-10"})
 
 
 def check_stopped(folder: Path) -> None:

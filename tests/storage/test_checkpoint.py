@@ -64,7 +64,7 @@ def test_a_retry_goes_on_at_the_day_that_failed_and_a_rerun_pulls_all(airflow_db
     pull.retries, pull.retry_delay, pull.on_retry_callback = 1, dt.timedelta(0), [mend]
     # Airflow takes the same logical date for the same run.
     arguments = {
-        "run_conf": {"start": "2024-05-08", "end": "2024-06-07"},
+        "run_conf": {"first": "2024-05-08", "last": "2024-06-06"},
         logical_date(dag): dt.datetime(2026, 1, 5, tzinfo=dt.UTC),
     }
     assert dag.test(**arguments).state == "success"
@@ -329,7 +329,7 @@ def test_a_clear_changes_the_key_of_the_run(airflow_db, slow, tmp_path, state):
     dag = runpy.run_path(str(EXAMPLE))["dag"]
     pull = dag.get_task("pull_orders")
     pull.destination, pull.retries = f"{tmp_path}/", 2
-    run = dag.test(run_conf={"start": "2024-05-08", "end": "2024-05-09"})
+    run = dag.test(run_conf={"first": "2024-05-08", "last": "2024-05-08"})
     with create_session() as session:
         query = session.query(TaskInstance).filter_by(dag_id=dag.dag_id, run_id=run.run_id, task_id="pull_orders")
         found = query.one()

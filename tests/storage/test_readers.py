@@ -104,8 +104,3 @@ def test_postgresql_reads_each_order_once(folders):
 def test_pyarrow_refuses_an_empty_day_as_the_page_says(folders):
     with pytest.raises(pyarrow.ArrowInvalid, match="Empty JSON"):
         pyarrow.dataset.dataset(f"{folders}/jsonl", format="json", partitioning="hive").count_rows()
-
-
-@pytest.mark.parametrize("warehouse", ["Athena", "BigQuery", "Snowflake", "Redshift"])
-def test_the_page_has_every_warehouse(warehouse):
-    assert f"### {warehouse}" in TABLE
