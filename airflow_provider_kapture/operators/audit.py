@@ -105,7 +105,7 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
                 raise AirflowFailException(str(error)) from error
             raise
         self._link(cast("Mapping[str, Any]", context), page)
-        self._log(report, page)
+        self._log_report(report, page)
         if report.findings and self.on_findings == "fail":
             raise AirflowFailException(f"The audit of {report.destination!r} has {_kinds(report)}; see {page}")
         found = report.to_json()
@@ -131,7 +131,7 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
         if url is not None and context.get("ti") is not None:
             context["ti"].xcom_push(key=_PAGE_KEY, value=url)
 
-    def _log(self, report: AuditReport, page: str) -> None:
+    def _log_report(self, report: AuditReport, page: str) -> None:
         totals = report.totals()
         self.log.info(
             "%s has %d days with %d orders; %d days are complete; the report is in %s",

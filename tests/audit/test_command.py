@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from connected import connected
 from lakes import DAY, year
 
@@ -317,6 +318,28 @@ def test_an_unfinished_run_counts_from_its_last_write(tmp_path, capsys):
     assert status == 1
     window = "[2024-01-03T00:00+05:30, 2024-01-04T00:00+05:30)"
     assert f"incomplete   The run of {window} has not finished for 25 hours; clear its task" in shown
+
+
+def test_a_pull_that_failed_is_no_finding_at_first(kapture, tmp_path, capsys):
+    blocked = tmp_path / "create_date=2024-05-10"
+    blocked.touch()
+    edges = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
+    operator = KapturePullOrdersOperator(task_id="pull", destination=f"{tmp_path}/", **edges)
+    with pytest.raises(AirflowFailException, match="2024-05-10"):
+        operator.execute({})
+    blocked.unlink()
+    capsys.readouterr()
+    status, shown, _ = run(capsys, tmp_path, "--json")
+    days = json.loads(shown)["days"]
+    assert [(each["date"], each["rows"], each["complete"]) for each in days] == [
+        ("2024-05-08", 20, True),
+        ("2024-05-09", 20, True),
+        ("2024-05-10", 0, False),
+    ]
+    assert status == 0
+    operator.execute({})
+    capsys.readouterr()
+    assert all(each["complete"] for each in json.loads(run(capsys, tmp_path, "--json")[1])["days"])
 
 
 def test_two_date_fields_have_a_calendar_each(kapture, tmp_path, capsys):

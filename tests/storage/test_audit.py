@@ -14,6 +14,9 @@ from airflow_provider_kapture.operators.audit import KaptureAuditOperator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores.choose import open_store
 
+# Airflow's own, where its providers are imported.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 
 def pull(folder, **options):
     edges = {"window_start": "2024-05-08", "window_end": "2024-05-11"}
@@ -113,7 +116,6 @@ def test_a_folder_that_is_not_there(destination, message, s3_store, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
 def test_the_task_links_to_the_page_which_a_browser_shows(airflow_db, s3, s3_store, kapture, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_STORE", json.dumps(s3_store.connections["store"]))
     folder = f"{s3_store.url}/audit-link/"
