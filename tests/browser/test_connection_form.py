@@ -123,6 +123,10 @@ def page(ui: Ui):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.set_default_timeout(TIMEOUT_MS)
+        if not IS_AIRFLOW_2:
+            # Airflow 3.0 and 3.1 forget where a user wanted to go when they log in.
+            page.goto(ui.url)
+            page.get_by_role("link", name="Dags").first.wait_for()
         yield page
         browser.close()
 
