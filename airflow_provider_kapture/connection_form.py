@@ -64,7 +64,12 @@ def _widget(field: Setting) -> Any:
     # Airflow supports only these two, password fields and booleans.
     field_class = IntegerField if field.type == "integer" else StringField
     return field_class(
-        lazy_gettext(field.label), validators=validators, description=field.help_text, widget=BS3TextFieldWidget()
+        lazy_gettext(field.label),
+        validators=validators,
+        # Airflow 2 stores an untouched field unless it is empty text.
+        filters=[lambda value: "" if value is None else value],
+        description=field.help_text,
+        widget=BS3TextFieldWidget(),
     )
 
 

@@ -61,6 +61,12 @@ class Ui:
         connection = json.loads(kapture.connection_json()) | fields
         self.run("connections", "add", conn_id, "--conn-json", json.dumps(connection))
 
+    def number(self, conn_id: str) -> int:
+        """The number that Airflow 2 has for a connection in its addresses."""
+        with sqlite3.connect(f"{self.home}/airflow.db") as database:
+            [[number]] = database.execute("select id from connection where conn_id = ?", [conn_id])
+        return number
+
     def stored(self, conn_id: str) -> tuple[str | None, int | None, dict[str, object]]:
         """The host, port and extra that Airflow has stored."""
         with sqlite3.connect(f"{self.home}/airflow.db") as database:
@@ -117,6 +123,10 @@ def page(ui: Ui):
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.set_default_timeout(TIMEOUT_MS)
+        if not IS_AIRFLOW_2:
+            # Airflow 3.0 and 3.1 forget where a user wanted to go when they log in.
+            page.goto(ui.url)
+            page.get_by_role("link", name="Dags").first.wait_for()
         yield page
         browser.close()
 
@@ -132,13 +142,12 @@ def edit(ui: Ui, page, conn_id: str, description: str) -> None:
     from playwright.sync_api import expect
 
     if IS_AIRFLOW_2:
-        page.goto(f"{ui.url}/connection/list/?_flt_3_conn_id={conn_id}")
-        page.get_by_role("link", name="Edit record").first.click()
+        page.goto(f"{ui.url}/connection/edit/{ui.number(conn_id)}")
         page.locator("#description").fill(description)
         for field in connection_form.FIELDS:
             expect(page.get_by_text(field.label, exact=True).first).to_be_visible()
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("Changed Row")).to_be_visible()
+        page.wait_for_url(lambda url: "/edit/" not in url)
         return
     page.goto(f"{ui.url}/connections", wait_until="commit")
     page.get_by_role("row").filter(has_text=conn_id).get_by_role("button", name="Edit Connection").first.click()

@@ -118,3 +118,14 @@ def test_labels_are_of_fields_that_are_shown():
 def test_widgets_for_airflow_before_3_2():
     pytest.importorskip("flask_appbuilder")
     assert list(get_connection_form_widgets()) == IN_FORM
+
+
+def test_airflow_2_stores_nothing_for_a_field_that_is_left_empty():
+    pytest.importorskip("flask_appbuilder")
+    from werkzeug.datastructures import MultiDict
+    from wtforms import Form
+
+    form = type("ConnectionForm", (Form,), get_connection_form_widgets())
+    # It stores each value that is not empty text.
+    untouched = form(MultiDict({**dict.fromkeys(IN_FORM, ""), "cm_id": "7"}))
+    assert {key: value for key, value in untouched.data.items() if value != ""} == {"cm_id": 7}
