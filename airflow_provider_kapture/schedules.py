@@ -19,8 +19,6 @@ from airflow_provider_kapture.client.days import Window, day_start, from_ms, in_
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.timetables import Ticks, for_timetables, next_due, timetable_of
 
-# Airflow's release, such as (3, 3).
-AIRFLOW = tuple(int(part) for part in airflow.__version__.split(".")[:2])
 _DAY = dt.timedelta(days=1)
 _UTC = ZoneInfo("UTC")
 # A key without minutes and seconds, such as `2026-01-05T00`, names an hour and not a day.
@@ -126,6 +124,11 @@ def _moment(context: Mapping[str, Any]) -> dt.datetime | None:
     return moment
 
 
+def airflow_release() -> tuple[int, ...]:
+    """Return the running Airflow's release, such as ``(3, 3)``."""
+    return tuple(int(part) for part in airflow.__version__.split(".")[:2])
+
+
 def run_type(run: Any) -> str:
     """Return the type of a DAG run, such as ``backfill``, which is an enum or text depending on Airflow's version."""
     kind = getattr(run, "run_type", None)
@@ -158,7 +161,7 @@ class _CronPartitions:
         except (TypeError, ValueError):
             return None
         clocks = [self._clock, _UTC]
-        if AIRFLOW < (3, 3):
+        if airflow_release() < (3, 3):
             clocks.reverse()
         return next((start for clock in clocks if self.is_tick(start := in_utc(written, clock))), None)
 

@@ -13,7 +13,7 @@ import airflow
 
 from airflow_provider_kapture.client.days import Window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
-from airflow_provider_kapture.schedules import AIRFLOW, partition_window
+from airflow_provider_kapture.schedules import airflow_release, partition_window
 
 # Up to this many files or changed days, an event carries them: Airflow stores a copy with each event, and sends all
 # events of a task in one request.
@@ -125,9 +125,9 @@ def _is_one_file_of_several_days(window: Window, destination: str | None) -> boo
 
 def _check_airflow(partition_key: str | None) -> None:
     version = airflow.__version__
-    if AIRFLOW < (3, 2):
+    if airflow_release() < (3, 2):
         raise KaptureSettingsError(f"`partition_events` needs Airflow 3.2 or later, but this is {version}: remove it")
-    if AIRFLOW < (3, 3) and not partition_key:
+    if airflow_release() < (3, 3) and not partition_key:
         raise KaptureSettingsError(
             f"`partition_events` needs Airflow 3.3 or later in a run without a partition, but this is {version}: "
             "remove it, or schedule the DAG by daily partitions"

@@ -42,7 +42,7 @@ from airflow_provider_kapture.operators.links import AccountLink, FilesLink
 from airflow_provider_kapture.operators.map_label import set_map_label
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
-from airflow_provider_kapture.schedules import AIRFLOW, lookback_obstacle
+from airflow_provider_kapture.schedules import airflow_release, lookback_obstacle
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
@@ -231,7 +231,7 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         if self._is_killed:
             message = "The task was killed; the file in progress was not published"
             # Airflow 3 logs any other exception with its traceback.
-            raise AirflowException(message) if AIRFLOW < (3,) else SystemExit(message)
+            raise AirflowException(message) if airflow_release() < (3,) else SystemExit(message)
 
     def _pull(self, context: MutableMapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
         from airflow_provider_kapture.storage.changes.settings import check_changes

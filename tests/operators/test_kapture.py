@@ -186,7 +186,7 @@ def test_a_window_that_ends_in_the_future_is_not_complete(kapture: Emulator, tmp
 
 def test_openlineage_is_told_of_what_was_pulled(kapture: Emulator, tmp_path: Path) -> None:
     pull = KapturePullOrdersOperator(task_id="pull", destination=f"{tmp_path}/", **WINDOW)
-    assert pull.get_openlineage_facets_on_complete(None) is None
+    assert pull.get_openlineage_facets_on_complete(None).outputs == []
     pull.execute({})
     facets = pull.get_openlineage_facets_on_complete(None)
     assert [output.outputFacets["outputStatistics"].rowCount for output in facets.outputs] == [100, 100, 100]
