@@ -36,7 +36,7 @@ EDGES = (*DAYS, "2024-05-11")
 def statements(warehouse):
     """The SQL of a warehouse on the page."""
     section = PAGE.partition(f"### {warehouse}\n")[2].partition("\n### ")[0]
-    return re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```(?:sql|text)\n(.*?)```", section, re.DOTALL)
 
 
 class KilledError(BaseException):
@@ -53,7 +53,7 @@ class Kill:
         self.left = None
         self.is_after = False
         self.is_dead = False
-        for name in ("upload", "write", "create", "delete"):
+        for name in ("upload", "write", "delete"):
             patch.setattr(LocalStore, name, self._wrapped(getattr(LocalStore, name)))
 
     def arm(self, writes, is_after):
