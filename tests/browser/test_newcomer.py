@@ -98,7 +98,7 @@ def test_a_newcomer_connects_tests_triggers_looks_and_clears(newcomer, airflow, 
     look_at_rendered_fields(newcomer)
     receipt = look_at_the_receipt(newcomer, airflow, run_id)
     [file] = orders.rglob("orders_*")
-    assert file.as_uri() == receipt["files"][0]["uri"]
+    assert f"file://{file}" == receipt["files"][0]["uri"]
     before = file.read_bytes()
     assert before.count(b"\r\n") > kapture.count("2024-05-08", "2024-05-08") == receipt["rows"]
     file.unlink()
