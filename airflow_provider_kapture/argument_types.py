@@ -1,4 +1,4 @@
-"""Types of the operator's and the sensor's arguments, for editors and type checkers. Data only.
+"""Types of the operators' and the sensor's arguments, for editors and type checkers. Data only.
 
 The values are checked in ``constructor_checks``; `docs/filters.md` gives the meaning of each filter.
 """
@@ -15,6 +15,7 @@ FileFormat = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "parquet
 OnEmpty = Literal["write", "skip", "fail"]
 OnMisfit = Literal["keep", "fail"]
 OnOverlap = Literal["fail", "replace"]
+OnFindings = Literal["fail", "warn"]
 # Durations as text are any text to a type checker.
 WindowWidth = dt.timedelta | Literal["day"] | str  # noqa: PYI051 - editors offer "day"
 

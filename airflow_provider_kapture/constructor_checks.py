@@ -1,4 +1,4 @@
-"""Checks in the constructors of the operator and the sensor, so that a typo is an error of the DAG file.
+"""Checks in the constructors of the operators and the sensor, so that a typo is an error of the DAG file.
 
 Values that contain a template or come from another task are checked once they are rendered, and so is what depends on
 the machine, such as installed packages: DAG processors lack what workers have.
@@ -22,6 +22,7 @@ _CHOICES = {
     "on_empty": get_args(argument_types.OnEmpty),
     "on_misfit": get_args(argument_types.OnMisfit),
     "on_overlap": get_args(argument_types.OnOverlap),
+    "on_findings": get_args(argument_types.OnFindings),
     "file_format": (None, *get_args(argument_types.FileFormat)),
 }
 _TEMPLATE_MARKS = ("{{", "{%")
@@ -40,8 +41,16 @@ def check_constructor(task: Any, *checks: Callable[[Any], None]) -> None:
     :param checks: further checks of that kind of task
     :raises KaptureArgumentError: an argument is wrong
     """
+    run_checks(task, check_choices, _check_templated, _check_window, _check_query, *checks)
+
+
+def run_checks(task: Any, *checks: Callable[[Any], None]) -> None:
+    """Run checks of a task's arguments in its constructor.
+
+    :raises KaptureArgumentError: an argument is wrong
+    """
     try:
-        for check in (_check_choices, _check_templated, _check_window, _check_query, *checks):
+        for check in checks:
             check(task)
     except KaptureSettingsError as error:
         raise KaptureArgumentError(f"Task {task.task_id!r}: {error}") from None
@@ -59,7 +68,11 @@ def is_known(value: Any) -> bool:
     return not hasattr(value, "resolve") or isinstance(value, PathLike)
 
 
-def _check_choices(task: Any) -> None:
+def check_choices(task: Any) -> None:
+    """Check the arguments that are one of a few words.
+
+    :raises KaptureSettingsError: one of them is another word
+    """
     for name, choices in _CHOICES.items():
         if hasattr(task, name) and getattr(task, name) not in choices:
             known = [each for each in choices if each is not None]

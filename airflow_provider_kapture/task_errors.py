@@ -14,32 +14,33 @@ from airflow_provider_kapture.hooks.kapture import missing_connection
 
 
 def task_error(
-    error: KaptureError | AirflowNotFoundException, kapture_conn_id: str, log: Any
+    error: KaptureError | AirflowNotFoundException, kapture_conn_id: str | None, log: Any
 ) -> AirflowFailException | KaptureError:
     """Log an error in one line, and return the exception that the task raises ``from None`` instead.
 
-    :param kapture_conn_id: the task's connection, which the line and the exception's message name
+    :param kapture_conn_id: the task's connection, which the line and the exception's message name; None without one
     :param log: the task's logger, of any version of Airflow
     :return: AirflowFailException for an error that a retry cannot resolve; otherwise the error, without the frames in
         which it was raised
     """
     if isinstance(error, AirflowNotFoundException):
-        return task_failure(missing_connection(kapture_conn_id), kapture_conn_id, log)
+        return task_failure(missing_connection(str(kapture_conn_id)), kapture_conn_id, log)
     if error.permanent:
         return task_failure(str(error), kapture_conn_id, log)
     error.args = (log_error(str(error), kapture_conn_id, log),)
     return error.with_traceback(None)
 
 
-def task_failure(message: str, kapture_conn_id: str, log: Any) -> AirflowFailException:
+def task_failure(message: str, kapture_conn_id: str | None, log: Any) -> AirflowFailException:
     """Log a message in one line, and return the exception that fails the task without a retry."""
     return AirflowFailException(log_error(message, kapture_conn_id, log))
 
 
-def log_error(message: str, kapture_conn_id: str, log: Any) -> str:
+def log_error(message: str, kapture_conn_id: str | None, log: Any) -> str:
     """Log a message with the connection that the task uses, and return what was logged."""
-    if repr(kapture_conn_id) not in message:
-        message = f"{message} (connection {kapture_conn_id!r})"
-    message = message.replace("kapture doctor CONN_ID", f"kapture doctor {kapture_conn_id}")
+    if kapture_conn_id is not None:
+        if repr(kapture_conn_id) not in message:
+            message = f"{message} (connection {kapture_conn_id!r})"
+        message = message.replace("kapture doctor CONN_ID", f"kapture doctor {kapture_conn_id}")
     log.error("%s", message)
     return message

@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
     BaseOperator,
     BaseOperatorLink,
     Context,
     XCom,
 )
 
+from airflow_provider_kapture.argument_types import OnFindings
 from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.audit import AuditReport, audit
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
+from airflow_provider_kapture.constructor_checks import check_choices, run_checks
+from airflow_provider_kapture.task_errors import task_error, task_failure
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 _REPORT_NAME = "_audit.json"
 _PAGE_NAME = "_audit.html"
 _PAGE_KEY = "audit_page"
-_ON_FINDINGS = ("fail", "warn")
 # More days would not fit into an XCom; the whole is in the files.
 _MAX_DAYS = 400
 _LOGGED_FINDINGS = 50
@@ -69,7 +70,7 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
         days: int | None = None,
         filters: Mapping[str, Any] | XComArg | None = None,
         extra_body: Mapping[str, Any] | XComArg | None = None,
-        on_findings: str = "fail",
+        on_findings: OnFindings = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,6 +81,7 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
         self.filters = cast("Mapping[str, Any] | None", filters)
         self.extra_body = cast("Mapping[str, Any] | None", extra_body)
         self.on_findings = on_findings
+        run_checks(self, check_choices)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Audit the folder, write the report beside the data, and return its findings and totals.
@@ -90,7 +92,7 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
         :raises OSError: the folder cannot be read or written to at the moment
         """
         try:
-            self._check_arguments()
+            self._check_rendered_places()
             report = audit(
                 self.destination,
                 kapture_conn_id=self.kapture_conn_id,
@@ -101,28 +103,23 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
             )
             page = _publish(report)
         except KaptureError as error:
-            if error.permanent:
-                raise AirflowFailException(str(error)) from error
-            raise
+            raise task_error(error, self.kapture_conn_id, self.log) from None
         self._link(cast("Mapping[str, Any]", context), page)
         self._log_report(report, page)
         if report.findings and self.on_findings == "fail":
-            raise AirflowFailException(f"The audit of {report.destination!r} has {_kinds(report)}; see {page}")
+            message = f"The audit of {report.destination!r} has {_kinds(report)}; see {page}"
+            raise task_failure(message, self.kapture_conn_id, self.log)
         found = report.to_json()
         if len(report.days) > _MAX_DAYS:
             del found["days"]
         return {**found, "totals": report.totals(), "page": page}
 
-    def _check_arguments(self) -> None:
+    def _check_rendered_places(self) -> None:
         for name in ("destination", "kapture_conn_id"):
             value = getattr(self, name)
             is_optional = name == "kapture_conn_id" and value is None
             if not is_optional and (not isinstance(value, str) or value.strip() in {"", "None"}):
                 raise KaptureSettingsError(f"`{name}` rendered to {value!r}: the template has no value in this run")
-        if self.on_findings not in _ON_FINDINGS:
-            raise KaptureSettingsError(
-                f"`on_findings` is {self.on_findings!r}: it must be one of {', '.join(_ON_FINDINGS)}"
-            )
 
     def _link(self, context: Mapping[str, Any], page: str) -> None:
         from airflow_provider_kapture.storage.destinations.urls import browser_url

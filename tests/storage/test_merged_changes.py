@@ -36,7 +36,7 @@ EDGES = (*DAYS, "2024-05-11")
 def statements(warehouse):
     """The SQL of a warehouse on the page."""
     section = PAGE.partition(f"### {warehouse}\n")[2].partition("\n### ")[0]
-    return re.findall(r"```(?:sql|text)\n(.*?)```", section, re.DOTALL)
+    return re.findall(r"```(?:sql|psql)\n(.*?)```", section, re.DOTALL)
 
 
 class KilledError(BaseException):
