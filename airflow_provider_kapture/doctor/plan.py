@@ -47,7 +47,9 @@ def plan_probes(
             exam.findings += connection_findings(account, stopped.result)
         exam.findings.append(stopped.finding)
     fields = exam.survey.finding()
-    return exam.findings if fields is None else [*exam.findings, fields]
+    if fields is not None:
+        exam.findings.append(fields)
+    return exam.findings
 
 
 def _examine(exam: Examination, day: dt.date | None) -> Steps[None]:
