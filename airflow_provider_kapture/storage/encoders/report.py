@@ -26,7 +26,7 @@ class Report:
     unknown: set[str] = field(default_factory=set)
     repaired: int = 0
     content: Any = field(default_factory=hashlib.sha256, compare=False)
-    lines: int = 0
+    lines: int = field(default=0, compare=False)
 
     def add_content(self, lines: bytes) -> None:
         """Add orders as JSON Lines to both hashes."""
