@@ -22,7 +22,9 @@ def set_map_label(context: MutableMapping[str, Any], operator: Any, expansion: E
     :param operator: the operator, with its fields rendered
     :param expansion: the arguments that the task is mapped over; None in a mapped task group
     """
-    if getattr(context.get("ti"), "map_index", -1) < 0 or context.get("map_index_template") is not None:
+    map_index = getattr(context.get("ti"), "map_index", None)
+    is_mapped = isinstance(map_index, int) and map_index >= 0
+    if not is_mapped or context.get("map_index_template") is not None:
         return
     label = _label(operator, None if expansion is None else set(expansion.own))
     if label:

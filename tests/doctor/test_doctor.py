@@ -259,7 +259,8 @@ def test_the_command_names_what_ended_it_and_no_more(kapture, capsys, monkeypatc
     options = ["--host", kapture.origin, "--login", kapture.user, "--cm-id", str(kapture.cm_id)]
     assert main(["doctor", *options]) == 1
     out = capsys.readouterr().out
-    assert "can't be trusted: credentials." in out
+    assert "The credentials are wrong" in out
+    assert "Recommended" not in out
     assert out.count("!!") == 1
     assert "not-the-password" not in out
 

@@ -259,11 +259,12 @@ def test_days_that_a_killed_pull_has_published_have_events_in_the_next_one(
 
     upload, published = LocalStore.upload, []
 
-    def upload_two(self: LocalStore, *arguments: Any) -> Any:
+    def upload_two(self: LocalStore, spool: Any, size: int, name: str, *others: Any) -> Any:
         if len(published) == 2:
             raise KilledError
-        published.append(arguments)
-        return upload(self, *arguments)
+        if name.startswith("create_date="):
+            published.append(name)
+        return upload(self, spool, size, name, *others)
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalStore, "upload", upload_two)
