@@ -49,14 +49,23 @@ def get_conn_fields() -> dict[str, dict[str, Any]]:
     return {field.key: _conn_field(field) for field in FIELDS}
 
 
+def _leave_out(_form: Any, field: Any) -> None:
+    """Make an empty number empty text, which is all that Airflow 2 does not store.
+
+    A validator, and no `filters`: Airflow 3.0 and 3.1 put fields of their own in the place of wtforms', without that.
+    """
+    if field.data is None:
+        field.data = ""
+
+
 def _widget(field: Setting) -> Any:
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from flask_babel import lazy_gettext
     from wtforms import IntegerField, StringField
     from wtforms.validators import NumberRange, Optional, any_of
 
-    # Optional comes first even on a required field: Airflow 2 validates the fields of every connection type together.
-    validators: list[Any] = [Optional()]
+    # Optional even on a required field: Airflow 2 validates the fields of every connection type together.
+    validators: list[Any] = [_leave_out, Optional()]
     if field.choices:
         validators.append(any_of(list(field.choices)))
     if field.type == "integer":
@@ -66,8 +75,6 @@ def _widget(field: Setting) -> Any:
     return field_class(
         lazy_gettext(field.label),
         validators=validators,
-        # Airflow 2 stores an untouched field unless it is empty text.
-        filters=[lambda value: "" if value is None else value],
         description=field.help_text,
         widget=BS3TextFieldWidget(),
     )

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
+import airflow
 import pytest
 
 import airflow_provider_kapture
@@ -128,4 +129,14 @@ def test_airflow_2_stores_nothing_for_a_field_that_is_left_empty():
     form = type("ConnectionForm", (Form,), get_connection_form_widgets())
     # It stores each value that is not empty text.
     untouched = form(MultiDict({**dict.fromkeys(IN_FORM, ""), "cm_id": "7"}))
+    assert untouched.validate()
     assert {key: value for key, value in untouched.data.items() if value != ""} == {"cm_id": 7}
+
+
+def test_airflow_3_0_and_3_1_show_the_fields_without_flask():
+    if not airflow.__version__.startswith(("3.0", "3.1")):
+        pytest.skip("other versions have another form")
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+    [shown] = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "kapture"]
+    assert list(shown.extra_fields) == IN_FORM
