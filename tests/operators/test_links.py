@@ -83,6 +83,8 @@ def test_links_come_back_from_the_serialized_dag(mapped: bool, monkeypatch: pyte
             KapturePullOrdersOperator(task_id="pull")
     # Later versions serialize with a class, and deserialize with the same one or another.
     writer = getattr(serialized_objects, "DagSerialization", serialized_objects.SerializedDAG)
+    # As in the process of the UI; a scheduler turns it off for all that follows in its process.
+    monkeypatch.setattr(writer, "_load_operator_extra_links", True)
     read = writer.from_dict(writer.to_dict(dag)).get_task("pull")
     assert set(read.extra_links) == {"Files", "Kapture"}
     if airflow.__version__.startswith("2."):
