@@ -86,6 +86,7 @@ def test_the_dag_that_it_suggests_is_a_dag(demo):
     assert namespace["dag"].task_ids == ["pull_orders"]
 
 
+@pytest.mark.slow
 def test_a_second_demo_gets_a_folder_of_its_own(demo):
     folder, _ = demo
     assert run(folder).returncode == 0

@@ -30,6 +30,7 @@ def test_a_program_is_killed_with_all_that_it_started(tmp_path):
         assert session(leader) == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_nothing_is_left_where_the_starter_is_killed(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}

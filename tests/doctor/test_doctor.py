@@ -64,6 +64,7 @@ WELL_BEHAVED = st.fixed_dictionaries(
 
 
 # Each example starts a server and pulls everything: shrinking would do so hundreds of times.
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(switches=WELL_BEHAVED)
 def test_it_finds_the_truth_and_settings_that_pull_everything(switches):
@@ -135,6 +136,7 @@ TROUBLE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(switches=WELL_BEHAVED, trouble=TROUBLE)
 def test_trouble_on_the_way_makes_no_untruth(switches, trouble):

@@ -108,6 +108,7 @@ def test_the_command_tells_what_was_issued():
     assert (connection["login"], connection["password"]) == ("", "emulator")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start_option", [(), ("--start", "2024-05-08")], ids=["until today", "days of 2024"])
 def test_the_commands_that_it_prints_work_on_its_orders(start_option):
     with emulator("--orders", "600", *start_option) as lines:

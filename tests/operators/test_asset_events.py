@@ -280,7 +280,7 @@ def test_days_that_a_killed_pull_has_published_have_events_in_the_next_one(
 
 
 @pytest.mark.usefixtures("kapture")
-@pytest.mark.parametrize("days", [7, 31, 90, 180, 365])
+@pytest.mark.parametrize("days", [7, 31, *(pytest.param(each, marks=pytest.mark.slow) for each in (90, 180, 365))])
 def test_the_events_of_a_year_are_small(tmp_path, accessors: Any, days: int) -> None:
     end = dt.date(2024, 5, 11)
     edges = {"window_start": str(end - dt.timedelta(days=days)), "window_end": str(end)}

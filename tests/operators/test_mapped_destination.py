@@ -176,6 +176,7 @@ def test_what_is_mapped_over_and_has_no_value_is_an_error(kapture: Emulator, tmp
     assert kapture.stats()["requests"] == 0
 
 
+@pytest.mark.slow
 def test_mapped_tasks_with_destinations_of_their_own_pull(kapture: Emulator, tmp_path: Path) -> None:
     outcomes = run_cases(RIGHT, tmp_path)
     assert {name: outcomes[name].states for name in RIGHT} == {name: ["success", "success"] for name in RIGHT}

@@ -128,7 +128,11 @@ def failure(pull: Pull, server: Hostile, **extra: Any) -> KaptureError:
     return caught.value
 
 
-@pytest.mark.parametrize("case", [*CASES, *ENDLESS], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "case",
+    [*CASES, ENDLESS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in ENDLESS[1:])],
+    ids=lambda each: each.name,
+)
 def test_it_is_an_error_and_the_same_one(case: Case) -> None:
     errors = []
     for pull in (pull_sync, pull_async):
@@ -219,7 +223,10 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "rows"), [each[1:] for each in BODIES], ids=[each[0] for each in BODIES])
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [pytest.param(*each, id=name, marks=[pytest.mark.slow] * ("million" in name)) for name, *each in BODIES],
+)
 def test_a_strange_body_is_an_error_or_the_orders(body: bytes, rows: int | None) -> None:
     outcomes = []
     for pull in (pull_sync, pull_async):

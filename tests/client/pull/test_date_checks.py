@@ -20,7 +20,9 @@ def make_client(kapture, **extra):
 
 
 @pytest.mark.parametrize("widest", [1, 2, 3])
-@pytest.mark.parametrize("fault", [{}, {"status_every": 2, "status": 429, "retry_after": "0"}])
+@pytest.mark.parametrize(
+    "fault", [{}, pytest.param({"status_every": 2, "status": 429, "retry_after": "0"}, marks=pytest.mark.slow)]
+)
 def test_an_exclusive_end_date_is_noticed_and_named(widest, fault):
     with (
         Emulator(Book(orders=60, days=3), Switches(end_date="exclusive", **fault)) as kapture,

@@ -229,6 +229,7 @@ def test_json_lines_keep_each_order_to_the_byte(file_format, opened, sent):
     assert opened(encoded(file_format, raws)).splitlines() == [bytes(each) for each in raws]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ENCODERS)
 @settings(quick, max_examples=4)
 @given(sent=st.lists(orders(), min_size=1, max_size=4), batch=st.integers(1, 900))
