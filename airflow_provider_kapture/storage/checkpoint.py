@@ -154,7 +154,7 @@ class Checkpoint:
 
     def drop(self, day: str) -> None:
         """Forget a day, which is pulled again."""
-        self._done.pop(day, None)
+        self._is_dirty = self._done.pop(day, None) is not None or self._is_dirty
 
     def reported_files(self) -> ReportedFiles:
         """Return what finished pulls have said about the objects of the folder, this window's former one among them."""
@@ -170,6 +170,8 @@ class Checkpoint:
 
     def save(self, day: str, entry: Mapping[str, Any]) -> None:
         """Add a published day. If it cannot be stored, log a warning: a retry pulls the day again."""
+        if self._done.get(day) == entry:
+            return
         self._done[day] = dict(entry)
         self._is_dirty = True
         if self._store.is_local or self._clock() - self._rewritten >= REWRITE_INTERVAL:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,11 +145,28 @@ class Publisher:
             known = new if found.sha256 == new.sha256 else found
             stored = {"uri": uri, "bytes": state.size, **known.to_entry(), **state.receipt_keys}
             return {**stored, **day["file"], "changed": not self._is_reported(target, state, found)}
-        about = {**day["file"], "changed": True}
-        with self._recorded(target, spool, found, new):
-            file = {**spool.publish(self._metadata({**day, "file": about}, new), state), **new.to_entry(), **about}
+        about = {**new.to_entry(), **day["file"], "changed": True}
+        with self._recorded(target, spool, found, new), self._announced(target, spool, {**day, "file": about}):
+            file = spool.publish(self._metadata({**day, "file": {**day["file"], "changed": True}}, new), state) | about
         log.debug("Published %s: %d orders, %d bytes", file["uri"], file["rows"], file["bytes"])
         return file
+
+    @contextmanager
+    def _announced(self, target: Target, spool: StagedObject, day: dict[str, Any]) -> Iterator[None]:
+        """Give a context in which a day is published.
+
+        A local file has no metadata that tell a retry of it: it is in the checkpoint before it is put in place.
+        """
+        if self.checkpoint is None or not self.store.is_local or not day["complete"]:
+            yield
+            return
+        uri = object_uri(self.options.destination, target.name)
+        self.checkpoint.save(target.name, {**day, "file": {"uri": uri, "bytes": spool.size, **day["file"]}})
+        try:
+            yield
+        except BaseException:
+            self.checkpoint.drop(target.name)
+            raise
 
     def _existing(self, name: str, state: ObjectState) -> Fingerprint:
         """Return the fingerprint of the object that is there.

@@ -105,6 +105,36 @@ def fail_after_three_days(kapture, destination, context=None, **arguments):
     kapture.reset()
 
 
+@pytest.mark.parametrize("is_in_place", [True, False], ids=["once a day is in place", "before a day is in place"])
+def test_a_pull_that_is_killed_around_a_rename_pulls_no_day_again_that_is_there(
+    slow, tmp_path, monkeypatch, is_in_place
+):
+    class KilledError(BaseException):
+        pass
+
+    upload = LocalStore.upload
+
+    def killed(self, spool, size, name, *more):
+        if "create_date=2024-05-10" not in name:
+            return upload(self, spool, size, name, *more)
+        # As after SIGKILL, nothing is written from then on.
+        for each in ("save", "drop", "stop"):
+            patch.setattr(Checkpoint, each, lambda *_: None)
+        if is_in_place:
+            upload(self, spool, size, name, *more)
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "upload", killed)
+        with pytest.raises(KilledError):
+            pull(f"{tmp_path}/", attempt())
+    before = published(tmp_path)
+    assert len(before) == 2 + is_in_place
+    slow.reset()
+    assert pull(f"{tmp_path}/", attempt())["rows"] == slow.count(DAYS[0], DAYS[-1])
+    assert requested_days(slow) == set(DAYS) - before
+
+
 def receipt_in(folder):
     [path] = ObjectStoragePath(f"{folder}/_receipts/create_date/").rglob("*.json")
     return json.loads(path.read_bytes())
