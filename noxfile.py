@@ -29,8 +29,10 @@ MATRIX = [
 ]
 # What these tests cover knows nothing of Airflow. `make test` runs them in the development environment; here the least
 # versions and the newest Python are enough.
-WITHOUT_AIRFLOW = ["client", "docs", "emulator"]
+WITHOUT_AIRFLOW = ["client", "docs", "emulator", "storage/encoders"]
 WHOLE = [("lowest", "3.11"), ("3.3", "3.13")]
+# Those of `make test`.
+QUICK = "not (slow or fresh or airflow or browser or clouds or distributed or changes)"
 # Releases that an Airflow accepts although it breaks on later ones.
 BREAKS_ON_LATER = {
     "lowest": ["universal-pathlib<0.3"],
@@ -87,7 +89,7 @@ def arguments(session: nox.Session, airflow: str) -> list[str]:
         return list(session.posargs)
     left_out = [] if (airflow, session.python) in WHOLE else WITHOUT_AIRFLOW
     ignored = [f"--ignore={ROOT / 'tests' / folder}" for folder in left_out]
-    return ["-m", "not (slow or fresh or airflow or browser or clouds or distributed)", *ignored, str(ROOT / "tests")]
+    return ["-m", QUICK, *ignored, str(ROOT / "tests")]
 
 
 def pins(airflow: str) -> list[str]:
