@@ -23,7 +23,7 @@ def decode_receipt(text: bytes | None) -> dict[str, Any]:
     """Return a receipt; empty if there is none, or something else is in its place."""
     try:
         found = _JSON.decode(text or b"{}")
-    except (ValueError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -182,6 +182,7 @@ def test_shell(code, airflow_db, tmp_path):
     pytest.importorskip("airflow.sdk")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     environment |= {"AIRFLOW_VAR_KAPTURE_ORDERS": tmp_path.as_uri(), "MAKEFLAGS": "--no-print-directory"}
+    environment["AIRFLOW__CORE__TEST_CONNECTION"] = "Enabled"
     with Emulator(Book(orders=900, days=3)) as kapture:
         environment |= kapture.connection_uri_env()
         if "airflow backfill" in code:

@@ -133,9 +133,12 @@ def test_airflow_2_stores_nothing_for_a_field_that_is_left_empty():
     assert {key: value for key, value in untouched.data.items() if value != ""} == {"cm_id": 7}
 
 
-def test_airflow_3_0_and_3_1_show_the_fields_without_flask():
+def test_airflow_3_0_and_3_1_show_the_fields_with_widgets_of_their_own():
     if not airflow.__version__.startswith(("3.0", "3.1")):
         pytest.skip("other versions have another form")
+    if airflow.__version__.startswith("3.0"):
+        # 3.1 stands in for a Flask-AppBuilder that is not installed; 3.0 then shows no fields of any provider.
+        pytest.importorskip("flask_appbuilder")
     from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
 
     [shown] = [each for each in HookMetaService.hook_meta_data() if each.connection_type == "kapture"]
