@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_kapture.storage.destinations.object_store import store_error
-from airflow_provider_kapture.storage.destinations.stores.store import Store, is_expired, is_forbidden
+from airflow_provider_kapture.storage.destinations.stores.store import Store, is_forbidden
 from airflow_provider_kapture.storage.folder import padded
 
 _JSON = msgspec.json.Decoder()
@@ -92,7 +92,7 @@ class ReportedFiles:
         try:
             return self._store.list_names(self._folder)
         except Exception as error:
-            if not is_forbidden(error) or is_expired(error):
+            if not is_forbidden(error):
                 raise store_error(self._store, "list", self._destination + self._folder, error) from error
             return []
 
@@ -100,7 +100,7 @@ class ReportedFiles:
         try:
             return self._store.read(name)
         except Exception as error:
-            if not is_forbidden(error) or is_expired(error):
+            if not is_forbidden(error):
                 raise store_error(self._store, "read", self._destination + name, error) from error
             return None
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_kapture.client.days import Window
 from airflow_provider_kapture.storage.destinations.object_store import one_line, store_error
-from airflow_provider_kapture.storage.destinations.stores.store import ANY, ObjectState, Store, is_expired, is_forbidden
+from airflow_provider_kapture.storage.destinations.stores.store import ANY, ObjectState, Store, is_forbidden
 from airflow_provider_kapture.storage.fingerprint import Fingerprint
 from airflow_provider_kapture.storage.folder import Overlaps, find_overlaps, overlap_error
 
@@ -51,7 +51,7 @@ def with_states(store: Store, destination: str, targets: Sequence[Target], *, ca
         try:
             return replace(target, state=store.stat(target.name))
         except Exception as error:
-            if not is_forbidden(error) or is_expired(error):
+            if not is_forbidden(error):
                 raise store_error(store, "read", destination + target.name, error) from error
             return replace(target, state=None if can_read else ANY)
 
@@ -69,7 +69,7 @@ def with_overlaps(store: Store, destination: str, targets: Sequence[Target], on_
         try:
             names = store.list_names(target.name.rpartition("/")[0] + "/")
         except Exception as error:
-            if not is_forbidden(error) or is_expired(error):
+            if not is_forbidden(error):
                 raise store_error(store, "list", destination, error) from error
             return error
         return find_overlaps(target.name, target.window, names)

@@ -201,10 +201,6 @@ class StagedObject:
         is_own = state is not None and state.size == self.size and metadata.items() <= state.metadata.items()
         return state if metadata and is_own else None
 
-    def replaces(self) -> bool:
-        """Return whether the destination already exists."""
-        return self._store.stat(self._name) is not None
-
 
 def local_error(uri: str, error: Exception) -> Exception:
     """Return the error of a file that could not be put in place; permanent where a retry cannot resolve it."""
