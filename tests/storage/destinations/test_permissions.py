@@ -161,9 +161,11 @@ def test_replacing_an_object_of_google_cloud_storage_needs_permission_to_delete(
 
 
 @S3_ONLY
-def test_an_expired_token_is_named_and_may_be_retried(kapture, role):
+@pytest.mark.parametrize("methods", [("GET",), ("GET", "HEAD", "PUT")], ids=["a look", "every request"])
+def test_an_expired_token_is_named_and_may_be_retried(kapture, role, methods):
     role.may_all()
-    role.proxy.fault = lambda *_: (400, [], b"<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>")
+    expired = (400, [], b"<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>")
+    role.proxy.fault = lambda request, _: expired if request.method in methods else None
     with pytest.raises(OSError, match="token of the connection 's3role' has expired"):
         pull(role.url)
     assert kapture.stats()["requests"] == 0
