@@ -158,6 +158,7 @@ def test_daily_a_failure_is_mailed(kapture: Emulator, lake: Path, monkeypatch: p
     assert "403" in body.get_payload(decode=True).decode()
 
 
+@pytest.mark.slow
 def test_hourly_files_are_adjacent_and_each_is_loaded_once(kapture: Emulator, lake: Path) -> None:
     make_outlets_known()
     dag = load("kapture_orders_hourly").dag
@@ -209,6 +210,7 @@ def test_the_statements_of_a_warehouse_name_each_new_file_and_its_day(name: str,
     assert dag.get_task("load").upstream_task_ids == {"statements"}
 
 
+@pytest.mark.slow
 def test_a_period_is_backfilled_by_days_each_into_its_own_object(kapture: Emulator, lake: Path) -> None:
     make_pool()
     run = load("kapture_orders_backfill").dag.test(run_conf={"first": "2024-05-07", "last": "2024-05-11"})

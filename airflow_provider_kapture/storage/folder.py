@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from airflow_provider_kapture.client.config.account import Account
@@ -46,6 +47,8 @@ def query_text(account: Account, filters: Mapping[str, Any] | None, extra_body: 
     return json.dumps(query, sort_keys=True, default=str).encode()
 
 
+# A pull asks for the same few with each receipt that it writes.
+@lru_cache(maxsize=4)
 def hash_query(text: bytes, salt: str) -> str:
     """Return the hash of a query, which may name customers: too slow to try many of them."""
     return hashlib.scrypt(text, salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=32).hex()

@@ -159,6 +159,7 @@ def check_both_failed_at_once(outcome: Outcome, word: str) -> None:
         assert word in str(error)
 
 
+@pytest.mark.slow
 def test_mapped_tasks_that_would_write_over_each_other_all_fail(kapture: Emulator, tmp_path: Path) -> None:
     kapture.reset()
     outcomes = run_cases(WRONG, tmp_path)

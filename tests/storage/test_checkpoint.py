@@ -42,6 +42,7 @@ def logical_date(dag):
     return "logical_date" if "logical_date" in inspect.signature(dag.test).parameters else "execution_date"
 
 
+@pytest.mark.slow
 def test_a_retry_goes_on_at_the_day_that_failed_and_a_rerun_pulls_all(airflow_db, kapture, tmp_path, monkeypatch):
     before = set()
     upload = LocalStore.upload

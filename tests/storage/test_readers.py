@@ -17,6 +17,9 @@ import pytest
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.encoders.schema import COLUMNS
 
+# Run by `make test-readers`.
+pytestmark = pytest.mark.slow
+
 PAGE = (Path(__file__).parents[2] / "docs" / "storage.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("## Reading the files")[2].partition("\n## ")[0]
 FORMATS = ("parquet", "csv", "jsonl")

@@ -7,7 +7,7 @@ import gc
 import gzip
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +116,15 @@ both = pytest.mark.parametrize("pull", [pull_sync, pull_async])
 def make_account(server: Hostile, **extra: Any) -> Account:
     settings = {"cm_id": 1, "retry_budget": 0.01, "max_response_bytes": 1 << 20, "end_date": "exclusive", **extra}
     return Account.from_connection(server.origin, "login", "hush-hush", settings)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def old_objects_are_left_out() -> Iterator[None]:
+    """Collections of garbage are quick: they need not look at what was there before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def failure(pull: Pull, server: Hostile, **extra: Any) -> KaptureError:
