@@ -28,7 +28,6 @@ from airflow_provider_kapture.storage.destinations.stores.store import (
     is_forbidden,
 )
 from airflow_provider_kapture.storage.fingerprint import Fingerprint
-from airflow_provider_kapture.storage.folder import hash_query
 from airflow_provider_kapture.storage.reported import ReportedFiles, decode_receipt
 
 log = logging.getLogger(__name__)
@@ -131,11 +130,14 @@ class Checkpoint:
         pull_id = found.get("pull_id")
         if self._key is None or found.get("run_key") != self._key or not isinstance(pull_id, str):
             return
-        if found.get("work") != hash_query(self._work, pull_id):
+        if found.get("work") != self._hash_of_work(pull_id):
             log.info("The settings have changed since the earlier attempt of this run; all days are pulled again")
             return
         self._pull_id = pull_id
         self._done = dict(found.get("days") or {})
+
+    def _hash_of_work(self, pull_id: str) -> str:
+        return hashlib.sha256(pull_id.encode() + self._work).hexdigest()
 
     def get(self, day: str, uri: str, state: ObjectState | None) -> dict[str, Any] | None:
         """Return the entry of a day that an earlier attempt has published; None if it has not.
@@ -239,7 +241,7 @@ class Checkpoint:
                     "in_progress": True,
                     "pull_id": self._pull_id,
                     "run_key": self._key,
-                    "work": hash_query(self._work, self._pull_id),
+                    "work": self._hash_of_work(self._pull_id),
                     "days": self._done,
                     "previous": self._previous,
                 }

@@ -93,7 +93,7 @@ def plan_folder(store: Store, options: FileOptions, pull: FolderPull, claim: Cla
         options.destination,
         receipt_name(pull.query.date_field, pull.window),
         key=run_key(pull.context),
-        work=_work(pull, options),
+        work=_work(pull, options, claim),
         about=_about(pull, claim),
         can_read=claim.can_read,
     )
@@ -116,19 +116,18 @@ def _about(pull: FolderPull, claim: Claim) -> dict[str, Any]:
     }
 
 
-def _work(pull: FolderPull, options: FileOptions) -> dict[str, Any]:
+def _work(pull: FolderPull, options: FileOptions, claim: Claim) -> dict[str, Any]:
     account = pull.account
     return {
         "account": account.host,
+        # Without `default_body`, which is in the hash of the query.
         "dialect": repr(account.dialect),
-        # Not in the dialect's repr, because it may identify customers. Here it is only hashed.
-        "default_body": dict(account.dialect.default_body),
+        "query_hash": claim.query_hash,
         "date_field": pull.query.date_field,
-        "body": dict(pull.query.body),
         "destination": options.destination,
         "encoding": options.encoding,
         "on_empty": options.on_empty,
-        "upload_options": options.upload_options,
+        "upload_options": options.upload_options_hash,
         "on_misfit": options.on_misfit,
     }
 

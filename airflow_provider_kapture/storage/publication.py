@@ -127,7 +127,7 @@ class Publisher:
     def _fingerprint(self, spool: StagedObject, report: Report) -> Fingerprint:
         return Fingerprint(
             spool.sha256,
-            report.content.hexdigest(),
+            spool.sha256 if report.content is None else report.content.hexdigest(),
             report.unordered_sha256,
             self.options.encoding,
             None if self.store.is_local else self.options.upload_options_hash,
@@ -207,6 +207,8 @@ class Publisher:
         return found.sha256 is not None and self._reported.is_reported(target.name, found.sha256, written_by, since)
 
     def _metadata(self, day: Mapping[str, Any], new: Fingerprint) -> dict[str, str]:
+        if self.store.is_local:
+            return {}
         if self.checkpoint is not None:
             return {**new.to_metadata(), **self.checkpoint.metadata(day)}
         mark = {} if self.run is None else {PULL_ID: self.run}

@@ -2,7 +2,7 @@
 
 import threading
 
-NAMES = frozenset({"kapture-page", "kapture-encoder"})
+NAMES = frozenset({"kapture-page"})
 
 
 def running() -> set[str]:

@@ -133,10 +133,7 @@ class StagedObject:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._encoder.abort()
-        finally:
-            self._spool.discard()
+        self._spool.discard()
 
     def write(self, raws: Iterable[msgspec.Raw]) -> None:
         """Add orders.

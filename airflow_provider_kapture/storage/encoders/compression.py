@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from airflow_provider_kapture.storage.encoders.background import Encoder
+from airflow_provider_kapture.storage.encoders.encoder import Encoder
 
 
 class QuietFile(io.RawIOBase):

@@ -1,14 +1,18 @@
-"""What the encoder of a file has set aside: values that do not fit their columns, fields without one, repaired orders.
+"""What the encoder of a file reports beside it: the hashes of its orders, and what it has set aside.
 
-The encoders count it; ``storage.file_pull`` adds it to the receipt.
+Set aside are values that do not fit their columns, fields without one, and repaired orders. ``storage.file_pull`` adds
+it to the receipt.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 
 @dataclass
@@ -18,7 +22,7 @@ class Report:
     :ivar rescued: name of a field to the number of orders whose value does not fit its column
     :ivar unknown: names of fields without a column
     :ivar repaired: orders with lone surrogates, which are U+FFFD in the file
-    :ivar content: hash of the orders as JSON Lines, whatever the format
+    :ivar content: hash of the orders as JSON Lines, whatever the format; None where it is that of the file
     :ivar lines: sum of the SHA-256 of each of these lines, which does not depend on their sequence
     """
 
@@ -28,12 +32,16 @@ class Report:
     content: Any = field(default_factory=hashlib.sha256, compare=False)
     lines: int = field(default=0, compare=False)
 
-    def add_content(self, lines: bytes) -> None:
-        """Add orders as JSON Lines to both hashes."""
-        self.content.update(lines)
+    def add_content(self, rows: Sequence[msgspec.Raw | bytes], lines: bytes) -> None:
+        """Add orders to the hashes.
+
+        :param rows: each order on one line
+        :param lines: the same as JSON Lines
+        """
+        if self.content is not None:
+            self.content.update(lines)
         sha256 = hashlib.sha256
-        # The text after the last line feed is empty.
-        self.lines += sum(map(int.from_bytes, [sha256(line).digest() for line in lines.split(b"\n")[:-1]]))
+        self.lines += sum(map(int.from_bytes, [sha256(row).digest() for row in rows]))
 
     @property
     def unordered_sha256(self) -> str:
