@@ -26,6 +26,8 @@ _DISK_FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Some shared file systems do not show the locks of other hosts: their spool files count as orphaned only after this
 # many seconds without writes.
 _ORPHAN_AFTER_SECONDS = 86_400
+# Bytes that are written and hashed at once, about a page: each time, the interpreter's lock is given up and waited for.
+_BUFFER_BYTES = 1 << 20
 
 
 class _HashingFile(io.FileIO):
@@ -61,7 +63,7 @@ class SpoolFile:
         """
         handle = in_folder(self.path.parent, self._create_locked)
         self._raw = _HashingFile(handle)
-        self._buffered = io.BufferedWriter(self._raw, 1 << 18)
+        self._buffered = io.BufferedWriter(self._raw, _BUFFER_BYTES)
         return cast("BinaryIO", self._buffered)
 
     def _create_locked(self) -> int:

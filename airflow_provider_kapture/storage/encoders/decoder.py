@@ -113,7 +113,8 @@ class OrderDecoder:
         if colons != names:
             colons -= sum("".join(filter(None, map(get, records))).count(":") for get in self._texts)
             colons -= sum(b"".join(filter(None, map(get, records))).count(b":") for get in self._left)
-            if colons != names or b"\\u003" in text:
+            # The longer search takes twenty times as long.
+            if colons != names or (b"\\u" in text and b"\\u003" in text):
                 return len(records) > 1 or repeats_names(text, names)
         return False
 

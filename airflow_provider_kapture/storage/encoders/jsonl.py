@@ -24,12 +24,9 @@ def json_lines(raws: Sequence[msgspec.Raw]) -> bytes:
 
 def _on_lines(raws: Sequence[msgspec.Raw]) -> tuple[Sequence[msgspec.Raw | bytes], bytes]:
     """Return each order on one line, and all of them as JSON Lines."""
-    rows: Sequence[msgspec.Raw | bytes] = raws
-    lines = b"\n".join((*rows, b""))
-    if lines.count(b"\n") != len(rows) or b"\r" in lines:
-        rows = [*map(_one_line, raws)]
-        lines = b"\n".join((*rows, b""))
-    return rows, lines
+    text = b"".join(raws)
+    rows = [*map(_one_line, raws)] if b"\n" in text or b"\r" in text else raws
+    return rows, b"\n".join((*rows, b""))
 
 
 def _one_line(raw: msgspec.Raw) -> bytes:
