@@ -153,6 +153,7 @@ test-browser: $(READY)-browser chromium ## test the UI in a real browser, as a n
 .PHONY: screenshots
 screenshots: export SCREENSHOTS := docs/images
 screenshots: test-browser ## the same, and update the screenshots in docs/
+	$(BIN)/python tests/support/screenshots.py
 
 ##@ Measure
 
