@@ -45,7 +45,7 @@ $(CLOUDS_READY): $(READY)
 ##@ Try it, without an account
 
 .PHONY: demo
-demo: $(READY) ## pull three days of orders from a local Kapture into files, with a real Airflow
+demo: $(READY) ## pull three days of orders from a local Kapture with a real Airflow, then audit the files
 	$(BIN)/python scripts/demo.py
 
 .PHONY: ui
@@ -153,6 +153,7 @@ test-browser: $(READY)-browser chromium ## test the UI in a real browser, as a n
 .PHONY: screenshots
 screenshots: export SCREENSHOTS := docs/images
 screenshots: test-browser ## the same, and update the screenshots in docs/
+	$(BIN)/python tests/support/screenshots.py
 
 ##@ Measure
 

@@ -1,16 +1,17 @@
-"""What a newcomer does, in a real browser: connect, test, trigger, look, and clear.
+"""What a newcomer does, in a real browser: connect, test, trigger, look, clear, and find out why a task has failed.
 
 ``SCREENSHOTS=docs/images`` keeps a picture of each step.
 """
 
 import json
-import os
 import re
 import tempfile
 from pathlib import Path
 
 import pytest
+import screenshots
 from airflow_standalone import USER, Standalone
+from s3_lake import s3_lake
 
 from airflow_provider_kapture.emulator import Book, Emulator
 
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 DAG = "kapture_orders_on_demand"
+LAKE = "s3://aws_default@lake/kapture"
 TIMEOUT_MS = 120_000  # milliseconds
 
 
@@ -30,35 +32,46 @@ def orders():
 
 @pytest.fixture
 def kapture():
-    with Emulator(Book(orders=300, days=3)) as running:
+    with Emulator(Book(orders=3600, days=3)) as running:
         yield running
 
 
 @pytest.fixture
-def airflow(tmp_path: Path, orders: Path):
+def lake():
+    with s3_lake() as running:
+        yield running
+
+
+@pytest.fixture
+def airflow(tmp_path: Path, orders: Path, lake):
     settings = {
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW_VAR_KAPTURE_ORDERS": orders.as_uri(),
+        "AIRFLOW_CONN_AWS_DEFAULT": lake.connection,
         # On a busy machine, a task's first request waits longer than the default of 5 seconds, which fails the task.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
     }
     with Standalone(tmp_path / "airflow", ROOT / "example_dags", settings) as running:
+        running.call("POST", "variables", {"key": "kapture_orders", "value": orders.as_uri()})
         yield running
 
 
 class Newcomer:
-    """A page of the browser, and where its pictures go."""
+    """A page of the browser."""
 
     def __init__(self, page, airflow: Standalone) -> None:
         self.page = page
         self.url = airflow.url
-        folder = os.environ.get("SCREENSHOTS")
-        self._pictures = ROOT / folder if folder else None
 
     def picture(self, name: str) -> None:
-        if self._pictures:
-            self._pictures.mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=self._pictures / f"{name}.png", animations="disabled")
+        screenshots.take(self.page, name)
+
+    def picture_of_task(self, name: str, last) -> None:
+        """Keep a picture of a task's panel, down to an element."""
+        left = self.page.get_by_role("button", name="Collapse Details Panel").bounding_box()
+        below = last.bounding_box()
+        edge, top = left["x"] + left["width"] + 4, 60
+        size = {"width": self.page.viewport_size["width"] - edge, "height": below["y"] + below["height"] + 6 - top}
+        screenshots.take(self.page, name, {"x": edge, "y": top, **size})
 
     def open(self, path: str) -> None:
         self.page.goto(f"{self.url}/{path}", wait_until="commit")
@@ -76,9 +89,7 @@ def newcomer(airflow: Standalone):
 
     expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
-        # Debian's chromium; as root it has no sandbox.
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1200, "height": 800})
+        page = screenshots.new_page(playwright, 1240, 800)
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(airflow.url)
         page.get_by_label("Username").fill(USER)
@@ -86,10 +97,9 @@ def newcomer(airflow: Standalone):
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("link", name="Dags").first.wait_for()
         yield Newcomer(page, airflow)
-        browser.close()
 
 
-def test_a_newcomer_connects_tests_triggers_looks_and_clears(newcomer, airflow, kapture, orders):
+def test_a_newcomer_connects_tests_triggers_looks_and_clears(newcomer, airflow, kapture, orders, lake):
     connect(newcomer, kapture)
     check_what_is_stored(airflow, kapture)
     press_test(newcomer)
@@ -105,6 +115,9 @@ def test_a_newcomer_connects_tests_triggers_looks_and_clears(newcomer, airflow, 
     clear(newcomer, airflow, run_id)
     look_at_mapped_tasks(newcomer, airflow)
     assert file.read_bytes() == before
+    airflow.call("PATCH", "variables/kapture_orders", {"key": "kapture_orders", "value": LAKE})
+    look_at_files_in_a_bucket(newcomer, airflow, lake, kapture)
+    look_at_a_failed_task(newcomer, airflow, kapture)
 
 
 def connect(newcomer: Newcomer, kapture: Emulator) -> None:
@@ -175,6 +188,14 @@ def trigger(newcomer: Newcomer, airflow: Standalone) -> str:
     return run_id
 
 
+def run_again(airflow: Standalone, end: str) -> str:
+    """Run the DAG for a day without its form, and return the run's id once the task has ended in a state."""
+    body = {"logical_date": None, "conf": {"first": "2024-05-08"}}
+    run_id: str = airflow.call("POST", f"dags/{DAG}/dagRuns", body)["dag_run_id"]
+    airflow.wait_for(end, lambda: state(airflow, run_id) == (end, 1), 300)
+    return run_id
+
+
 def state(airflow: Standalone, run_id: str) -> tuple[str, int]:
     task = airflow.call("GET", f"dags/{DAG}/dagRuns/{run_id}/taskInstances/pull_orders")
     return task["state"], task["try_number"]
@@ -188,8 +209,7 @@ def look_at_the_log(newcomer: Newcomer, run_id: str) -> None:
     expect(page.get_by_text("Success").first).to_be_visible()
     window = "Window [2024-05-08T00:00:00+05:30, 2024-05-09T00:00:00+05:30) from window_start and window_end"
     expect(page.get_by_text(window)).to_be_visible()
-    expect(page.get_by_text("100 orders in")).to_be_visible()
-    newcomer.picture("log")
+    expect(page.get_by_text("Pulled 1,200 orders in")).to_be_visible()
 
 
 def look_at_rendered_fields(newcomer: Newcomer) -> None:
@@ -209,7 +229,10 @@ def look_at_the_receipt(newcomer: Newcomer, airflow: Standalone, run_id: str) ->
     newcomer.tab("Storage")
     newcomer.tab("XCom")
     page.get_by_role("button", name=re.compile("^Expand")).first.click()
-    expect(page.get_by_role("row").filter(has_text="window_source").first).to_be_visible()
+    receipt = page.get_by_role("row").filter(has_text="window_source").first
+    expect(receipt).to_be_visible()
+    # Airflow keeps the task's links beside it.
+    receipt.evaluate("row => row.scrollIntoView()")
     newcomer.picture("receipt")
     path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/pull_orders/xcomEntries/receipt"
     return airflow.call("GET", path, deserialize=True)["value"]
@@ -241,3 +264,45 @@ def look_at_mapped_tasks(newcomer: Newcomer, airflow: Standalone) -> None:
     for day in ("2024-05-08", "2024-05-09", "2024-05-10"):
         expect(newcomer.page.get_by_role("link", name=day, exact=True)).to_be_visible()
     newcomer.picture("mapped")
+
+
+def wrap_lines(newcomer: Newcomer) -> None:
+    newcomer.press("Log Settings")
+    newcomer.page.get_by_role("menuitem", name="Wrap").click()
+    newcomer.page.get_by_role("menu").wait_for(state="hidden")
+
+
+def look_at_files_in_a_bucket(newcomer: Newcomer, airflow: Standalone, lake, kapture: Emulator) -> None:
+    from playwright.sync_api import expect
+
+    page = newcomer.page
+    newcomer.open(f"dags/{DAG}/runs/{run_again(airflow, 'success')}/tasks/pull_orders")
+    expect(page.get_by_text(f"bytes in {LAKE}/on-demand/all/")).to_be_visible()
+    wrap_lines(newcomer)
+    log = page.get_by_test_id("virtualized-list")
+    newcomer.picture_of_task("log", log)
+    screenshots.take_half(page, screenshots.LOG, log.bounding_box())
+    newcomer.tab("Details")
+    [found] = lake.client.list_objects(Bucket="lake", Prefix="kapture/on-demand/all/create_date=")["Contents"]
+    console = f"https://console.aws.amazon.com/s3/object/lake?prefix={found['Key'].replace('=', '%3D')}"
+    expect(page.get_by_role("link", name="Files", exact=True)).to_have_attribute("href", console)
+    expect(page.get_by_role("link", name="Kapture", exact=True)).to_have_attribute("href", kapture.origin)
+    newcomer.picture_of_task("links", page.get_by_role("row").filter(has_text="Run ID"))
+
+
+def look_at_a_failed_task(newcomer: Newcomer, airflow: Standalone, kapture: Emulator) -> None:
+    from playwright.sync_api import expect
+
+    page = newcomer.page
+    wrong = {"connection_id": "kapture_default", "conn_type": "kapture", "password": "a former one"}
+    airflow.call("PATCH", "connections/kapture_default", wrong, update_mask="password")
+    newcomer.open(f"dags/{DAG}/runs/{run_again(airflow, 'failed')}/tasks/pull_orders")
+    cause = page.get_by_text("ERROR - Kapture does not accept the credentials")
+    expect(cause).to_contain_text("check login and password.")
+    expect(cause).to_contain_text("(connection 'kapture_default')")
+    # The picture is about the message.
+    page.get_by_test_id("summary-AirflowFailException").click()
+    newcomer.picture_of_task("log-failed", page.get_by_test_id("virtualized-list"))
+    newcomer.tab("Details")
+    expect(page.get_by_role("link", name="Kapture", exact=True)).to_have_attribute("href", kapture.origin)
+    expect(page.get_by_role("link", name="Files", exact=True)).not_to_be_visible()
