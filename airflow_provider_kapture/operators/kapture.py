@@ -43,7 +43,7 @@ from airflow_provider_kapture.operators.map_label import set_map_label
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
 from airflow_provider_kapture.schedules import airflow_release, lookback_obstacle
-from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
+from airflow_provider_kapture.task_errors import task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -186,17 +186,15 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         :raises AirflowFailException: an error that a retry cannot resolve, such as an invalid setting
         :raises AirflowSkipException: the window has no orders, and ``on_empty`` is ``skip``
         :raises KaptureError: an error that a retry may resolve
+        :raises OSError: a file could not be written or uploaded, and a retry may resolve it
         """
         mapping = cast("MutableMapping[str, Any]", context)
         try:
             self._is_pulling = True
             self._check_not_killed()
             orders, receipt, window = self._pull(mapping)
-        except (AirflowNotFoundException, KaptureError) as error:
+        except (AirflowNotFoundException, KaptureError, OSError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
-        except OSError as error:
-            log_error(str(error), self.kapture_conn_id, self.log)
-            raise
         finally:
             self._is_pulling = False
         is_empty = not _rows(receipt, window)
