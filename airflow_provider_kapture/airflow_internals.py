@@ -6,8 +6,8 @@ error, personal filter values would appear in the UI, or a sensor would poll mor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, cast
 
 # Airflow resumes a deferred task with this method if the trigger failed or its time is over.
 _FAILED_DEFERRAL = "__fail__"
@@ -30,10 +30,11 @@ class RenderedFields:
         def render_one(name: str) -> None:
             render(parent, (name,), context, *more, **options)
 
-        self.render_all(render_one, template_fields, context)
+        # Airflow passes the dict that it takes a mapped task's label from afterwards.
+        self.render_all(render_one, template_fields, cast("MutableMapping[str, Any]", context))
 
     def render_all(
-        self, render_one: Callable[[str], None], template_fields: Iterable[str], context: Mapping[str, Any]
+        self, render_one: Callable[[str], None], template_fields: Iterable[str], context: MutableMapping[str, Any]
     ) -> None:
         """Render the fields.
 

@@ -6,7 +6,7 @@ The rendering itself is in ``rendering``. What a value means is checked elsewher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from airflow_provider_kapture.airflow_internals import RenderedFields
@@ -26,7 +26,7 @@ class TemplatedArguments(RenderedFields):
     _templates: Mapping[str, Any] | None = None
 
     def render_all(
-        self, render_one: Callable[[str], None], template_fields: Iterable[str], context: Mapping[str, Any]
+        self, render_one: Callable[[str], None], template_fields: Iterable[str], context: MutableMapping[str, Any]
     ) -> None:
         """Render the fields, and mask the values of filters that may identify a customer."""
         self._templates = {name: getattr(self, name) for name in self.template_fields}

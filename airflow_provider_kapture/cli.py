@@ -4,6 +4,8 @@ The subcommands' options are in ``audit``, ``demo``, ``doctor`` and ``emulator``
 statuses are here.
 """
 
+# PYTHON_ARGCOMPLETE_OK: argcomplete looks for this in the module of a console script.
+
 from __future__ import annotations
 
 import argparse
@@ -12,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from airflow_provider_kapture import __version__
+from airflow_provider_kapture.command_line import complete
 
 
 class _Help(NamedTuple):
@@ -150,6 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :param argv: arguments without the program's name; None for those of the process
     """
     parser, parsers, modules = build_parser()
+    complete(parser)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         parsers.get(arguments.command, parser).error(f"unrecognized arguments: {' '.join(unknown)}")

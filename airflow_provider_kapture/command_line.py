@@ -1,14 +1,27 @@
-"""What the subcommands of ``kapture`` share: the progress line, colours, and access to Airflow's connections."""
+"""What the subcommands of ``kapture`` share: completion, the progress line, colours, and Airflow's connections."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 _CONTEXT_VARIABLE = "_AIRFLOW_PROCESS_CONTEXT"
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Write the completions of a shell's command line and end the process, if the shell has started it for these.
+
+    Needs argcomplete, which Airflow itself requires.
+    """
+    if "_ARGCOMPLETE" in os.environ:
+        with suppress(ImportError):
+            import argcomplete
+
+            argcomplete.autocomplete(parser)
 
 
 class ProgressLine:

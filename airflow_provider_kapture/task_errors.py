@@ -5,6 +5,7 @@ The texts of errors are where they are found. Which errors a retry cannot resolv
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
@@ -14,8 +15,8 @@ from airflow_provider_kapture.hooks.kapture import missing_connection
 
 
 def task_error(
-    error: KaptureError | AirflowNotFoundException, kapture_conn_id: str | None, log: Any
-) -> AirflowFailException | KaptureError:
+    error: KaptureError | AirflowNotFoundException | OSError, kapture_conn_id: str | None, log: Any
+) -> AirflowFailException | KaptureError | OSError:
     """Log an error in one line, and return the exception that the task raises ``from None`` instead.
 
     :param kapture_conn_id: the task's connection, which the line and the exception's message name; None without one
@@ -25,10 +26,29 @@ def task_error(
     """
     if isinstance(error, AirflowNotFoundException):
         return task_failure(missing_connection(str(kapture_conn_id)), kapture_conn_id, log)
+    if isinstance(error, OSError):
+        return _system_error(error, log_error(str(_with_remedy(error)), kapture_conn_id, log))
     if error.permanent:
         return task_failure(str(error), kapture_conn_id, log)
     error.args = (log_error(str(error), kapture_conn_id, log),)
     return error.with_traceback(None)
+
+
+def _with_remedy(error: OSError) -> OSError:
+    """Return an error, or one that adds what to do if its text is only the operating system's."""
+    is_bare = error.errno is not None and error.strerror == os.strerror(error.errno)
+    return OSError(f"{error}; check the disks and limits of the worker") if is_bare else error
+
+
+def _system_error(error: OSError, message: str) -> OSError:
+    """Return an error of Python's own class and the same errno, with another message.
+
+    The text of the error itself cannot be set: it consists of other attributes than ``args``.
+    """
+    kind = next(each for each in type(error).__mro__ if each.__module__ == "builtins")
+    other: OSError = kind(message)
+    other.errno = error.errno
+    return other
 
 
 def task_failure(message: str, kapture_conn_id: str | None, log: Any) -> AirflowFailException:

@@ -35,7 +35,7 @@ autodoc_class_signature = "mixed"
 # Names that other projects document, and those of this one that are no part of its public interface.
 _INTERNAL = (
     r"airflow_provider_kapture\."
-    r"(airflow_internals|arguments|client\.base|privacy|operators\.(progress|lineage)|schedules)\..*"
+    r"(airflow_internals|arguments|client\.base|privacy|operators\.(progress|lineage|map_label)|schedules)\..*"
 )
 nitpick_ignore_regex = [
     ("py:.*", _INTERNAL),

@@ -1,6 +1,10 @@
-"""The command ``kapture``: its help, and its errors of arguments."""
+"""The command ``kapture``: its help, its completion, and its errors of arguments."""
 
+import os
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +46,39 @@ def test_the_examples_have_right_arguments(example, monkeypatch):
         monkeypatch.setattr(f"airflow_provider_kapture.{module}.main", lambda arguments: seen.append(arguments) or 0)
     assert cli.main(shlex.split(example)[1:]) == 0
     assert seen
+
+
+def completions(line, tmp_path):
+    """What argcomplete's function of a shell gets for a line; Airflow cannot be imported."""
+    program = "import sys; sys.modules['airflow'] = None; from airflow_provider_kapture.cli import main; main()"
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "completions"),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    subprocess.run([sys.executable, "-c", program], env=os.environ | environment, check=True)
+    return (tmp_path / "completions").read_text(encoding="utf-8").split()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("kapture ", [*COMMANDS, "--help", "--version", "-h"]),
+        ("kapture do", ["doctor"]),
+        ("kapture doctor kapture_default --d", ["--day"]),
+        ("kapture emulator --preset leg", ["legacy"]),
+        ("kapture emulator --orders many --pres", ["--preset"]),
+    ],
+)
+def test_a_shell_completes_commands_and_options(line, expected, tmp_path):
+    assert sorted(completions(line, tmp_path)) == sorted(expected)
+
+
+def test_argcomplete_finds_that_the_console_script_can_be_completed():
+    script = Path(sys.executable).with_name("kapture")
+    subprocess.run([sys.executable, "-m", "argcomplete._check_console_script", script], check=True)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class KaptureAuditOperator(TemplatedArguments, BaseOperator):
                 progress=lambda text, _topic: self.log.debug(text),
             )
             page = _publish(report)
-        except KaptureError as error:
+        except (KaptureError, OSError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
         self._link(cast("Mapping[str, Any]", context), page)
         self._log_report(report, page)

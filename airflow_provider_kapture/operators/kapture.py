@@ -28,7 +28,6 @@ from airflow_provider_kapture.argument_types import (
     OrderFilters,
     WindowWidth,
 )
-from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
 from airflow_provider_kapture.client.errors import KaptureError, KaptureSettingsError
@@ -39,11 +38,11 @@ from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators import asset_events
 from airflow_provider_kapture.operators.lineage import LineageOfOrders, report_hook_lineage
 from airflow_provider_kapture.operators.links import AccountLink, FilesLink
-from airflow_provider_kapture.operators.map_label import set_map_label
-from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique, expansion_of
+from airflow_provider_kapture.operators.map_label import LabelledTask
+from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
 from airflow_provider_kapture.schedules import airflow_release, lookback_obstacle
-from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
+from airflow_provider_kapture.task_errors import task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
 _MAX_URIS = 5
 
 
-class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperator):
+class KapturePullOrdersOperator(LabelledTask, LineageOfOrders, BaseOperator):
     """Pull the orders of a half-open window ``[window_start, window_end)``, complete or not at all.
 
     ::
@@ -186,17 +185,15 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         :raises AirflowFailException: an error that a retry cannot resolve, such as an invalid setting
         :raises AirflowSkipException: the window has no orders, and ``on_empty`` is ``skip``
         :raises KaptureError: an error that a retry may resolve
+        :raises OSError: a file could not be written or uploaded, and a retry may resolve it
         """
         mapping = cast("MutableMapping[str, Any]", context)
         try:
             self._is_pulling = True
             self._check_not_killed()
             orders, receipt, window = self._pull(mapping)
-        except (AirflowNotFoundException, KaptureError) as error:
+        except (AirflowNotFoundException, KaptureError, OSError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
-        except OSError as error:
-            log_error(str(error), self.kapture_conn_id, self.log)
-            raise
         finally:
             self._is_pulling = False
         is_empty = not _rows(receipt, window)
@@ -241,15 +238,13 @@ class KapturePullOrdersOperator(TemplatedArguments, LineageOfOrders, BaseOperato
         from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt, run_of
         from airflow_provider_kapture.storage.xcom import orders_for_xcom
 
-        expansion = expansion_of(context, self.task_id)
-        set_map_label(context, self, expansion)
-        self._check_rendered(expansion)
+        self._check_rendered(self._expansion)
         destination = None if self.destination is None else absolute(destination_text(self.destination))
         changes = None if self.changes is None else absolute(destination_text(self.changes))
         check_needs_destination(self, destination, changes)
         if changes is not None:
             check_changes(changes, destination or "")
-        check_destination_is_unique(context, self.task_id, destination, expansion, self._templates or {})
+        check_destination_is_unique(context, self.task_id, destination, self._expansion, self._templates or {})
         query = build_query(self.date_field, self.filters, self.extra_body)
         with KaptureHook(self.kapture_conn_id).get_conn() as client, ExitStack() as stack:
             self.account_host = client.account.host

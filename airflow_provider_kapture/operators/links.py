@@ -11,7 +11,10 @@ from airflow.providers.common.compat.sdk import BaseOperatorLink
 from airflow_provider_kapture.client.config.origin import parse_origin
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.operators.lineage import LineageOfOrders
+from airflow_provider_kapture.schedules import airflow_release
 
+# XCom key of the account's host, where Airflow 2 cannot take it from a receipt.
+_ACCOUNT_KEY = "kapture_account"
 # The page of one object, and the page of a folder, by a URL's scheme.
 _S3 = (
     "https://console.aws.amazon.com/s3/object/{}?prefix={}",
@@ -56,14 +59,24 @@ def _outcome(operator: Any, ti_key: Any) -> tuple[str | None, Sequence[Mapping[s
     """Return the account's host and the published files of a try.
 
     Airflow 3 stores links at the end of each try, in the process of the task: no I/O there. Airflow 2 calls this in the
-    webserver, where only the receipt is known.
+    webserver, where only XComs are known.
     """
     if isinstance(operator, LineageOfOrders):
         return operator.account_host, operator.published_files()
     from airflow.providers.common.compat.sdk import XCom
 
-    receipt = XCom.get_value(ti_key=ti_key, key="receipt") or {}
-    return receipt.get("account"), receipt.get("files", ())
+    receipt = XCom.get_value(ti_key=ti_key, key="receipt")
+    if receipt:
+        return receipt["account"], receipt["files"]
+    return XCom.get_value(ti_key=ti_key, key=_ACCOUNT_KEY), ()
+
+
+def keep_account(operator: LineageOfOrders, context: Mapping[str, Any], host: str) -> None:
+    """Keep the account's host for the link of a task without a receipt."""
+    is_new = operator.account_host is None
+    operator.account_host = host
+    if is_new and airflow_release() < (3,) and context.get("ti") is not None:
+        context["ti"].xcom_push(key=_ACCOUNT_KEY, value=host)
 
 
 def console_url(uris: Sequence[str]) -> str:

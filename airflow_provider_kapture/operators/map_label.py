@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client.days import WindowEdge
-from airflow_provider_kapture.operators.mapped_destination import Expansion
+from airflow_provider_kapture.operators.mapped_destination import Expansion, expansion_of
 
 # The length of Airflow's column.
 _MAX_LENGTH = 250
 _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?(Z|[+-]\d\d:?\d\d)?$")
 
 
-def set_map_label(context: MutableMapping[str, Any], operator: Any, expansion: Expansion | None) -> None:
+class LabelledTask(TemplatedArguments):
+    """Mixin for operators whose mapped tasks have a label as soon as their fields are rendered.
+
+    Airflow 3.2 and later store a label that is set by then before the task is executed, and so before it is deferred;
+    older versions only when ``execute`` has returned or failed.
+    """
+
+    task_id: str
+    _expansion: Expansion | None = None
+
+    def render_all(
+        self, render_one: Callable[[str], None], template_fields: Iterable[str], context: MutableMapping[str, Any]
+    ) -> None:
+        """Render the fields, and label the task with them."""
+        super().render_all(render_one, template_fields, context)
+        self._expansion = expansion_of(context, self.task_id)
+        _set_map_label(context, self, self._expansion)
+
+
+def _set_map_label(context: MutableMapping[str, Any], operator: Any, expansion: Expansion | None) -> None:
     """Set the label of a mapped task to its connection or window, unless the DAG's author gave a template.
 
     Filters are left out, because they may identify a customer.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
@@ -23,7 +23,6 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_kapture.airflow_internals import MinimumPokeInterval, is_deferral_timeout
 from airflow_provider_kapture.argument_types import DateField, OrderFilters, WindowWidth
-from airflow_provider_kapture.arguments import TemplatedArguments
 from airflow_provider_kapture.client import Account, KaptureClient
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.days import Window, WindowEdge
@@ -31,8 +30,8 @@ from airflow_provider_kapture.client.errors import KaptureError, KaptureSettings
 from airflow_provider_kapture.constructor_checks import check_constructor, is_known
 from airflow_provider_kapture.hooks.kapture import KaptureHook
 from airflow_provider_kapture.operators.lineage import LineageOfOrders
-from airflow_provider_kapture.operators.map_label import set_map_label
-from airflow_provider_kapture.operators.mapped_destination import Expansion, expansion_of
+from airflow_provider_kapture.operators.links import AccountLink, keep_account
+from airflow_provider_kapture.operators.map_label import LabelledTask
 from airflow_provider_kapture.privacy import encrypt_filters, split_personal
 from airflow_provider_kapture.task_errors import log_error, task_error, task_failure
 from airflow_provider_kapture.triggers.events import (
@@ -54,7 +53,7 @@ _MAX_TIMEOUT = 100 * 365 * 86_400.0
 _GRACE = dt.timedelta(seconds=10)
 
 
-class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterval, BaseSensorOperator):
+class KaptureOrdersSensor(LabelledTask, LineageOfOrders, MinimumPokeInterval, BaseSensorOperator):
     """Wait until at least ``min_orders`` orders of a window match the filters.
 
     ::
@@ -99,6 +98,7 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
         "kapture_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filters": "json"}
+    operator_extra_links = (AccountLink(),)
     ui_color = "#e4ecf9"
 
     def __init__(
@@ -156,13 +156,12 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
         """
         started = time.monotonic()
         try:
-            expansion = self._label(context)
-            self._check_rendered(expansion)
+            self._check_rendered(self._expansion)
             self._wanted = parse_min_orders(self.min_orders)
             with KaptureHook(self.kapture_conn_id).get_conn() as client:
-                seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
                 account = client.account
-                self.account_host = account.host
+                keep_account(self, cast("Mapping[str, Any]", context), account.host)
+                seen = self._count(client, self._window(client, context), proves_empty=_is_first_poke(self, context))
         except (AirflowNotFoundException, KaptureError) as error:
             raise task_error(error, self.kapture_conn_id, self.log) from None
         has_enough = seen.orders >= self._wanted
@@ -171,17 +170,23 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
             self._wait_deferred(account, seen, left)
         return PokeReturnValue(is_done=has_enough, xcom_value=seen.xcom())
 
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+    def execute_complete(
+        self,
+        context: Context,  # noqa: ARG002 - Airflow's call
+        event: Any = None,
+        account_host: str | None = None,
+    ) -> dict[str, Any]:
         """Return the XCom value of the trigger's event, or raise the error that it reports.
 
         :param event: the payload of :class:`~airflow_provider_kapture.triggers.kapture.KaptureOrdersTrigger`
+        :param account_host: the account's host, which the task read before it was deferred
         :raises AirflowFailException: an error that a retry cannot resolve, or an unknown payload
         :raises AirflowSkipException: any error, if ``never_fail`` is set
         :raises AirflowSensorTimeout: ``timeout`` has passed
         :raises AirflowTaskTimeout: ``execution_timeout`` has passed
         :raises KaptureError: an error that a retry may resolve
         """
-        self._label(context)
+        self.account_host = account_host
         try:
             outcome = from_payload(event)
         except ValueError as error:
@@ -214,13 +219,6 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
         except AirflowSkipException as error:
             # Airflow's own message says only that `soft_fail` is set.
             raise AirflowSkipException(str(error.__cause__ or error)) from None
-
-    def _label(self, context: Context) -> Expansion | None:
-        """Label a mapped task, and return the arguments that it is mapped over."""
-        mapping = cast("MutableMapping[str, Any]", context)
-        expansion = expansion_of(mapping, self.task_id)
-        set_map_label(mapping, self, expansion)
-        return expansion
 
     def _time_limit(self) -> tuple[str, float]:
         """Return the argument that ends the wait first, and its seconds; both count from the start of a try."""
@@ -306,7 +304,12 @@ class KaptureOrdersSensor(TemplatedArguments, LineageOfOrders, MinimumPokeInterv
             deadline=(dt.datetime.now(dt.UTC) + left).isoformat(),
         )
         # Airflow's own timeout only matters if no triggerer runs.
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=left + _GRACE)
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs={"account_host": account.host},
+            timeout=left + _GRACE,
+        )
 
 
 def _check_min_orders(sensor: KaptureOrdersSensor) -> None:

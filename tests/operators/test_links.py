@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import airflow
 import pytest
-from airflow.providers.common.compat.sdk import DAG, XCom, task_group
+from airflow.models import TaskInstance
+from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred, XCom, task_group
+from airflow.triggers.base import TriggerEvent
+from airflow.utils.session import create_session
 from dag_runs import run_dag
 
 from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.operators.links import AccountLink, FilesLink, console_url
+from airflow_provider_kapture.schedules import airflow_release
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
+from airflow_provider_kapture.triggers.events import ConditionMet, to_payload
+from airflow_provider_kapture.triggers.kapture import KaptureOrdersTrigger
 
 # Airflow's own, of its own test client and database layers
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 DAYS = [{"window_start": f"2024-05-{day:02}", "window_end": f"2024-05-{day + 1:02}"} for day in (8, 9)]
 AWS, GOOGLE = "https://console.aws.amazon.com/s3", "https://console.cloud.google.com/storage/browser"
+ACCOUNT = "https://acme.kapturecrm.com"
+ENOUGH = to_payload(ConditionMet(1_000, "2024-05-08T00:00:00+05:30", "2024-05-09T00:00:00+05:30"))
+IS_AIRFLOW_2 = airflow.__version__.startswith("2.")
 AZURE = "https://portal.azure.com/#browse/Microsoft.Storage%2FStorageAccounts"
 
 
@@ -72,27 +82,62 @@ def test_links_of_a_try_need_no_xcom(kapture: Emulator, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_links_come_back_from_the_serialized_dag(mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the UI reads them: Airflow 2 by the receipt, Airflow 3 by what the task has stored."""
+@pytest.mark.parametrize(
+    ("task", "links", "stored"),
+    [
+        (
+            KapturePullOrdersOperator,
+            {"Files": f"{GOOGLE}/_details/lake/a.csv", "Kapture": ACCOUNT},
+            {"receipt": {"account": "acme.kapturecrm.com", "files": [{"uri": "gs://lake/a.csv"}]}},
+        ),
+        (KaptureOrdersSensor, {"Kapture": ACCOUNT}, {"kapture_account": "acme.kapturecrm.com"}),
+    ],
+)
+def test_links_come_back_from_the_serialized_dag(
+    mapped: bool, task: Any, links: dict[str, str], stored: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the UI reads them: Airflow 2 by XComs of the task, Airflow 3 by what it has stored at its end."""
     from airflow.serialization import serialized_objects
 
     with DAG("linked", schedule=None, start_date=dt.datetime(2024, 5, 1, tzinfo=dt.UTC)) as dag:
         if mapped:
-            KapturePullOrdersOperator.partial(task_id="pull").expand_kwargs(DAYS)
+            task.partial(task_id="task").expand_kwargs(DAYS)
         else:
-            KapturePullOrdersOperator(task_id="pull")
+            task(task_id="task")
     # Later versions serialize with a class, and deserialize with the same one or another.
     writer = getattr(serialized_objects, "DagSerialization", serialized_objects.SerializedDAG)
     # As in the process of the UI; a scheduler turns it off for all that follows in its process.
     monkeypatch.setattr(writer, "_load_operator_extra_links", True)
-    read = writer.from_dict(writer.to_dict(dag)).get_task("pull")
-    assert set(read.extra_links) == {"Files", "Kapture"}
-    if airflow.__version__.startswith("2."):
-        receipt = {"account": "acme.kapturecrm.com", "files": [{"uri": "gs://lake/a.csv"}]}
-        monkeypatch.setattr(XCom, "get_value", lambda **_: receipt)
+    read = writer.from_dict(writer.to_dict(dag)).get_task("task")
+    assert set(read.extra_links) == set(links)
+    if IS_AIRFLOW_2:
+        monkeypatch.setattr(XCom, "get_value", lambda *, key, **_: stored.get(key))
         task_instance = SimpleNamespace(task=None, key=None)
-        assert read.get_extra_links(task_instance, "Files") == f"{GOOGLE}/_details/lake/a.csv"
-        assert read.get_extra_links(task_instance, "Kapture") == "https://acme.kapturecrm.com"
+        assert {name: read.get_extra_links(task_instance, name) for name in links} == links
+
+
+def test_the_link_of_a_sensor_stays_while_it_is_deferred_and_after(kapture: Emulator) -> None:
+    """In Airflow 3, the process of each step stores the link at its end; Airflow 2 keeps the XCom of the first step."""
+    pushed: dict[str, Any] = {}
+    task_instance = SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    waiting = KaptureOrdersSensor(task_id="wait", **DAYS[0], min_orders=1_000, deferrable=True, timeout=60)
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute({"ti": task_instance})
+    assert AccountLink().get_link(waiting, ti_key=None) == kapture.origin
+    assert pushed == ({"kapture_account": waiting.account_host} if IS_AIRFLOW_2 else {})
+    resumed = KaptureOrdersSensor(task_id="wait", **DAYS[0])
+    event = {"event": ENOUGH, **(deferred.value.kwargs or {})}
+    assert resumed.resume_execution(deferred.value.method_name, event, {})["orders"] == 1_000
+    assert AccountLink().get_link(resumed, ti_key=None) == kapture.origin
+
+
+def test_a_sensor_that_fails_has_the_link_to_its_account(kapture: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    kapture.set(status_every=1, status=401)
+    failed = KaptureOrdersSensor(task_id="wait", **DAYS[0])
+    with pytest.raises(AirflowFailException):
+        failed.execute({})
+    kapture.reset()
+    assert AccountLink().get_link(failed, ti_key=None) == kapture.origin
 
 
 def test_mapped_tasks_are_labelled_with_what_they_are_mapped_over(kapture: Emulator, tmp_path: Path) -> None:
@@ -131,3 +176,34 @@ def test_mapped_tasks_are_labelled_with_what_they_are_mapped_over(kapture: Emula
         "group.pull": [windows[1]] * 2,
         "plain": [None],
     }
+
+
+def test_a_mapped_sensor_is_labelled_while_it_is_deferred_where_airflow_stores_labels_before(
+    kapture: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label = "2024-05-08 to 2024-05-09"
+    deferred: list[str | None] = []
+
+    async def poll(trigger: Any) -> AsyncIterator[TriggerEvent]:
+        deferred.extend(labels("mapped_and_deferred"))
+        yield TriggerEvent(ENOUGH)
+
+    monkeypatch.setattr(KaptureOrdersTrigger, "run", poll)
+
+    def build() -> None:
+        wait = KaptureOrdersSensor.partial(
+            task_id="mapped_and_deferred", min_orders=1_000, deferrable=True, timeout=60, poke_interval=1
+        )
+        wait.expand_kwargs(DAYS[:1])
+
+    outcome = run_dag(build)["mapped_and_deferred"]
+    assert (outcome.states, outcome.labels) == (["success"], [label])
+    assert deferred == [label if airflow_release() >= (3, 2) else None]
+
+
+def labels(task_id: str) -> list[str | None]:
+    """The labels of a task, as Airflow's database has them."""
+    with create_session() as session:
+        found = session.query(TaskInstance).filter_by(task_id=task_id).all()
+        # Airflow 3 shows the index of a task without a label.
+        return [each.rendered_map_index for each in found if each.rendered_map_index != str(each.map_index)] or [None]

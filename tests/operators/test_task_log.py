@@ -1,7 +1,9 @@
 """What a task's log holds of a pull: few lines at INFO, whatever its size, and of its failure one line at ERROR."""
 
 import datetime as dt
+import errno
 import logging
+import os
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +11,11 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from pytest_mock import MockerFixture
 
 from airflow_provider_kapture.client.errors import KaptureError
 from airflow_provider_kapture.emulator import Book, Emulator
+from airflow_provider_kapture.operators.audit import KaptureAuditOperator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
@@ -27,7 +31,7 @@ def kapture(monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """The lines of this provider at INFO and above: of its modules, and of the operator, which logs as Airflow does."""
-    for task in (KapturePullOrdersOperator, KaptureOrdersSensor):
+    for task in (KapturePullOrdersOperator, KaptureAuditOperator, KaptureOrdersSensor):
         monkeypatch.setattr(task, "log", logging.getLogger("airflow_provider_kapture.any"))
     caplog.set_level(logging.INFO, "airflow_provider_kapture")
     return caplog
@@ -138,6 +142,51 @@ def test_a_failure_is_one_line(
     more = {"min_orders": 1000} if task is KaptureOrdersSensor else {"max_xcom_bytes": 10**9}
     with pytest.raises(AirflowFailException if is_permanent else KaptureError) as caught:
         task(task_id="task", window_start="2024-05-01", window_end="2024-06-01", **more).execute({})
+    Failed(caught.value, log).check()
+
+
+@pytest.mark.usefixtures("kapture")
+@pytest.mark.parametrize("destination", ["orders/", "orders.parquet"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        (("os.fsync", errno.ENOSPC), OSError, "No space left on device while orders were spooled in .*; free space"),
+        (("os.fsync", errno.EIO), OSError, "Input/output error; check the disks|Could not write"),
+        (("pathlib.Path.replace", errno.EIO), OSError, "Could not (put|write) .*orders.*"),
+        (("pathlib.Path.replace", errno.EACCES), AirflowFailException, "cannot be put in place|lacks a permission"),
+    ],
+)
+def test_an_error_of_the_operating_system_is_one_line(
+    log: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    mocker: MockerFixture,
+    destination: str,
+    case: tuple[tuple[str, int], type[Exception], str],
+) -> None:
+    (call, number), error, message = case
+    mocker.patch(call, side_effect=OSError(number, os.strerror(number)))
+    with pytest.raises(error, match=message) as caught:
+        pull(destination=f"{tmp_path}/{destination}")
+    Failed(caught.value, log).check()
+    assert getattr(caught.value, "errno", number) == number
+
+
+@pytest.mark.usefixtures("kapture")
+def test_an_audit_that_cannot_write_its_report_is_one_line(
+    log: pytest.LogCaptureFixture, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    pull(window_end="2024-05-02", destination=f"{tmp_path}/")
+    mocker.patch("pathlib.Path.replace", side_effect=OSError(errno.EIO, os.strerror(errno.EIO)))
+    with pytest.raises(OSError, match=r"Could not write .*_audit") as caught:
+        KaptureAuditOperator(task_id="audit", destination=f"{tmp_path}/", kapture_conn_id="kapture_default").execute({})
+    Failed(caught.value, log).check()
+
+
+@pytest.mark.usefixtures("kapture")
+def test_a_destination_that_cannot_be_written_to_is_one_line(log: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AirflowFailException, match=r"`destination` .* cannot be written to") as caught:
+        pull(destination=f"{tmp_path}/file/orders/")
     Failed(caught.value, log).check()
 
 

@@ -18,7 +18,14 @@ from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
 EMPTY = {"window_start": "2024-06-08", "window_end": "2024-06-09"}
 CONTRADICTED = {"date_format": "%d-%m-%Y", "lenient_dates": True}
-NAMES = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "max_tries": 0}
+NAMES = {
+    "dag_id": "dag",
+    "task_id": "wait",
+    "run_id": "run",
+    "map_index": -1,
+    "max_tries": 0,
+    "xcom_push": lambda **_: None,
+}
 
 
 @pytest.fixture

@@ -127,7 +127,14 @@ def poke(kapture: Emulator, scenario: Scenario) -> Outcome:
 
 def reschedule(kapture: Emulator, scenario: Scenario) -> Outcome:
     kapture.set(**scenario.switches)
-    names = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "max_tries": 0}
+    names = {
+        "dag_id": "dag",
+        "task_id": "wait",
+        "run_id": "run",
+        "map_index": -1,
+        "max_tries": 0,
+        "xcom_push": lambda **_: None,
+    }
     task_instance = SimpleNamespace(**names, get_first_reschedule_date=lambda _: None)
     found = outcome_of(lambda: sensor(scenario, mode="reschedule").execute({"ti": task_instance}))
     return replace(found, requests=kapture.stats()["requests"])
@@ -198,7 +205,14 @@ def times_out(mode: str, **arguments: Any) -> None:
     elif mode == "reschedule":
         long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=2)
         waiting.mode = mode
-        names = {"dag_id": "dag", "task_id": "wait", "run_id": "run", "map_index": -1, "max_tries": 0}
+        names = {
+            "dag_id": "dag",
+            "task_id": "wait",
+            "run_id": "run",
+            "map_index": -1,
+            "max_tries": 0,
+            "xcom_push": lambda **_: None,
+        }
         waiting.execute({"ti": SimpleNamespace(**names, get_first_reschedule_date=lambda _: long_ago)})
     else:
         waiting.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
