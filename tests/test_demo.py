@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# One demo for all of them takes seconds.
+pytestmark = pytest.mark.slow
+
 KAPTURE = Path(sys.executable).with_name("kapture")
 
 

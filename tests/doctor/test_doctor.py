@@ -117,6 +117,7 @@ UNSOUND = st.sampled_from(
 
 @settings(max_examples=40, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(switches=WELL_BEHAVED, fault=UNSOUND)
+@pytest.mark.slow
 def test_it_names_what_can_not_be_trusted(switches, fault):
     wrong, question = fault
     with Emulator(BOOK, Switches(**switches | wrong)) as kapture:

@@ -116,6 +116,7 @@ def check_failed_at_once(outcome: Outcome, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("native", [False, True])
+@pytest.mark.slow
 def test_what_was_given_and_renders_to_nothing_is_an_error(kapture: Emulator, *, native: bool) -> None:
     kapture.reset()
     cases = [*LOST, *(LOST_NATIVE if native else [])]
@@ -126,6 +127,7 @@ def test_what_was_given_and_renders_to_nothing_is_an_error(kapture: Emulator, *,
     assert not FOLDER.exists()
 
 
+@pytest.mark.slow
 def test_an_upstream_task_leaves_an_argument_out_with_an_empty_mapping_and_with_nothing_else(kapture: Emulator) -> None:
     wrong: list[tuple[str, Any]] = [
         *((name, value) for name in ("filters", "extra_body") for value in (None, "", "None", [], "{}")),

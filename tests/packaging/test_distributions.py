@@ -125,6 +125,7 @@ def declared(wheel, tmp_path_factory):
     return json.loads(run.stdout) | {"home": str(home)}
 
 
+@pytest.mark.slow
 def test_declaration_needs_nothing_but_the_wheel(declared):
     assert declared["file"].startswith(declared["home"])
     assert declared["info"]["package-name"] == declared["distribution"] == "airflow-provider-kapture"
@@ -138,6 +139,7 @@ def test_declaration_needs_nothing_but_the_wheel(declared):
 EXTRAS = ["parquet", "s3"]
 
 
+@pytest.mark.slow
 def test_what_the_documentation_shows_installs_the_wheel(declared, wheel, tmp_path):
     shown = (ROOT / "docs" / "install.md").read_text(encoding="utf-8").replace("/opt/wheels/", f"{wheel.parent}/")
     [path] = re.findall(r'^RUN pip install .* "(\S+\.whl\[.*\])"$', shown, re.MULTILINE)

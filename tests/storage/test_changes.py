@@ -241,6 +241,7 @@ def killed(*_, **__):
     ids=["before the day is published", "after it"],
 )
 @pytest.mark.parametrize("is_retry", [True, False], ids=["a retry", "another run"])
+@pytest.mark.slow
 def test_changes_of_a_killed_pull_are_finished_or_removed(kapture, root, monkeypatch, where, is_retry):
     is_published = where[0] is ChangesFolder
     # A retry does not pull the day again, and so does not see the next change.

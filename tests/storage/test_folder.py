@@ -333,6 +333,7 @@ def test_an_object_that_was_replaced_meanwhile_is_pulled_again(kapture, folder, 
     assert [each.levelname for each in caplog.records if "Another pull has replaced" in each.msg] == ["WARNING"]
 
 
+@pytest.mark.slow
 def test_an_object_that_is_replaced_twice_meanwhile_is_an_error_and_keeps_the_newest_orders(kapture, folder):
     with pytest.raises(OSError, match=r"replaced by another pull .* twice"):
         pull_while(kapture, folder, meanwhile(kapture, folder, 1_000), PullStats())

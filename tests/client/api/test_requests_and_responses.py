@@ -207,6 +207,7 @@ def test_what_a_request_says_of_a_customer_is_not_repeated() -> None:
         assert caught.value.excerpt == "No customer *** (***, ***) in 2024"
 
 
+@pytest.mark.slow
 def test_a_long_message_is_looked_at_as_far_as_it_is_shown() -> None:
     mail = b"a" * 18 + b"@example.com "
     for message in (b"x" * 4_000_000, mail * 100_000):

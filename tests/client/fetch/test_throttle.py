@@ -97,6 +97,7 @@ def test_a_server_never_sees_more_pages_at_once_than_allowed(count) -> None:
 
 
 @both
+@pytest.mark.slow
 def test_a_server_that_takes_two_at_once_gets_fewer(count) -> None:
     with Emulator(Book(orders=600, days=3), Switches(latency=0.01, max_in_flight=2, retry_after="0")) as kapture:
         assert count(make_account(kapture, max_concurrency=8, retry_budget=30)) == 600
@@ -104,6 +105,7 @@ def test_a_server_that_takes_two_at_once_gets_fewer(count) -> None:
 
 
 @both
+@pytest.mark.slow
 def test_requests_keep_their_distance_over_threads_retries_and_pulls(count) -> None:
     with Emulator(Book(orders=300, days=3), Switches(max_per_second=30, html_every=9)) as kapture:
         began = time.monotonic()

@@ -93,6 +93,7 @@ def test_parts_are_no_more_than_s3_takes(size):
 
 
 @pytest.mark.parametrize("breaks_after", [0, 40_000])
+@pytest.mark.slow
 def test_a_connection_that_breaks_during_the_upload_leaves_the_old_object(kapture, store, mocker, breaks_after):
     if breaks_after and store.takes_halves:
         pytest.skip("this emulator takes half a request for a whole one")

@@ -8,7 +8,7 @@ from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.stores import s3 as s3_module
 
 # Those of the stores' clients.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
 S3_ONLY = pytest.mark.parametrize("store", ["s3"], indirect=True)
 CREATE = {"s3": "s3:PutObject", "gs": "storage.objects.create", "abfs": "blobs/write"}

@@ -155,6 +155,7 @@ def files_read_by_field(*arguments):
 @example([b'{"createDate":253402300800000}'], 1)
 @example([b'{"createDate":null}', b'{"createDate":-62135596800000}'], 2)
 @example([b'{"id":1}', b"{}", b'{"id":\n2}'], 3)
+@pytest.mark.slow
 def test_the_way_that_orders_were_read_leaves_no_trace(sent, batches):
     assert files(sent, batches) == files_read_by_field(sent, batches)
     # Without a date, Arrow reads the orders that it can.
