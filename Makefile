@@ -85,7 +85,7 @@ clean: ## remove everything that these targets created
 
 .PHONY: test-slow
 test-slow: $(READY) ## run the slow tests
-	$(PYTEST) --numprocesses=2 --dist=worksteal -m slow
+	$(PYTEST) --numprocesses=2 --dist=worksteal -m 'slow and not clouds'
 
 .PHONY: test-changes
 test-changes: $(READY) ## merge files of changes with DuckDB and PostgreSQL, after random changes, pulls and kills
