@@ -49,7 +49,10 @@ class Scenario:
         # An empty answer that is asked for again moves the listing each time.
         is_asked_again = switches.get("empty") in ("null", "message") and moved > 0
         is_fast = (self.moves and other.moves) or moved * 4 > switches.get("page_cap", 250) or is_asked_again
-        too_fast = _fails("Listing") if is_fast else frozenset()
+        # Where pages are so short that the end is looked for, a look that is refused is taken for the end, and what is
+        # read beyond it for growth.
+        has_refused_looks = switches.get("status") == 200 and switches.get("page_cap") == 10
+        too_fast = _fails("Listing") if is_fast or has_refused_looks else frozenset()
         fails, passing = self.fails | other.fails, self.passing | other.passing
         return Scenario(
             f"{self.name}; {other.name}",
@@ -112,8 +115,7 @@ SINGLES = [
     _moving("every 7th 503", passing="Busy", status_every=7, status=503),
     _moving("every 7th 429, come at once", passing="Busy", status_every=7, status=429, retry_after="0"),
     _moving("every 7th 401", fails="Auth", status_every=7, status=401),
-    # Beyond the rows read so far, a refusal is also what some accounts end a listing with: then it seems to grow.
-    _moving("every 7th a failure under 200", fails="Refused Listing", status_every=7, status=200),
+    _moving("every 7th a failure under 200", fails="Refused", status_every=7, status=200),
     _moving("two at once", passing="Busy", max_in_flight=2),
     # Before the first page with orders, it is taken for a login page.
     _moving("every 5th HTML", passing="Shape Refused", html_every=5),
