@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from types import SimpleNamespace
 from typing import Any
 
 import airflow
@@ -12,20 +11,13 @@ import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 from connected import connected
+from task_instances import task_rescheduled
 
 from airflow_provider_kapture.emulator import Emulator
 from airflow_provider_kapture.sensors.kapture import KaptureOrdersSensor
 
 EMPTY = {"window_start": "2024-06-08", "window_end": "2024-06-09"}
 CONTRADICTED = {"date_format": "%d-%m-%Y", "lenient_dates": True}
-NAMES = {
-    "dag_id": "dag",
-    "task_id": "wait",
-    "run_id": "run",
-    "map_index": -1,
-    "max_tries": 0,
-    "xcom_push": lambda **_: None,
-}
 
 
 @pytest.fixture
@@ -70,7 +62,7 @@ def test_a_poke_that_failed_is_not_the_first(kapture: Emulator) -> None:
 def test_a_rescheduled_poke_does_not_prove_again(kapture: Emulator) -> None:
     for rescheduled in (None, dt.datetime.now(dt.UTC), dt.datetime.now(dt.UTC)):
         # Each poke is a process of its own.
-        task_instance = SimpleNamespace(**NAMES, get_first_reschedule_date=lambda _, at=rescheduled: at)
+        task_instance = task_rescheduled(rescheduled)
         with pytest.raises(AirflowRescheduleException):
             sensor(mode="reschedule", timeout=60).execute({"ti": task_instance})
         assert proofs(kapture) == 1
@@ -78,7 +70,7 @@ def test_a_rescheduled_poke_does_not_prove_again(kapture: Emulator) -> None:
 
 def test_a_window_that_cannot_be_empty_fails_in_every_mode(kapture: Emulator) -> None:
     kapture.set(**CONTRADICTED)
-    task_instance = SimpleNamespace(**NAMES, get_first_reschedule_date=lambda _: None)
+    task_instance = task_rescheduled(None)
     for arguments in ({}, {"deferrable": True}, {"mode": "reschedule"}, {"silent_fail": True}):
         with pytest.raises(AirflowFailException, match="`kapture doctor kapture_default`"):
             sensor(**arguments).execute({"ti": task_instance})

@@ -12,7 +12,6 @@ import datetime as dt
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any
 
 import airflow
@@ -24,6 +23,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from task_instances import task_rescheduled
 
 from airflow_provider_kapture.client.errors import (
     KaptureAuthError,
@@ -127,16 +127,7 @@ def poke(kapture: Emulator, scenario: Scenario) -> Outcome:
 
 def reschedule(kapture: Emulator, scenario: Scenario) -> Outcome:
     kapture.set(**scenario.switches)
-    names = {
-        "dag_id": "dag",
-        "task_id": "wait",
-        "run_id": "run",
-        "map_index": -1,
-        "max_tries": 0,
-        "xcom_push": lambda **_: None,
-    }
-    task_instance = SimpleNamespace(**names, get_first_reschedule_date=lambda _: None)
-    found = outcome_of(lambda: sensor(scenario, mode="reschedule").execute({"ti": task_instance}))
+    found = outcome_of(lambda: sensor(scenario, mode="reschedule").execute({"ti": task_rescheduled(None)}))
     return replace(found, requests=kapture.stats()["requests"])
 
 
@@ -205,15 +196,7 @@ def times_out(mode: str, **arguments: Any) -> None:
     elif mode == "reschedule":
         long_ago = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=2)
         waiting.mode = mode
-        names = {
-            "dag_id": "dag",
-            "task_id": "wait",
-            "run_id": "run",
-            "map_index": -1,
-            "max_tries": 0,
-            "xcom_push": lambda **_: None,
-        }
-        waiting.execute({"ti": SimpleNamespace(**names, get_first_reschedule_date=lambda _: long_ago)})
+        waiting.execute({"ti": task_rescheduled(long_ago)})
     else:
         waiting.resume_execution("__fail__", {"error": "Trigger timeout"}, {})
 
