@@ -16,6 +16,8 @@ from airflow_provider_kapture import argument_types
 from airflow_provider_kapture.client.api.request import build_query
 from airflow_provider_kapture.client.config.checks import did_you_mean
 from airflow_provider_kapture.client.errors import KaptureSettingsError
+from airflow_provider_kapture.storage.destinations.urls import check_url
+from airflow_provider_kapture.storage.encoders.formats import choose_format
 from airflow_provider_kapture.windows import check_edges, window_width
 
 _CHOICES = {
@@ -125,9 +127,6 @@ def check_pull(task: Any) -> None:
     if type(task.partition_events) is not bool:
         raise KaptureSettingsError(f"`partition_events` is {task.partition_events!r}: it must be True or False")
     if isinstance(task.destination, str) and is_known(task.destination):
-        from airflow_provider_kapture.storage.destinations.urls import check_url
-        from airflow_provider_kapture.storage.encoders.formats import choose_format
-
         check_url(task.destination)
         choose_format(task.destination, task.file_format)
     elif task.destination is not None:

@@ -14,6 +14,7 @@ from numbers import Number
 from typing import Any
 
 import msgspec
+from airflow.providers.common.compat.sdk import mask_secret
 
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureError
@@ -71,8 +72,6 @@ def mask_personal(filters: object) -> None:
 
     :param filters: filter names to values; anything but a mapping is ignored
     """
-    from airflow.providers.common.compat.sdk import mask_secret
-
     for value in _texts(split_personal(filters)[1].values() if isinstance(filters, Mapping) else ()):
         mask_secret(value)
 

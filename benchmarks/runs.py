@@ -98,7 +98,7 @@ def emulator(orders: int) -> Iterator[Emulator]:
 class PullProcess:
     """A process that pulls each time it is told to, so that pulls can be measured by turns."""
 
-    def __init__(self, pull: Pull, server: Emulator, *, is_warm: bool = True) -> None:
+    def __init__(self, pull: Pull, server: Emulator, *, is_warm: bool = True, bytecode: str | None = None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="kapture-bench-")
         first_day, last_day = server.days
         job = {
@@ -119,7 +119,8 @@ class PullProcess:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env={**os.environ, "AIRFLOW_HOME": f"{self._folder.name}/airflow", "HOME": self._folder.name},
+                env=with_bytecode(bytecode)
+                | {"AIRFLOW_HOME": f"{self._folder.name}/airflow", "HOME": self._folder.name},
             )
         self._read()
 
@@ -173,6 +174,17 @@ def environment(name: str | None) -> Path:
                 raise RuntimeError(f"not installed: {done.stderr.strip().splitlines()[-1][:120]}")
         shutil.copy(source, made_of)
     return python
+
+
+def with_bytecode(folder: str | None) -> dict[str, str]:
+    """Return this environment, in which a folder has the bytecode of what is imported, as an installation by pip has.
+
+    :param folder: written to by the first process; None for what this environment is set to
+    """
+    if folder is None:
+        return dict(os.environ)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": folder}
 
 
 def paired(pull: Pull, server: Emulator, floor: PullProcess, pairs: int = PAIRS) -> list[tuple[Measurement, ...]]:

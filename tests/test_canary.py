@@ -175,7 +175,7 @@ def test_a_message_that_repeats_headers_and_keys_does_not_show_them(
 
 
 def test_airflow_masks_every_form_of_a_secret_and_no_login(with_headers: Emulator, mocker) -> None:
-    masked = mocker.patch("airflow.providers.common.compat.sdk.mask_secret")
+    masked = mocker.patch("airflow_provider_kapture.hooks.kapture.mask_secret")
     account = KaptureHook().get_account()
     found = {call.args[0] for call in masked.call_args_list}
     assert {HEADER, account.credentials.token, PASSWORD} <= found

@@ -18,6 +18,6 @@ from airflow_provider_kapture.privacy import mask_personal
     ],
 )
 def test_an_id_is_masked_as_it_is_sent(mocker: MockerFixture, value: Any) -> None:
-    masked = mocker.patch("airflow.providers.common.compat.sdk.mask_secret")
+    masked = mocker.patch("airflow_provider_kapture.privacy.mask_secret")
     mask_personal({"customerIds": value})
     assert "191000001" in [call.args[0] for call in masked.call_args_list]

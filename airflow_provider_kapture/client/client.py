@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from airflow_provider_kapture.client.api.failures import Response
 from airflow_provider_kapture.client.api.records import to_dict
@@ -25,9 +25,7 @@ from airflow_provider_kapture.client.fetch.workers import WorkerPool
 from airflow_provider_kapture.client.pull.stats import PullStats
 from airflow_provider_kapture.client.pull.steps import Fetched, OrderBatch, next_step
 from airflow_provider_kapture.client.transport.cookies import PullCookies
-
-if TYPE_CHECKING:
-    from airflow_provider_kapture.client.transport.requests_transport import RequestsTransport
+from airflow_provider_kapture.client.transport.requests_transport import RequestsTransport
 
 # Seconds that closing waits for threads. A thread that is resolving a name cannot be interrupted.
 _CLOSE_TIMEOUT = 1.0
@@ -193,8 +191,6 @@ class KaptureClient(BaseClient):
         """
         with self._opening:
             if self._transport is None:
-                from airflow_provider_kapture.client.transport.requests_transport import RequestsTransport
-
                 self._transport = RequestsTransport(self.account)
             transport = self._transport
         return transport.send(body, cookies, max_bytes)

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_provider_kapture import connection_form
 from airflow_provider_kapture.client import Account, KaptureClient, errors
@@ -42,8 +42,6 @@ def account_from_connection(connection: Any) -> Account:
 
 def _mask(secrets: Sequence[str]) -> None:
     """Register secrets that Airflow does not know of with its masking of logs."""
-    from airflow.providers.common.compat.sdk import mask_secret
-
     for each in secrets:
         mask_secret(each)
 

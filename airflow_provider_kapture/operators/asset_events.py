@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import airflow
+from airflow.providers.common.compat.sdk import AssetAlias
 
 from airflow_provider_kapture.client.days import Window, to_ms
 from airflow_provider_kapture.client.errors import KaptureSettingsError
@@ -62,8 +63,6 @@ def attach_receipt_to_outlets(
     :param days: partition keys, ISO 8601 dates; empty for the single event that Airflow fires by default. Airflow
         before 3.3 always fires that one
     """
-    from airflow.providers.common.compat.sdk import AssetAlias
-
     events = context.get("outlet_events")
     if events is None:
         return

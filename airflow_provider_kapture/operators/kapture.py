@@ -42,14 +42,19 @@ from airflow_provider_kapture.operators.map_label import LabelledTask
 from airflow_provider_kapture.operators.mapped_destination import check_destination_is_unique
 from airflow_provider_kapture.operators.progress import ProgressLine, empty_window, summary
 from airflow_provider_kapture.schedules import airflow_release, lookback_obstacle
+from airflow_provider_kapture.storage.changes.settings import check_changes
+from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
+from airflow_provider_kapture.storage.encoders.formats import format_of
+from airflow_provider_kapture.storage.file_pull import FilePull
+from airflow_provider_kapture.storage.folder import Owner, hash_query
+from airflow_provider_kapture.storage.options import FileOptions
+from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt, run_of
+from airflow_provider_kapture.storage.xcom import orders_for_xcom
 from airflow_provider_kapture.task_errors import task_error, task_failure
 from airflow_provider_kapture.window_store import resolve_stored_window
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import XComArg
-
-    from airflow_provider_kapture.storage.file_pull import FilePull
-    from airflow_provider_kapture.storage.options import FileOptions
 
 # URIs in one message.
 _MAX_URIS = 5
@@ -231,13 +236,6 @@ class KapturePullOrdersOperator(LabelledTask, LineageOfOrders, BaseOperator):
             raise AirflowException(message) if airflow_release() < (3,) else SystemExit(message)
 
     def _pull(self, context: MutableMapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any], Window]:
-        from airflow_provider_kapture.storage.changes.settings import check_changes
-        from airflow_provider_kapture.storage.destinations.publish import absolute, destination_text
-        from airflow_provider_kapture.storage.file_pull import FilePull
-        from airflow_provider_kapture.storage.folder import Owner, hash_query
-        from airflow_provider_kapture.storage.receipt import PullInfo, build_receipt, run_of
-        from airflow_provider_kapture.storage.xcom import orders_for_xcom
-
         self._check_rendered(self._expansion)
         destination = None if self.destination is None else absolute(destination_text(self.destination))
         changes = None if self.changes is None else absolute(destination_text(self.changes))
@@ -314,9 +312,6 @@ class KapturePullOrdersOperator(LabelledTask, LineageOfOrders, BaseOperator):
         return watch
 
     def _file_options(self, destination: str, changes: str | None, fields: Mapping[str, FieldType]) -> FileOptions:
-        from airflow_provider_kapture.storage.encoders.formats import format_of
-        from airflow_provider_kapture.storage.options import FileOptions
-
         file_format = format_of(destination, self.file_format)
         self.log.info("Writing %s to %s", file_format, destination)
         return FileOptions(

@@ -7,7 +7,13 @@ from pathlib import Path
 import measure
 
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+from airflow.providers.common.compat.sdk import DAG
+
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
+
+# The process of a task has parsed its DAG file.
+with DAG("benchmark", schedule=None):
+    KapturePullOrdersOperator(task_id="pull", window="day", destination="orders.jsonl")
 
 
 def pull(job: measure.Job) -> int:

@@ -49,10 +49,7 @@ class Scenario:
         # An empty answer that is asked for again moves the listing each time.
         is_asked_again = switches.get("empty") in ("null", "message") and moved > 0
         is_fast = (self.moves and other.moves) or moved * 4 > switches.get("page_cap", 250) or is_asked_again
-        # Where pages are so short that the end is looked for, a look that is refused is taken for the end, and what is
-        # read beyond it for growth.
-        has_refused_looks = switches.get("status") == 200 and switches.get("page_cap") == 10
-        too_fast = _fails("Listing") if is_fast or has_refused_looks else frozenset()
+        too_fast = _fails("Listing") if is_fast else frozenset()
         fails, passing = self.fails | other.fails, self.passing | other.passing
         return Scenario(
             f"{self.name}; {other.name}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airflow_provider_kapture.client.api.keys import OrderKey
+from airflow_provider_kapture.client.errors import KaptureAnswerError
 
 # Doublings and halvings: more than any listing needs that a pull could read.
 _MAX_LOOKS = 40
@@ -24,7 +25,8 @@ class EndSearch:
     :ivar tail: the last order that need be read, once it is found
     :ivar is_over: whether there is nothing more to request
     :ivar last_row: the last row that is known to hold an order
-    :ivar empty_row: the first row that was seen empty; -1: none
+    :ivar empty_row: the first row that was seen empty, or was refused; -1: none
+    :ivar refusal: what that row was refused with; none if it was seen empty
     :ivar is_next_row: whether the row behind it is requested next: a short page may be the last, or one that was cut
     """
 
@@ -32,6 +34,7 @@ class EndSearch:
         self.tail: OrderKey | None = None
         self.is_over = False
         self.last_row, self.empty_row = place, -1
+        self.refusal: KaptureAnswerError | None = None
         self._distance = max(place, page)
         self._page = page
         self._looks = 0
@@ -62,3 +65,9 @@ class EndSearch:
         self.tail = self._last if self.last_row + 1 >= self.empty_row > 0 else None
         # A listing that shrinks may leave nothing between the two.
         self.is_over = self.tail is not None or self._looks >= _MAX_LOOKS or 0 < self.empty_row <= self.last_row + 1
+
+    def refuse(self, first_row: int, refusal: KaptureAnswerError) -> None:
+        """Note that the page at that row is refused: it shows no last order, and need not be the end."""
+        self.is_over = True
+        if self.empty_row < 0:
+            self.empty_row, self.refusal = first_row, refusal

@@ -26,14 +26,18 @@ def find_next(state: ListingState, rows: Sequence[OrderKey]) -> None:
     """Decide what to request after a page that brought orders.
 
     :raises KaptureListingError: the end grows as fast as it is read
+    :raises KaptureAnswerError: looks at the end are refused, although rows stand there
     """
     growth, place = state.growth, state.current.anchor.place
     if growth.end_row < 0 and growth.search is not None:
-        growth.end_row = growth.search.empty_row
+        growth.end_row, growth.refusal = growth.search.empty_row, growth.search.refusal
     growth.beyond += 0 < growth.end_row <= place
     if _is_read_to_tail(state, rows):
         state.finish()
     elif _keeps_growing(state):
+        # Whole pages behind a refused row show that it was not the end; short ones that the end moves.
+        if growth.refusal is not None and not state.current.sizes.last_was_short:
+            raise growth.refusal
         raise listing_error(messages.KEPT_GROWING)
     elif _is_search_due(state):
         sizes = state.current.sizes
@@ -67,12 +71,15 @@ def _keeps_growing(state: ListingState) -> bool:
 
 
 def _is_search_due(state: ListingState) -> bool:
-    growth, sizes = state.growth, state.current.sizes
-    if growth.search is None and state.current.pages >= _SEARCH_AFTER[0][1]:
+    growth, sizes, search = state.growth, state.current.sizes, state.growth.search
+    if search is not None and search.refusal is not None and search.empty_row <= state.current.anchor.place:
+        # Rows stand where a look was refused.
+        return True
+    if search is None and state.current.pages >= _SEARCH_AFTER[0][1]:
         after = next((pages for longest, pages in _SEARCH_AFTER if sizes.longest <= longest), 0)
         if 0 < after <= state.current.pages:
             return True
-    if not growth.short_pages or (growth.search is not None and growth.search.tail is not None):
+    if not growth.short_pages or (search is not None and search.tail is not None):
         return False
     short_pages = _SHORT_PAGES_IRREGULAR if sizes.is_irregular else _SHORT_PAGES
     return growth.short_pages >= short_pages << growth.searches
@@ -88,13 +95,16 @@ def _look_ahead(state: ListingState, search: EndSearch) -> None:
 
 def find_end(state: ListingState, page: LocatedPage) -> set[OrderKey]:
     """Handle a page ahead."""
-    search = state.growth.search
+    growth, search = state.growth, state.growth.search
     assert search is not None
+    if growth.refusal is not None:
+        # A look is answered again: the row that was refused is no longer taken for the end.
+        growth.end_row, growth.refusal, growth.beyond = -1, None, 0
     search.handle_page(page.first_row, page.rows)
     if not search.is_over:
         _look_ahead(state, search)
         return set()
     if search.tail is not None:
-        state.growth.tail = (search.tail, search.last_row)
+        growth.tail = (search.tail, search.last_row)
     state.read_on()
     return set()

@@ -49,7 +49,7 @@ CHECK_OFFSET    the last rows, wherever a page is requested                    R
 CHECK_OFFSET    other rows, or none                                            READ, CHECK_SINGLE
 CHECK_OFFSET    refused for the first time in the pull                         CONFIRM_REFUSAL
 FIND_END        a page ahead                                                   FIND_END, READ
-FIND_END        refused for the first time in the pull                         CONFIRM_REFUSAL
+FIND_END        refused twice                                                  READ
 VERIFY_STABLE   half of its rows in common with the page before                as READ
 VERIFY_STABLE   fewer                                                          VERIFY_STABLE
 RECHECK_TOP     ends on an order read before, or brings nothing new            SECOND_PASS, DONE
@@ -252,6 +252,7 @@ class AnchoredPaginator:
         state, current, earlier = self._state, self._state.current, tuple(self._state.passes.earlier)
         if state.phase is Phase.CONFIRM_REFUSAL:
             page = confirm_refusal(state, page)
+        state.refusals.latest = None
         fresh = _HANDLERS[state.phase](state, page)
         if fresh is None:
             fresh = read(state, page)

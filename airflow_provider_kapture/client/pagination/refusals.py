@@ -25,12 +25,6 @@ def judge_refusal(state: ListingState, request: PageRequest, refusal: KaptureAns
     is_failure = phase is Phase.CONFIRM_END and state.knowledge.shows_empty_pages
     if phase is Phase.CONFIRM_REFUSAL or not request.first_row or is_failure:
         raise refusal if state.refusals.latest is None else state.refusals.latest[2]
-    search = state.growth.search
-    if phase is Phase.FIND_END and search is not None and not search.is_over:
-        # The end need not be known; no order is shown from there on.
-        search.is_over, search.empty_row = True, request.first_row
-        state.read_on()
-        return None
     if phase in LOOKS or phase is Phase.CONFIRM_END:
         return _judge_beyond(state, empty, refusal)
     _retry_below(state, empty, refusal)
@@ -38,15 +32,22 @@ def judge_refusal(state: ListingState, request: PageRequest, refusal: KaptureAns
 
 
 def _judge_beyond(state: ListingState, empty: LocatedPage, refusal: KaptureAnswerError) -> LocatedPage | None:
-    """Judge a refusal where no order was read: it is the end if it comes twice, and the top is still answered."""
+    """Judge a refusal where no order was read: it is the end if it comes twice, and the top is still answered.
+
+    A look ahead of the reading needs no top: reading goes on, and shows whether rows stand there.
+    """
     refusals, request = state.refusals, empty.request
     state.queue.clear()
     if refusals.latest is None or refusals.latest[1] != (request.offset, request.limit):
         refusals.latest = (state.phase, (request.offset, request.limit), refusal)
         state.queue.append(request.offset, request.limit, request.first_row)
         return None
-    if state.knowledge.is_end_refusal(refusal):
+    if state.phase is Phase.FIND_END and state.growth.search is not None:
         refusals.latest = None
+        state.growth.search.refuse(request.first_row, refusal)
+        state.read_on()
+        return None
+    if state.knowledge.is_end_refusal(refusal):
         return empty
     refusals.page = empty
     state.go(Phase.CONFIRM_REFUSAL, 0, 2)
@@ -81,7 +82,6 @@ def confirm_refusal(state: ListingState, page: LocatedPage) -> LocatedPage:
     phase, _, refusal = state.refusals.latest
     if not page.known:
         raise refusal
-    state.refusals.latest = None
     state.knowledge.add_end_refusal(refusal)
     state.phase = phase
     return state.refusals.page

@@ -119,6 +119,7 @@ class GrowthState:
     :ivar tail: the last order that need be read, and its row
     :ivar is_tail_read: whether it was read
     :ivar end_row: a row that was seen empty or refused; -1: none
+    :ivar refusal: what it was refused with; none if it was seen empty
     :ivar beyond: pages read behind it
     """
 
@@ -129,6 +130,7 @@ class GrowthState:
     tail: tuple[OrderKey, int] | None = None
     is_tail_read: bool = False
     end_row: int = -1
+    refusal: KaptureAnswerError | None = None
     beyond: int = 0
 
 

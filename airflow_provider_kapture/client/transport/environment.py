@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
+import requests.utils
+
 from airflow_provider_kapture.client.config.account import Account
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 
@@ -41,8 +43,6 @@ def proxy_for(account: Account) -> Proxy | None:
 
     :raises KaptureSettingsError: the proxy's URL is malformed, or of a kind that a transport does not support
     """
-    import requests.utils
-
     if account.origin.startswith("http://"):
         return None
     named = requests.utils.select_proxy(account.origin, requests.utils.get_environ_proxies(account.origin))
@@ -92,8 +92,6 @@ def ca_bundle(account: Account) -> str | bool:
 
     :raises KaptureSettingsError: the bundle does not exist or is unusable
     """
-    import requests.utils
-
     verify = account.dialect.verify
     if account.origin.startswith("http://") or verify is False:
         return verify is not False

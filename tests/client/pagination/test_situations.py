@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from listing_simulator import Outcome, SimulatedListing, Simulation, changes, now_and_then, once, run
 
-from airflow_provider_kapture.client.errors import KaptureListingError
+from airflow_provider_kapture.client.errors import KaptureListingError, KaptureRefusedError
 from airflow_provider_kapture.client.pagination.paginator import AnchoredPaginator
 from airflow_provider_kapture.client.pagination.requests import Paging
 
@@ -197,6 +198,75 @@ def test_orders_that_leave_while_the_end_of_page_numbers_is_confirmed_hide_no_ot
 def test_a_listing_that_grows_where_requests_beyond_the_end_are_refused_is_bounded() -> None:
     listing = listing_of(12, 40, beyond="refused", change=grows(2))
     assert outcome_of(listing, limit=5, flight=1).requests <= 400
+
+
+def refuses_looks(refused: Callable[[int], bool]) -> SimulatedListing:
+    """Pages of 12, whose end is looked for, and looks refused by their number; no other request but these has a 12."""
+    listing = listing_of(2_400, 12)
+    page, looks = listing._page, count(1)
+
+    def page_unless_refused(rows: list[int], offset: int, limit: int) -> list[int]:
+        if limit == 12 and refused(next(looks)):
+            raise KaptureRefusedError("Try once more", status=200)
+        return page(rows, offset, limit)
+
+    listing._page = page_unless_refused  # type: ignore[method-assign]
+    return listing
+
+
+@pytest.mark.parametrize("flight", [1, 4])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_look_ahead_that_is_refused_once_is_requested_again(number: int, flight: int) -> None:
+    still = outcome_of(refuses_looks(lambda _: False), flight=flight)
+    outcome = outcome_of(refuses_looks(lambda look: look == number), flight=flight)
+    assert (outcome.kind, outcome.requests) == ("complete", still.requests + 1)
+
+
+@pytest.mark.parametrize("flight", [1, 4])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_rows_behind_a_look_that_is_refused_twice_show_that_it_is_not_the_end(number: int, flight: int) -> None:
+    outcome = outcome_of(refuses_looks(lambda look: look in (number, number + 1)), flight=flight)
+    assert outcome.kind == "complete", outcome
+
+
+@pytest.mark.parametrize("flight", [1, 4])
+def test_looks_ahead_that_are_always_refused_although_rows_stand_there_are_an_error_by_name(flight: int) -> None:
+    outcome = outcome_of(refuses_looks(lambda _: True), flight=flight)
+    assert outcome.error == "Try once more"
+    assert outcome.requests <= 200
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_looks_ahead_that_are_refused_now_and_then_lose_nothing(seed: int) -> None:
+    rng = random.Random(seed)
+    outcome = outcome_of(refuses_looks(lambda _: rng.random() < 0.4))
+    assert outcome.kind == "complete" or outcome.error == "Try once more", outcome
+
+
+def test_the_end_is_not_looked_for_again_where_a_look_before_an_empty_page_is_refused() -> None:
+    looks: list[int] = []
+    outcome = outcome_of(refuses_looks(lambda look: looks.append(look) or look > 3))  # type: ignore[func-returns-value]
+    assert (outcome.kind, looks) == ("complete", [1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize("refused", [{1}, {1, 2}])
+def test_a_refusal_that_was_of_no_consequence_is_not_the_error_of_a_later_one(refused: set[int]) -> None:
+    listing = refuses_looks(lambda look: look in refused)
+    page = listing._page
+
+    def page_but_one_top(rows: list[int], offset: int, limit: int) -> list[int]:
+        if not offset and listing.requests > 1:
+            raise KaptureRefusedError("another refusal", status=200)
+        return page(rows, offset, limit)
+
+    listing._page = page_but_one_top  # type: ignore[method-assign]
+    assert outcome_of(listing).error == "another refusal"
+
+
+@pytest.mark.parametrize("flight", [1, 4])
+def test_a_listing_that_grows_is_so_called_where_requests_beyond_the_end_are_refused(flight: int) -> None:
+    outcome = outcome_of(listing_of(12, 40, beyond="refused", change=grows(2)), limit=5, flight=flight)
+    assert "grew at its end" in (outcome.error or "")
 
 
 def test_what_a_listing_says_of_its_end_is_said_by_name() -> None:
