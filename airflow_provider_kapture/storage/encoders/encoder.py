@@ -13,7 +13,7 @@ from airflow_provider_kapture.storage.encoders.jsonl import on_lines
 from airflow_provider_kapture.storage.encoders.report import Report
 
 # Orders that are put on lines at once: memory as large as a response would be allocated from the system and returned
-# each time.
+# each time, which takes longer than the work on it.
 _BATCH_ROWS = 32
 # Bytes of JSON Lines that are encoded at once. A library that compresses, hashes or parses gives up the interpreter's
 # lock meanwhile, and then waits for it, 5 ms if other threads compute: a block has to take longer than that.

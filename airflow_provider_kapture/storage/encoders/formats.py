@@ -69,7 +69,7 @@ ENCODERS: Mapping[str, Callable[..., BackgroundEncoder]] = MappingProxyType(
 )
 
 # Raised when the same orders are written otherwise, in any format.
-REVISION = 2
+REVISION = 1
 
 # The package that a format needs, and the extra of this project that installs it.
 _EXTRAS: Mapping[str, tuple[str, str]] = MappingProxyType(
