@@ -78,14 +78,13 @@ class BackgroundEncoder:
 
     def _hand_over(self) -> None:
         if self._raws:
-            self._blocks.append(self._thread.submit(self._encode, self._raws, b"".join(self._lines)))
+            lines = b"".join(self._lines)
+            self._blocks.append(self._thread.submit(self._encoder.write, self._raws, lines))
+            # Here, because the thread has more to do.
+            self.report.add_content(lines)
         self._raws, self._lines, self._size = [], [], 0
         self._wait(_MAX_WAITING)
 
     def _wait(self, blocks: int) -> None:
         while len(self._blocks) > blocks:
             self._blocks.popleft().result()
-
-    def _encode(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
-        self.report.add_content(lines)
-        self._encoder.write(raws, lines)
