@@ -64,9 +64,6 @@ class Page:
 # A response is checked in pieces: decoded as a whole, a response with an emoji takes four times its size. The pieces
 # are small: large ones leave gaps in the heap of each thread that add up to many responses.
 _CHUNK_SIZE = 1 << 11
-# Orders that are joined at once. For the same reason: a block as large as a response would be allocated from the
-# system and returned each time, which takes longer than the work on it.
-_BATCH_ROWS = 32
 # Errors that decoding untrusted bytes may raise.
 _DECODE_ERRORS = (msgspec.DecodeError, ValueError, RecursionError)
 _LINE_BREAK = re.compile(rb"[\r\n]")
@@ -245,25 +242,16 @@ def _without_rows(body: bytes, raws: Sequence[msgspec.Raw], decoders: RowDecoder
     """Return the response with an empty list in place of its orders, to parse only the small rest."""
     if not raws:
         return body
-    start = body.find(bytes(raws[0]))
-    end = _end_of_rows(raws, body, start)
-    if end is not None and body[start - 1 : start] == b"[" and body.startswith(b"]", end):
+    first, last = bytes(raws[0]), bytes(raws[-1])
+    start, end = body.find(first), body.rfind(last) + len(last)
+    # From the first order to the last, there is at least this much text; if there is not more, these are their places.
+    length = sum(map(len, raws)) + len(raws) - 1
+    if end - start == length and body[start - 1 : start] == b"[" and body[end : end + 1] == b"]":
         return body[:start] + body[end:]
     # There is white space between the orders, or the text of the first one also occurs elsewhere.
     rows = decoders.span(body)
     start = body.find(rows)
     return body[:start] + b"[]" + body[start + len(rows) :]
-
-
-def _end_of_rows(raws: Sequence[msgspec.Raw], body: bytes, start: int) -> int | None:
-    """Return the end of orders that follow each other from ``start`` on without white space; None if they do not."""
-    end = start + len(raws[0])
-    for at in range(1, len(raws), _BATCH_ROWS):
-        few = b",".join((b"", *raws[at : at + _BATCH_ROWS]))
-        if not body.startswith(few, end):
-            return None
-        end += len(few)
-    return end
 
 
 _UNEXPECTED = "Kapture returned 200, but not a success response of its API:"

@@ -17,12 +17,15 @@ from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.changes.comparison import Change
 from airflow_provider_kapture.storage.encoders.compression import gzip_writer, zstd_writer
 from airflow_provider_kapture.storage.encoders.csv_encoder import CsvEncoder
+from airflow_provider_kapture.storage.encoders.jsonl import json_lines
 from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS
 
 OPERATION, SEEN_AT = "_op", "_seen_at"
 # Rows of a row group of Parquet.
 _GROUP_ROWS = 32_768
+# Changes that are read as columns at once.
+_BATCH_ROWS = 4_096
 _COMPRESSED: Mapping[str, Callable[[BinaryIO], BinaryIO]] = MappingProxyType({"gz": gzip_writer, "zst": zstd_writer})
 
 
@@ -94,7 +97,9 @@ def _write_parquet(
         while group := list(islice(remaining, _GROUP_ROWS)):
             encoded = io.BytesIO()
             encoder = ParquetEncoder(encoded, Report(), fields)
-            encoder.write([msgspec.Raw(order) for _, order in group])
+            for at in range(0, len(group), _BATCH_ROWS):
+                orders = [msgspec.Raw(order) for _, order in group[at : at + _BATCH_ROWS]]
+                encoder.write(orders, json_lines(orders))
             encoder.close()
             table = pq.read_table(encoded)
             seen = pa.array([seen_at] * len(group), pa.timestamp("ms", tz="UTC"))

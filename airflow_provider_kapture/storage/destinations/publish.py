@@ -133,7 +133,10 @@ class StagedObject:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._spool.discard()
+        try:
+            self._encoder.stop()
+        finally:
+            self._spool.discard()
 
     def write(self, raws: Iterable[msgspec.Raw]) -> None:
         """Add orders.

@@ -15,7 +15,6 @@ import pyarrow.json
 
 from airflow_provider_kapture.client.api.values import FIRST_MS, LAST_MS
 from airflow_provider_kapture.client.orders import FieldType
-from airflow_provider_kapture.storage.encoders.jsonl import json_lines
 from airflow_provider_kapture.storage.encoders.schema import RESCUED
 
 
@@ -48,20 +47,20 @@ class ArrowReader:
         read = [(each.name, pa.int64() if pa.types.is_timestamp(each.type) else each.type) for each in schema][:-1]
         self._parsing = pyarrow.json.ParseOptions(explicit_schema=pa.schema(read), unexpected_field_behavior="error")
 
-    def read(self, raws: Sequence[msgspec.Raw]) -> Any:
+    def read(self, raws: Sequence[msgspec.Raw], lines: bytes) -> Any:
         """Return the orders as a batch.
 
+        :param lines: the same as JSON Lines
         :raises SchemaMismatchError: an order does not fit, or has other fields
         """
         try:
-            return self._read(raws)
+            return self._read(raws, lines)
         except (pa.ArrowInvalid, msgspec.DecodeError, RecursionError) as error:
             raise SchemaMismatchError from error
 
-    def _read(self, raws: Sequence[msgspec.Raw]) -> Any:
+    def _read(self, raws: Sequence[msgspec.Raw], lines: bytes) -> Any:
         for raw in raws:
             self._numbers.decode(raw)
-        lines = json_lines(raws)
         # One block for all lines, because a line must not span two blocks.
         reading = pyarrow.json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
         table = pyarrow.json.read_json(pa.BufferReader(lines), read_options=reading, parse_options=self._parsing)

@@ -11,6 +11,9 @@ import msgspec
 
 from airflow_provider_kapture.storage.encoders.encoder import Encoder
 
+# Bytes that Zstandard writes at once: for each write, it waits for the interpreter's lock.
+_WRITE_BYTES = 1 << 20
+
 
 class QuietFile(io.RawIOBase):
     """A file that ignores writes once it is closed: an aborted encoder writes its end when it is garbage-collected."""
@@ -38,8 +41,8 @@ class CompressedEncoder:
         self._blocks = _Blocks(sink)
         self._encoder = encoder(cast("BinaryIO", self._blocks))
 
-    def write(self, raws: Sequence[msgspec.Raw]) -> None:
-        self._encoder.write(raws)
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
+        self._encoder.write(raws, lines)
 
     def close(self) -> None:
         """Finish the encoding and write the compressor's trailer; the file below stays open."""
@@ -51,7 +54,7 @@ class CompressedEncoder:
 class _Blocks(io.RawIOBase):
     """Passes on the bytes written to it in blocks of one size."""
 
-    _SIZE = 1 << 18
+    _SIZE = 1 << 22
 
     def __init__(self, sink: BinaryIO) -> None:
         super().__init__()
@@ -86,6 +89,7 @@ def zstd_writer(sink: BinaryIO) -> BinaryIO:
     """Return a Zstandard stream that writes to a file and leaves it open."""
     import zstandard
 
+    compressor = zstandard.ZstdCompressor(level=1)
     return cast(
-        "BinaryIO", zstandard.ZstdCompressor(level=1).stream_writer(cast("BinaryIO", QuietFile(sink)), closefd=False)
+        "BinaryIO", compressor.stream_writer(cast("BinaryIO", QuietFile(sink)), write_size=_WRITE_BYTES, closefd=False)
     )

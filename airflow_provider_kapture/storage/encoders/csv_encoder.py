@@ -25,6 +25,8 @@ _SPECIAL = re.compile(r'[,"\r\n]')
 # msgspec writes a row's values as a JSON array, and these as they are.
 _NULL = msgspec.Raw(b"")
 _LINE_END = b"\r\n"
+# Orders that are records at once, which take several times the memory of their text.
+_BATCH_ROWS = 1_000
 
 
 # Seconds and milliseconds of a time of day.
@@ -88,11 +90,22 @@ class CsvEncoder:
         self._has_header = False
         self._has_nulls = False
 
-    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes = b"") -> None:  # noqa: ARG002 - of all encoders
         """Add orders."""
+        self._write_header()
+        for at in range(0, len(raws), _BATCH_ROWS):
+            self._write(raws[at : at + _BATCH_ROWS])
+
+    def close(self) -> None:
+        """Write the header if no order came."""
+        self._write_header()
+
+    def _write_header(self) -> None:
         if not self._has_header:
             self._sink.write(",".join(map(_text, self._types)).encode() + _LINE_END)
             self._has_header = True
+
+    def _write(self, raws: Sequence[msgspec.Raw]) -> None:
         records = self._reader.read(raws)
         whole = {*self._reader.attributes} - {*self._reader.amounts}
         for attribute, kind in zip(self._reader.attributes, self._types.values(), strict=True):
@@ -105,11 +118,6 @@ class CsvEncoder:
             self._has_nulls = True
             lines = self._lines(records)
         self._sink.write(lines)
-
-    def close(self) -> None:
-        """Write the header if no order came."""
-        if not self._has_header:
-            self.write(())
 
     def _lines(self, records: Sequence[Record]) -> bytes:
         rows: Iterable[Sequence[Any]] = map(msgspec.structs.astuple, records)

@@ -1,46 +1,90 @@
-"""What the encoders of all formats have in common: an interface, and the hashes of the orders."""
+"""What the encoders of all formats have in common: an interface, the hashes of the orders, and a thread."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import msgspec
 
-from airflow_provider_kapture.storage.encoders.jsonl import hashed_lines
+from airflow_provider_kapture.storage.encoders.jsonl import on_lines
 from airflow_provider_kapture.storage.encoders.report import Report
+
+# Orders that are put on lines at once: memory as large as a response would be allocated from the system and returned
+# each time, which takes longer than the work on it.
+_BATCH_ROWS = 32
+# Bytes of JSON Lines that are encoded at once. A library that compresses, hashes or parses gives up the interpreter's
+# lock meanwhile, and then waits for it, 5 ms if other threads compute: a block has to take longer than that.
+_BLOCK_BYTES = 1 << 22
+# Blocks that wait for the thread: enough to keep it busy, few enough to limit the memory.
+_MAX_WAITING = 2
 
 
 class Encoder(Protocol):
     """Writes orders to an open file."""
 
-    def write(self, raws: Sequence[msgspec.Raw]) -> None:
-        """Add orders."""
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
+        """Add orders.
+
+        :param lines: the same as JSON Lines
+        """
 
     def close(self) -> None:
         """Write what is left; the file stays open."""
 
 
-class ReportingEncoder:
-    """Runs the encoder of a format, and hashes the orders for its report.
+class BackgroundEncoder:
+    """Hashes each order, and runs the encoder of a format in a thread, so that the next pages are read meanwhile.
+
+    An error of the thread is raised by a later :meth:`write`, or by :meth:`close`.
 
     :param encoder: the encoder
     :param report: what the encoder has set aside; complete after :meth:`close`
-    :param hashes_lines: whether the encoder itself hashes the orders, because it writes them as JSON Lines
     """
 
-    def __init__(self, encoder: Encoder, report: Report, *, hashes_lines: bool) -> None:
+    def __init__(self, encoder: Encoder, report: Report) -> None:
         self._encoder = encoder
-        self._hashes_lines = hashes_lines
         self.report = report
+        self._raws: list[msgspec.Raw] = []
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._thread = ThreadPoolExecutor(1, "kapture-encoder")
+        self._blocks: deque[Future[None]] = deque()
 
     def write(self, raws: Sequence[msgspec.Raw]) -> None:
-        """Add orders."""
-        self._encoder.write(raws)
-        if not self._hashes_lines:
-            deque(hashed_lines(raws, self.report), maxlen=0)
+        """Add orders; wait while too many are not encoded yet."""
+        for at in range(0, len(raws), _BATCH_ROWS):
+            few = raws[at : at + _BATCH_ROWS]
+            rows, lines = on_lines(few)
+            self.report.add_orders(rows)
+            self._raws += few
+            self._lines.append(lines)
+            self._size += len(lines)
+            if self._size >= _BLOCK_BYTES:
+                self._hand_over()
 
     def close(self) -> None:
-        """Write what is left; the file stays open."""
+        """Encode what is left; the file stays open."""
+        self._hand_over()
+        self._wait(0)
         self._encoder.close()
+        self.stop()
+
+    def stop(self) -> None:
+        """End the thread, without the orders that it has not begun to encode."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _hand_over(self) -> None:
+        if self._raws:
+            lines = b"".join(self._lines)
+            self._blocks.append(self._thread.submit(self._encoder.write, self._raws, lines))
+            # Here, because the thread has more to do.
+            self.report.add_content(lines)
+        self._raws, self._lines, self._size = [], [], 0
+        self._wait(_MAX_WAITING)
+
+    def _wait(self, blocks: int) -> None:
+        while len(self._blocks) > blocks:
+            self._blocks.popleft().result()

@@ -14,7 +14,7 @@ from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.encoders.compression import CompressedEncoder, gzip_writer, zstd_writer
 from airflow_provider_kapture.storage.encoders.csv_encoder import CsvEncoder
-from airflow_provider_kapture.storage.encoders.encoder import Encoder, ReportingEncoder
+from airflow_provider_kapture.storage.encoders.encoder import BackgroundEncoder, Encoder
 from airflow_provider_kapture.storage.encoders.jsonl import JsonLinesEncoder
 from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS
@@ -23,14 +23,14 @@ Fields = Mapping[str, FieldType]
 _MakeEncoder = Callable[[BinaryIO, Report, Fields], Encoder]
 
 
-def _json_lines(sink: BinaryIO, report: Report, _: Fields) -> Encoder:
-    return JsonLinesEncoder(sink, report)
+def _json_lines(sink: BinaryIO, *_: object) -> Encoder:
+    return JsonLinesEncoder(sink)
 
 
 def _plain_json_lines(sink: BinaryIO, report: Report, _: Fields) -> Encoder:
     # The hash of the file is that of its orders.
     report.content = None
-    return JsonLinesEncoder(sink, report)
+    return JsonLinesEncoder(sink)
 
 
 def _parquet(sink: BinaryIO, report: Report, fields: Fields) -> Encoder:
@@ -55,17 +55,17 @@ _ENCODERS: Mapping[str, _MakeEncoder] = MappingProxyType(
 )
 
 
-def _reporting(name: str, make: _MakeEncoder) -> Callable[..., ReportingEncoder]:
-    def encoder(sink: BinaryIO, fields: Fields = NO_FIELDS) -> ReportingEncoder:
+def _in_background(make: _MakeEncoder) -> Callable[..., BackgroundEncoder]:
+    def encoder(sink: BinaryIO, fields: Fields = NO_FIELDS) -> BackgroundEncoder:
         report = Report()
-        return ReportingEncoder(make(sink, report, fields), report, hashes_lines=name.startswith("jsonl"))
+        return BackgroundEncoder(make(sink, report, fields), report)
 
     return encoder
 
 
 # Each is called with the file, and connection extra ``fields``.
-ENCODERS: Mapping[str, Callable[..., ReportingEncoder]] = MappingProxyType(
-    {name: _reporting(name, make) for name, make in _ENCODERS.items()}
+ENCODERS: Mapping[str, Callable[..., BackgroundEncoder]] = MappingProxyType(
+    {name: _in_background(make) for name, make in _ENCODERS.items()}
 )
 
 # Raised when the same orders are written otherwise, in any format.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
@@ -13,6 +13,7 @@ from airflow_provider_kapture.client.api.values import PRECISION, SCALE
 from airflow_provider_kapture.client.orders import FieldType
 from airflow_provider_kapture.storage.encoders.arrow_reader import ArrowReader, SchemaMismatchError
 from airflow_provider_kapture.storage.encoders.compression import QuietFile
+from airflow_provider_kapture.storage.encoders.jsonl import json_lines
 from airflow_provider_kapture.storage.encoders.reader import OrderReader
 from airflow_provider_kapture.storage.encoders.report import Report
 from airflow_provider_kapture.storage.encoders.schema import NO_FIELDS, column_types
@@ -35,10 +36,10 @@ def arrow_schema(fields: Mapping[str, FieldType] = NO_FIELDS) -> Any:
     return pa.schema([(name, _TYPES[kind]) for name, kind in column_types(fields).items()])
 
 
-# Orders per batch of columns, and batches per row group. Fixed sizes limit the memory, and make the bytes independent
-# of the pages in which the orders arrive.
+# Orders of a row group. All have the same size, which limits the memory.
+_GROUP_ROWS = 32_768
+# Orders that are read at once where Arrow cannot read all that there are.
 _BATCH_ROWS = 512
-_GROUP_BATCHES = 64
 
 
 class ParquetEncoder:
@@ -58,35 +59,32 @@ class ParquetEncoder:
         self._tries = self._mismatches = 0
         self._sink = QuietFile(sink)
         self._writer: Any = None
-        self._waiting: list[msgspec.Raw] = []
-        self._group: list[Any] = []
+        self._batches: list[Any] = []
 
-    def write(self, raws: Sequence[msgspec.Raw]) -> None:
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
         """Add orders."""
-        self._waiting.extend(raws)
-        while len(self._waiting) >= _BATCH_ROWS:
-            self._add(self._waiting[:_BATCH_ROWS])
-            del self._waiting[:_BATCH_ROWS]
+        whole = self._read_by_arrow(raws, lines)
+        self._batches += self._read_in_parts(raws) if whole is None else [whole]
+        self._write_groups(_GROUP_ROWS)
 
     def close(self) -> None:
         """Write the last row group and the footer."""
-        if self._waiting:
-            self._add(self._waiting)
-        self._write_group()
+        self._write_groups(1)
         self._writer.close()
 
-    def _add(self, raws: Sequence[msgspec.Raw]) -> None:
-        self._group.append(self._read_by_arrow(raws) or self._read(raws))
-        if len(self._group) == _GROUP_BATCHES:
-            self._write_group()
+    def _read_in_parts(self, raws: Sequence[msgspec.Raw]) -> Iterator[Any]:
+        for at in range(0, len(raws), _BATCH_ROWS):
+            few = raws[at : at + _BATCH_ROWS]
+            read = self._read_by_arrow(few, json_lines(few))
+            yield self._read(few) if read is None else read
 
-    def _read_by_arrow(self, raws: Sequence[msgspec.Raw]) -> Any:
+    def _read_by_arrow(self, raws: Sequence[msgspec.Raw], lines: bytes) -> Any:
         """Return orders as columns; None if Arrow cannot read these, or could not read most of the others."""
         if self._arrow is None or self._mismatches > self._tries // 2 + 1:
             return None
         self._tries += 1
         try:
-            return self._arrow.read(raws)
+            return self._arrow.read(raws, lines)
         except SchemaMismatchError:
             self._mismatches += 1
             return None
@@ -99,7 +97,11 @@ class ParquetEncoder:
         ]
         return pa.record_batch(columns, schema=self._schema)
 
-    def _write_group(self) -> None:
+    def _write_groups(self, smallest: int) -> None:
+        """Write row groups of the orders that are read, while there are enough of them.
+
+        :param smallest: rows of the smallest group to write
+        """
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._sink,
@@ -109,10 +111,12 @@ class ParquetEncoder:
                 version="2.6",
                 data_page_version="1.0",
             )
-        if self._group:
-            table = pa.Table.from_batches(self._group, self._schema)
-            self._writer.write_table(table, row_group_size=_BATCH_ROWS * _GROUP_BATCHES)
-            self._group = []
+        read = pa.Table.from_batches(self._batches, self._schema)
+        while len(read) >= smallest:
+            # As one chunk: the bytes depend on the chunks, and these on the pages in which the orders came.
+            self._writer.write_table(read.slice(0, _GROUP_ROWS).combine_chunks())
+            read = read.slice(_GROUP_ROWS)
+        self._batches = read.to_batches()
 
 
 def _array(values: Sequence[Any], kind: Any, *, is_whole: bool) -> Any:

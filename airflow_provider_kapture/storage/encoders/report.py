@@ -32,14 +32,13 @@ class Report:
     content: Any = field(default_factory=hashlib.sha256, compare=False)
     lines: int = field(default=0, compare=False)
 
-    def add_content(self, rows: Sequence[msgspec.Raw | bytes], lines: bytes) -> None:
-        """Add orders to the hashes.
-
-        :param rows: each order on one line
-        :param lines: the same as JSON Lines
-        """
+    def add_content(self, lines: bytes) -> None:
+        """Add orders, as JSON Lines, to the hash of all of them."""
         if self.content is not None:
             self.content.update(lines)
+
+    def add_orders(self, rows: Sequence[msgspec.Raw | bytes]) -> None:
+        """Add orders, each on one line, to the sum of their hashes."""
         sha256 = hashlib.sha256
         self.lines += sum(map(int.from_bytes, [sha256(row).digest() for row in rows]))
 

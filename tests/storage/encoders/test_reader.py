@@ -15,6 +15,7 @@ from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
 from airflow_provider_kapture.storage.encoders.arrow_reader import ArrowReader, SchemaMismatchError
 from airflow_provider_kapture.storage.encoders.decoder import OrderDecoder
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
+from airflow_provider_kapture.storage.encoders.jsonl import json_lines
 from airflow_provider_kapture.storage.encoders.parquet import arrow_schema
 from airflow_provider_kapture.storage.encoders.reader import OrderReader
 from airflow_provider_kapture.storage.encoders.report import Report
@@ -123,7 +124,7 @@ def files_read_by_field(*arguments):
     def nothing(_self, raws):
         return [None] * len(raws)
 
-    def error(_self, _raws):
+    def error(*_):
         raise SchemaMismatchError
 
     with pytest.MonkeyPatch.context() as patch:
@@ -189,7 +190,7 @@ def test_what_most_accounts_send_is_decoded(fields):
 @pytest.mark.parametrize("token", [b"1", b"1.5", b"-0.000001", b"null", b"1e2", b"9" * 32])
 def test_arrow_reads_what_fits(token):
     raws = [msgspec.Raw(b'{"id":%d,"discount":%b,"remarks":"\xf0\x9f\x98\x80\\n"}' % (id_, token)) for id_ in range(3)]
-    assert ArrowReader(column_types(), arrow_schema()).read(raws).num_rows == 3
+    assert ArrowReader(column_types(), arrow_schema()).read(raws, json_lines(raws)).num_rows == 3
 
 
 def test_some_fields_without_a_column_are_decoded_and_the_others_read_field_by_field():
