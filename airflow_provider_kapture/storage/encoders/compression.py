@@ -41,6 +41,10 @@ class CompressedEncoder:
         self._blocks = _Blocks(sink)
         self._encoder = encoder(cast("BinaryIO", self._blocks))
 
+    @property
+    def reads_orders(self) -> bool:
+        return self._encoder.reads_orders
+
     def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
         self._encoder.write(raws, lines)
 
@@ -54,7 +58,7 @@ class CompressedEncoder:
 class _Blocks(io.RawIOBase):
     """Passes on the bytes written to it in blocks of one size."""
 
-    _SIZE = 1 << 22
+    _SIZE = 1 << 20
 
     def __init__(self, sink: BinaryIO) -> None:
         super().__init__()

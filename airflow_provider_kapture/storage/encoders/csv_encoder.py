@@ -83,6 +83,8 @@ class CsvEncoder:
     :param fields: connection extra ``fields``
     """
 
+    reads_orders = True
+
     def __init__(self, sink: BinaryIO, report: Report, fields: Mapping[str, FieldType]) -> None:
         self._sink = sink
         self._reader = OrderReader(fields, report)

@@ -16,19 +16,25 @@ from airflow_provider_kapture.storage.encoders.report import Report
 # each time, which takes longer than the work on it.
 _BATCH_ROWS = 32
 # Bytes of JSON Lines that are encoded at once. A library that compresses, hashes or parses gives up the interpreter's
-# lock meanwhile, and then waits for it, 5 ms if other threads compute: a block has to take longer than that.
-_BLOCK_BYTES = 1 << 22
-# Blocks that wait for the thread: enough to keep it busy, few enough to limit the memory.
-_MAX_WAITING = 2
+# lock meanwhile, and then waits for it, 5 ms if other threads compute: small blocks would mostly wait.
+_BLOCK_BYTES = 2 << 20
+# Blocks that the thread may have, the one that it encodes included, while another one is collected. More would take
+# memory, and the thread is busy with these.
+_MAX_BLOCKS = 1
 
 
 class Encoder(Protocol):
     """Writes orders to an open file."""
 
+    @property
+    def reads_orders(self) -> bool:
+        """Whether it needs more than the JSON Lines: orders keep their whole response in memory."""
+
     def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
         """Add orders.
 
-        :param lines: the same as JSON Lines
+        :param raws: the orders; none if the encoder does not read them
+        :param lines: the orders as JSON Lines
         """
 
     def close(self) -> None:
@@ -59,7 +65,8 @@ class BackgroundEncoder:
             few = raws[at : at + _BATCH_ROWS]
             rows, lines = on_lines(few)
             self.report.add_orders(rows)
-            self._raws += few
+            if self._encoder.reads_orders:
+                self._raws += few
             self._lines.append(lines)
             self._size += len(lines)
             if self._size >= _BLOCK_BYTES:
@@ -77,14 +84,15 @@ class BackgroundEncoder:
         self._thread.shutdown(cancel_futures=True)
 
     def _hand_over(self) -> None:
-        if self._raws:
+        if self._lines:
             lines = b"".join(self._lines)
             self._blocks.append(self._thread.submit(self._encoder.write, self._raws, lines))
             # Here, because the thread has more to do.
             self.report.add_content(lines)
         self._raws, self._lines, self._size = [], [], 0
-        self._wait(_MAX_WAITING)
+        self._wait(_MAX_BLOCKS)
 
     def _wait(self, blocks: int) -> None:
         while len(self._blocks) > blocks:
-            self._blocks.popleft().result()
+            self._blocks[0].result()
+            self._blocks.popleft()

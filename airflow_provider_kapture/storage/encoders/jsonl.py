@@ -41,6 +41,8 @@ class JsonLinesEncoder:
     :param sink: the file
     """
 
+    reads_orders = False
+
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
 

@@ -36,8 +36,10 @@ def arrow_schema(fields: Mapping[str, FieldType] = NO_FIELDS) -> Any:
     return pa.schema([(name, _TYPES[kind]) for name, kind in column_types(fields).items()])
 
 
-# Orders of a row group. All have the same size, which limits the memory.
-_GROUP_ROWS = 32_768
+# Orders of a chunk of columns, and chunks of a row group. Fixed sizes limit the memory, and make the bytes independent
+# of the pages in which the orders arrive.
+_CHUNK_ROWS = 2_048
+_GROUP_CHUNKS = 16
 # Orders that are read at once where Arrow cannot read all that there are.
 _BATCH_ROWS = 512
 
@@ -50,6 +52,8 @@ class ParquetEncoder:
     :param fields: connection extra ``fields``
     """
 
+    reads_orders = True
+
     def __init__(self, sink: BinaryIO, report: Report, fields: Mapping[str, FieldType]) -> None:
         self._reader = OrderReader(fields, report)
         self._schema = arrow_schema(fields)
@@ -59,18 +63,29 @@ class ParquetEncoder:
         self._tries = self._mismatches = 0
         self._sink = QuietFile(sink)
         self._writer: Any = None
-        self._batches: list[Any] = []
+        self._rest: Sequence[Any] = ()
+        self._group: list[Any] = []
 
     def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
         """Add orders."""
         whole = self._read_by_arrow(raws, lines)
-        self._batches += self._read_in_parts(raws) if whole is None else [whole]
-        self._write_groups(_GROUP_ROWS)
+        batches = self._read_in_parts(raws) if whole is None else [whole]
+        read = pa.Table.from_batches([*self._rest, *batches], self._schema)
+        while len(read) >= _CHUNK_ROWS:
+            self._add(read.slice(0, _CHUNK_ROWS))
+            read = read.slice(_CHUNK_ROWS)
+        self._rest = read.to_batches()
 
     def close(self) -> None:
         """Write the last row group and the footer."""
-        self._write_groups(1)
+        self._add(pa.Table.from_batches(self._rest, self._schema))
+        self._write_group()
         self._writer.close()
+
+    def _add(self, read: Any) -> None:
+        self._group.append(read.combine_chunks())
+        if len(self._group) == _GROUP_CHUNKS:
+            self._write_group()
 
     def _read_in_parts(self, raws: Sequence[msgspec.Raw]) -> Iterator[Any]:
         for at in range(0, len(raws), _BATCH_ROWS):
@@ -97,11 +112,7 @@ class ParquetEncoder:
         ]
         return pa.record_batch(columns, schema=self._schema)
 
-    def _write_groups(self, smallest: int) -> None:
-        """Write row groups of the orders that are read, while there are enough of them.
-
-        :param smallest: rows of the smallest group to write
-        """
+    def _write_group(self) -> None:
         if self._writer is None:
             self._writer = pq.ParquetWriter(
                 self._sink,
@@ -111,12 +122,9 @@ class ParquetEncoder:
                 version="2.6",
                 data_page_version="1.0",
             )
-        read = pa.Table.from_batches(self._batches, self._schema)
-        while len(read) >= smallest:
-            # As one chunk: the bytes depend on the chunks, and these on the pages in which the orders came.
-            self._writer.write_table(read.slice(0, _GROUP_ROWS).combine_chunks())
-            read = read.slice(_GROUP_ROWS)
-        self._batches = read.to_batches()
+        if any(map(len, self._group)):
+            self._writer.write_table(pa.concat_tables(self._group))
+        self._group = []
 
 
 def _array(values: Sequence[Any], kind: Any, *, is_whole: bool) -> Any:

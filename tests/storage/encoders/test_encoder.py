@@ -23,6 +23,8 @@ class Failing:
     :param after: blocks that it takes before that
     """
 
+    reads_orders = True
+
     def __init__(self, error, after=0):
         self.error = error
         self.left = after
@@ -39,6 +41,8 @@ class Failing:
 
 class Held:
     """An encoder that writes once it is let go."""
+
+    reads_orders = True
 
     def __init__(self):
         self.begun, self.go = threading.Event(), threading.Event()
@@ -98,7 +102,8 @@ def test_an_error_of_the_last_orders_is_raised_by_close():
     assert not failing.closed
 
 
-def test_an_encoder_that_is_stopped_ends_with_the_block_that_it_has_begun(threads):
+def test_an_encoder_that_is_stopped_ends_with_the_block_that_it_has_begun(threads, monkeypatch):
+    monkeypatch.setattr(encoders, "_MAX_BLOCKS", 2)
     held = Held()
     encoder = BackgroundEncoder(held, Report())
     encoder.write(RAWS[:2])
@@ -120,10 +125,10 @@ def test_no_more_blocks_wait_than_memory_is_meant_for(threads):
     adding = threading.Thread(target=encoder.write, args=(RAWS,))
     adding.start()
     assert held.begun.wait(30)
-    while len(encoder._blocks) < encoders._MAX_WAITING:
+    while len(encoder._blocks) <= encoders._MAX_BLOCKS:
         pass
     assert adding.is_alive()
-    assert len(encoder._raws) <= 1
+    assert len(encoder._blocks) == encoders._MAX_BLOCKS + 1
     held.go.set()
     adding.join(30)
     encoder.stop()

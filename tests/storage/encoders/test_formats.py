@@ -242,7 +242,8 @@ def test_how_orders_were_batched_leaves_no_trace(file_format, sent, batch):
 @pytest.mark.parametrize("file_format", ENCODERS)
 def test_blocks_leave_no_trace(file_format, monkeypatch):
     raws = [raw({"id": str(number), "remarks": json.dumps(f"{number**5:x}" * 9)}) for number in range(9_000)]
-    monkeypatch.setattr(parquet, "_GROUP_ROWS", 2_000)
+    monkeypatch.setattr(parquet, "_CHUNK_ROWS", 1_000)
+    monkeypatch.setattr(parquet, "_GROUP_CHUNKS", 2)
     monkeypatch.setattr(compression._Blocks, "_SIZE", 1 << 16)
     whole = encoded(file_format, raws)
     monkeypatch.setattr(encoder, "_BLOCK_BYTES", 1 << 17)
@@ -250,7 +251,8 @@ def test_blocks_leave_no_trace(file_format, monkeypatch):
 
 
 def test_row_groups_are_bounded(monkeypatch):
-    monkeypatch.setattr(parquet, "_GROUP_ROWS", 8)
+    monkeypatch.setattr(parquet, "_CHUNK_ROWS", 4)
+    monkeypatch.setattr(parquet, "_GROUP_CHUNKS", 2)
     raws = [raw({"id": str(number)}) for number in range(19)]
     file = pq.ParquetFile(io.BytesIO(encoded("parquet", raws, 3)))
     assert [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)] == [8, 8, 3]
