@@ -47,7 +47,7 @@ class ArrowReader:
         read = [(each.name, pa.int64() if pa.types.is_timestamp(each.type) else each.type) for each in schema][:-1]
         self._parsing = pyarrow.json.ParseOptions(explicit_schema=pa.schema(read), unexpected_field_behavior="error")
 
-    def read(self, raws: Sequence[msgspec.Raw], lines: bytes) -> Any:
+    def read(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> Any:
         """Return the orders as a batch.
 
         :param lines: the same as JSON Lines
@@ -58,7 +58,7 @@ class ArrowReader:
         except (pa.ArrowInvalid, msgspec.DecodeError, RecursionError) as error:
             raise SchemaMismatchError from error
 
-    def _read(self, raws: Sequence[msgspec.Raw], lines: bytes) -> Any:
+    def _read(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> Any:
         for raw in raws:
             self._numbers.decode(raw)
         # One block for all lines, because a line must not span two blocks.

@@ -45,7 +45,7 @@ class CompressedEncoder:
     def reads_orders(self) -> bool:
         return self._encoder.reads_orders
 
-    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> None:
         self._encoder.write(raws, lines)
 
     def close(self) -> None:

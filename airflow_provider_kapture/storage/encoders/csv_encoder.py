@@ -92,7 +92,7 @@ class CsvEncoder:
         self._has_header = False
         self._has_nulls = False
 
-    def write(self, raws: Sequence[msgspec.Raw], lines: bytes = b"") -> None:  # noqa: ARG002 - of all encoders
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray = b"") -> None:  # noqa: ARG002 - of all encoders
         """Add orders."""
         self._write_header()
         for at in range(0, len(raws), _BATCH_ROWS):

@@ -30,7 +30,7 @@ class Encoder(Protocol):
     def reads_orders(self) -> bool:
         """Whether it needs more than the JSON Lines: orders keep their whole response in memory."""
 
-    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> None:
         """Add orders.
 
         :param raws: the orders; none if the encoder does not read them
@@ -54,8 +54,7 @@ class BackgroundEncoder:
         self._encoder = encoder
         self.report = report
         self._raws: list[msgspec.Raw] = []
-        self._lines: list[bytes] = []
-        self._size = 0
+        self._lines = bytearray()
         self._thread = ThreadPoolExecutor(1, "kapture-encoder")
         self._blocks: deque[Future[None]] = deque()
 
@@ -67,9 +66,8 @@ class BackgroundEncoder:
             self.report.add_orders(rows)
             if self._encoder.reads_orders:
                 self._raws += few
-            self._lines.append(lines)
-            self._size += len(lines)
-            if self._size >= _BLOCK_BYTES:
+            self._lines += lines
+            if len(self._lines) >= _BLOCK_BYTES:
                 self._hand_over()
 
     def close(self) -> None:
@@ -85,11 +83,10 @@ class BackgroundEncoder:
 
     def _hand_over(self) -> None:
         if self._lines:
-            lines = b"".join(self._lines)
-            self._blocks.append(self._thread.submit(self._encoder.write, self._raws, lines))
+            self._blocks.append(self._thread.submit(self._encoder.write, self._raws, self._lines))
             # Here, because the thread has more to do.
-            self.report.add_content(lines)
-        self._raws, self._lines, self._size = [], [], 0
+            self.report.add_content(self._lines)
+        self._raws, self._lines = [], bytearray()
         self._wait(_MAX_BLOCKS)
 
     def _wait(self, blocks: int) -> None:

@@ -46,7 +46,7 @@ class JsonLinesEncoder:
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
 
-    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:  # noqa: ARG002 - of all encoders
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> None:  # noqa: ARG002 - of all encoders
         """Add orders."""
         self._sink.write(lines)
 

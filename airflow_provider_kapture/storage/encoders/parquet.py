@@ -66,7 +66,7 @@ class ParquetEncoder:
         self._rest: Sequence[Any] = ()
         self._group: list[Any] = []
 
-    def write(self, raws: Sequence[msgspec.Raw], lines: bytes) -> None:
+    def write(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> None:
         """Add orders."""
         whole = self._read_by_arrow(raws, lines)
         batches = self._read_in_parts(raws) if whole is None else [whole]
@@ -93,7 +93,7 @@ class ParquetEncoder:
             read = self._read_by_arrow(few, json_lines(few))
             yield self._read(few) if read is None else read
 
-    def _read_by_arrow(self, raws: Sequence[msgspec.Raw], lines: bytes) -> Any:
+    def _read_by_arrow(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> Any:
         """Return orders as columns; None if Arrow cannot read these, or could not read most of the others."""
         if self._arrow is None or self._mismatches > self._tries // 2 + 1:
             return None

@@ -32,7 +32,7 @@ class Report:
     content: Any = field(default_factory=hashlib.sha256, compare=False)
     lines: int = field(default=0, compare=False)
 
-    def add_content(self, lines: bytes) -> None:
+    def add_content(self, lines: bytes | bytearray) -> None:
         """Add orders, as JSON Lines, to the hash of all of them."""
         if self.content is not None:
             self.content.update(lines)
