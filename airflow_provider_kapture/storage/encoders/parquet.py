@@ -40,7 +40,7 @@ def arrow_schema(fields: Mapping[str, FieldType] = NO_FIELDS) -> Any:
 # of the pages in which the orders arrive.
 _CHUNK_ROWS = 2_048
 _GROUP_CHUNKS = 16
-# Orders that are read at once where Arrow cannot read all that there are.
+# Orders that are read at once where Arrow could not read all of the latest ones.
 _BATCH_ROWS = 512
 
 
@@ -61,6 +61,8 @@ class ParquetEncoder:
         # Arrow reads more spellings of a date than we do.
         self._arrow = None if FieldType.DATE in types.values() else ArrowReader(types, self._schema)
         self._tries = self._mismatches = 0
+        # Whether Arrow could read all of the latest orders.
+        self._is_uniform = True
         self._sink = QuietFile(sink)
         self._writer: Any = None
         self._rest: Sequence[Any] = ()
@@ -68,8 +70,10 @@ class ParquetEncoder:
 
     def write(self, raws: Sequence[msgspec.Raw], lines: bytes | bytearray) -> None:
         """Add orders."""
-        whole = self._read_by_arrow(raws, lines)
-        batches = self._read_in_parts(raws) if whole is None else [whole]
+        mismatches = self._mismatches
+        whole = self._read_by_arrow(raws, lines) if self._is_uniform else None
+        batches = [*self._read_in_parts(raws)] if whole is None else [whole]
+        self._is_uniform = self._mismatches == mismatches
         read = pa.Table.from_batches([*self._rest, *batches], self._schema)
         while len(read) >= _CHUNK_ROWS:
             self._add(read.slice(0, _CHUNK_ROWS))
