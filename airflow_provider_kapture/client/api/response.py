@@ -248,7 +248,7 @@ def _without_rows(body: bytes, raws: Sequence[msgspec.Raw], decoders: RowDecoder
     length = sum(map(len, raws)) + len(raws) - 1
     if end - start == length and body[start - 1 : start] == b"[" and body[end : end + 1] == b"]":
         return body[:start] + body[end:]
-    # There is white space between the orders, or the text of the first one also occurs elsewhere.
+    # There is white space between the orders, or the text of the first or the last one also occurs elsewhere.
     rows = decoders.span(body)
     start = body.find(rows)
     return body[:start] + b"[]" + body[start + len(rows) :]

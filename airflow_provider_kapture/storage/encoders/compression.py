@@ -11,8 +11,8 @@ import msgspec
 
 from airflow_provider_kapture.storage.encoders.encoder import Encoder
 
-# Bytes that Zstandard writes at once: for each write, it waits for the interpreter's lock.
-_WRITE_BYTES = 1 << 20
+# Bytes that are compressed, and that Zstandard writes, at once: each time, the interpreter's lock is waited for.
+_BLOCK_BYTES = 1 << 20
 
 
 class QuietFile(io.RawIOBase):
@@ -58,8 +58,6 @@ class CompressedEncoder:
 class _Blocks(io.RawIOBase):
     """Passes on the bytes written to it in blocks of one size."""
 
-    _SIZE = 1 << 20
-
     def __init__(self, sink: BinaryIO) -> None:
         super().__init__()
         self._sink = sink
@@ -70,11 +68,11 @@ class _Blocks(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         self._buffer += data
-        aligned = len(self._buffer) - len(self._buffer) % self._SIZE
+        aligned = len(self._buffer) - len(self._buffer) % _BLOCK_BYTES
         if aligned:
             with memoryview(self._buffer) as view:
-                for at in range(0, aligned, self._SIZE):
-                    self._sink.write(view[at : at + self._SIZE])
+                for at in range(0, aligned, _BLOCK_BYTES):
+                    self._sink.write(view[at : at + _BLOCK_BYTES])
             del self._buffer[:aligned]
         return len(data)
 
@@ -95,5 +93,5 @@ def zstd_writer(sink: BinaryIO) -> BinaryIO:
 
     compressor = zstandard.ZstdCompressor(level=1)
     return cast(
-        "BinaryIO", compressor.stream_writer(cast("BinaryIO", QuietFile(sink)), write_size=_WRITE_BYTES, closefd=False)
+        "BinaryIO", compressor.stream_writer(cast("BinaryIO", QuietFile(sink)), write_size=_BLOCK_BYTES, closefd=False)
     )

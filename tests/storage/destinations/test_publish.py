@@ -19,6 +19,7 @@ from airflow_provider_kapture.emulator import Book, Emulator
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
 from airflow_provider_kapture.storage.destinations.destination import check_destination
 from airflow_provider_kapture.storage.destinations.publish import absolute, stage
+from airflow_provider_kapture.storage.encoders.encoder import BackgroundEncoder
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 
 ORDERS = [msgspec.Raw(b'{"id":%d,"name":"%s"}' % (number, os.urandom(200).hex().encode())) for number in range(2_000)]
@@ -69,6 +70,23 @@ def test_what_it_says_is_what_is_there(tmp_path):
     assert (published["rows"], published["bytes"]) == (len(ORDERS), target.stat().st_size)
     assert published["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
     assert names(tmp_path) == ["orders.jsonl"]
+
+
+@pytest.mark.parametrize("file_format", ENCODERS)
+def test_a_file_given_up_leaves_no_thread(tmp_path, file_format):
+    before = set(threading.enumerate())
+    with stage(str(tmp_path / f"orders.{file_format}"), file_format) as staged:
+        staged.write(ORDERS * 6)
+        assert set(threading.enumerate()) - before
+    assert not set(threading.enumerate()) - before
+    assert not names(tmp_path)
+
+
+def test_an_encoder_that_can_not_be_stopped_leaves_no_spool(tmp_path, mocker):
+    mocker.patch.object(BackgroundEncoder, "stop", side_effect=RuntimeError)
+    with pytest.raises(RuntimeError), stage(str(tmp_path / "orders.jsonl"), "jsonl"):
+        pass
+    assert not names(tmp_path)
 
 
 @pytest.mark.parametrize("file_format", ENCODERS)

@@ -242,11 +242,9 @@ def test_how_orders_were_batched_leaves_no_trace(file_format, sent, batch):
 @pytest.mark.parametrize("file_format", ENCODERS)
 def test_blocks_leave_no_trace(file_format, monkeypatch):
     raws = [raw({"id": str(number), "remarks": json.dumps(f"{number**5:x}" * 9)}) for number in range(9_000)]
-    monkeypatch.setattr(parquet, "_CHUNK_ROWS", 1_000)
-    monkeypatch.setattr(parquet, "_GROUP_CHUNKS", 2)
-    monkeypatch.setattr(compression._Blocks, "_SIZE", 1 << 16)
+    monkeypatch.setattr(compression, "_BLOCK_BYTES", 1 << 16)
     whole = encoded(file_format, raws)
-    monkeypatch.setattr(encoder, "_BLOCK_BYTES", 1 << 17)
+    monkeypatch.setattr(encoder, "_BLOCK_BYTES", 1 << 15)
     assert encoded(file_format, raws, 977) == whole
 
 
