@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, ObjectStoragePath
@@ -272,6 +273,25 @@ def test_the_hash_of_a_query_can_be_computed_again(kapture, tmp_path):
     text = query_text(account(kapture), {"city": "Pune"}, None)
     assert record["query_hash"] == hash_query(text, record["salt"])
     assert receipt
+
+
+@pytest.mark.parametrize("name", ["filters", "extra_body", "default_body"])
+@pytest.mark.parametrize("given", [{}, {"city": ""}, {"city": None}, {"city": "Pune"}])
+def test_only_the_hash_of_a_query_with_values_is_slow(kapture, monkeypatch, name, given):
+    costs = []
+
+    def scrypt(text, *, n, **others):
+        costs.append(n)
+        return original(text, n=n, **others)
+
+    original = hashlib.scrypt
+    monkeypatch.setattr(hashlib, "scrypt", scrypt)
+    default_body = {"viewId": "2"} | (given if name == "default_body" else {})
+    of = account(kapture)
+    of = replace(of, dialect=replace(of.dialect, default_body=default_body))
+    query = {"filters": None, "extra_body": None} | ({name: given} if name != "default_body" else {})
+    hash_query(query_text(of, **query), f"{name} {given}")
+    assert costs == [2**14 if given == {"city": "Pune"} else 2]
 
 
 @pytest.mark.parametrize(
