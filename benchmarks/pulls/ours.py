@@ -7,6 +7,7 @@ from pathlib import Path
 import measure
 
 os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "ERROR"
+import airflow.sdk.execution_time.supervisor  # noqa: F401 - Airflow forks the process of a task from one that has it
 from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_kapture.operators.kapture import KapturePullOrdersOperator
