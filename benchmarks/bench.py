@@ -33,7 +33,6 @@ from runs import (
 FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet")
 LATENCY = 0.1
 MEMORY_ORDERS = (1, 100_000, 600_000)
-MEMORY_FORMATS = ("jsonl", "parquet")
 SMALL = 1_000
 # Both times in one process: two processes on a machine with other load differ more than what is measured.
 IMPORTS = """
@@ -72,11 +71,11 @@ def memory() -> Iterator[str]:
     """Yield the table of memory."""
     yield "Peak memory of a pull, minus that of the process before it:"
     yield ""
-    yield "| orders | " + " | ".join(f"{each}, MiB" for each in MEMORY_FORMATS) + " |"
-    yield "|---" * (len(MEMORY_FORMATS) + 1) + "|"
+    yield "| orders | " + " | ".join(f"{each}, MiB" for each in FORMATS) + " |"
+    yield "|---" * (len(FORMATS) + 1) + "|"
     for orders in MEMORY_ORDERS:
         with emulator(orders) as server:
-            found = [_measure_once(ours(each), server)["mib"] for each in MEMORY_FORMATS]
+            found = [_measure_once(ours(each), server)["mib"] for each in FORMATS]
         yield f"| {orders:,} | " + " | ".join(f"+{each:.0f}" for each in found) + " |"
 
 

@@ -15,9 +15,6 @@ from airflow_provider_kapture.storage.encoders.report import Report
 # Orders that are put on lines at once: memory as large as a response would be allocated from the system and returned
 # each time, which takes longer than the work on it.
 _BATCH_ROWS = 32
-# Bytes of JSON Lines that are encoded at once. A library that compresses, hashes or parses gives up the interpreter's
-# lock meanwhile, and then waits for it, 5 ms if other threads compute: small blocks would mostly wait.
-_BLOCK_BYTES = 2 << 20
 # Blocks that the thread may have, the one that it encodes included, while another one is collected. More would take
 # memory, and the thread is busy with these.
 _MAX_BLOCKS = 1
@@ -48,11 +45,13 @@ class BackgroundEncoder:
 
     :param encoder: the encoder
     :param report: what the encoder has set aside; complete after :meth:`close`
+    :param block_bytes: bytes of JSON Lines that are encoded at once
     """
 
-    def __init__(self, encoder: Encoder, report: Report) -> None:
+    def __init__(self, encoder: Encoder, report: Report, block_bytes: int) -> None:
         self._encoder = encoder
         self.report = report
+        self._block_bytes = block_bytes
         self._raws: list[msgspec.Raw] = []
         self._lines = bytearray()
         self._thread = ThreadPoolExecutor(1, "kapture-encoder")
@@ -67,7 +66,7 @@ class BackgroundEncoder:
             if self._encoder.reads_orders:
                 self._raws += few
             self._lines += lines
-            if len(self._lines) >= _BLOCK_BYTES:
+            if len(self._lines) >= self._block_bytes:
                 self._hand_over()
 
     def close(self) -> None:

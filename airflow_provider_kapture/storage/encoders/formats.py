@@ -55,10 +55,17 @@ _ENCODERS: Mapping[str, _MakeEncoder] = MappingProxyType(
 )
 
 
+# Bytes of JSON Lines that are encoded at once. A library that compresses, hashes or parses gives up the interpreter's
+# lock meanwhile, and then waits for it, 5 ms if other threads compute: small blocks would mostly wait. Large ones take
+# memory, of which the columns of Parquet need more anyway.
+_BLOCK_BYTES, _PARQUET_BLOCK_BYTES = 1 << 20, 2 << 20
+
+
 def _in_background(make: _MakeEncoder) -> Callable[..., BackgroundEncoder]:
     def encoder(sink: BinaryIO, fields: Fields = NO_FIELDS) -> BackgroundEncoder:
         report = Report()
-        return BackgroundEncoder(make(sink, report, fields), report)
+        block_bytes = _PARQUET_BLOCK_BYTES if make is _parquet else _BLOCK_BYTES
+        return BackgroundEncoder(make(sink, report, fields), report, block_bytes)
 
     return encoder
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from airflow_provider_kapture.storage.encoders import encoder as encoders
+from airflow_provider_kapture.storage.encoders import formats
 from airflow_provider_kapture.storage.encoders.encoder import BackgroundEncoder
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS
 from airflow_provider_kapture.storage.encoders.report import Report
@@ -60,7 +61,7 @@ class Held:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Make a block of each order."""
-    monkeypatch.setattr(encoders, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(formats, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(encoders, "_BATCH_ROWS", 1)
 
 
@@ -84,7 +85,7 @@ def test_orders_keep_their_sequence(threads):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError()])
 def test_an_error_is_raised_where_orders_are_added(error, threads):
     failing = Failing(error, after=3)
-    encoder = BackgroundEncoder(failing, Report())
+    encoder = BackgroundEncoder(failing, Report(), 1)
     with pytest.raises(type(error)) as raised:
         encoder.write(RAWS)
     assert raised.value is error
@@ -95,7 +96,7 @@ def test_an_error_is_raised_where_orders_are_added(error, threads):
 
 def test_an_error_of_the_last_orders_is_raised_by_close():
     failing = Failing(OSError("broken"))
-    encoder = BackgroundEncoder(failing, Report())
+    encoder = BackgroundEncoder(failing, Report(), 1)
     encoder.write(RAWS[:1])
     with pytest.raises(OSError, match="broken"):
         encoder.close()
@@ -105,7 +106,7 @@ def test_an_error_of_the_last_orders_is_raised_by_close():
 def test_an_encoder_that_is_stopped_ends_with_the_block_that_it_has_begun(threads, monkeypatch):
     monkeypatch.setattr(encoders, "_MAX_BLOCKS", 2)
     held = Held()
-    encoder = BackgroundEncoder(held, Report())
+    encoder = BackgroundEncoder(held, Report(), 1)
     encoder.write(RAWS[:2])
     assert held.begun.wait(30)
     stopping = threading.Thread(target=encoder.stop)
@@ -121,7 +122,7 @@ def test_an_encoder_that_is_stopped_ends_with_the_block_that_it_has_begun(thread
 
 def test_no_more_blocks_wait_than_memory_is_meant_for(threads):
     held = Held()
-    encoder = BackgroundEncoder(held, Report())
+    encoder = BackgroundEncoder(held, Report(), 1)
     adding = threading.Thread(target=encoder.write, args=(RAWS,))
     adding.start()
     assert held.begun.wait(30)

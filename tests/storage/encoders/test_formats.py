@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_kapture.client.errors import KaptureSettingsError
 from airflow_provider_kapture.client.orders import ORDER_FIELDS, FieldType
-from airflow_provider_kapture.storage.encoders import compression, encoder, parquet
+from airflow_provider_kapture.storage.encoders import compression, formats, parquet
 from airflow_provider_kapture.storage.encoders.formats import ENCODERS, format_of
 from airflow_provider_kapture.storage.encoders.schema import COLUMNS
 
@@ -226,6 +226,11 @@ def test_json_lines_keep_each_order_to_the_byte(file_format, opened, sent):
     assert opened(encoded(file_format, raws)).splitlines() == [bytes(each) for each in raws]
 
 
+def small_blocks(patch, size):
+    for name in ("_BLOCK_BYTES", "_PARQUET_BLOCK_BYTES"):
+        patch.setattr(formats, name, size)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file_format", ENCODERS)
 @settings(quick, max_examples=4)
@@ -234,7 +239,7 @@ def test_json_lines_keep_each_order_to_the_byte(file_format, opened, sent):
 def test_how_orders_were_batched_leaves_no_trace(file_format, sent, batch):
     raws = [raw_of(order) for order in sent] * (2_500 // len(sent))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "_BLOCK_BYTES", 1 << 14)
+        small_blocks(patch, 1 << 14)
         found = encoded(file_format, raws, batch)
     assert found == encoded(file_format, raws)
 
@@ -244,7 +249,7 @@ def test_blocks_leave_no_trace(file_format, monkeypatch):
     raws = [raw({"id": str(number), "remarks": json.dumps(f"{number**5:x}" * 9)}) for number in range(9_000)]
     monkeypatch.setattr(compression, "_BLOCK_BYTES", 1 << 16)
     whole = encoded(file_format, raws)
-    monkeypatch.setattr(encoder, "_BLOCK_BYTES", 1 << 15)
+    small_blocks(monkeypatch, 1 << 15)
     assert encoded(file_format, raws, 977) == whole
 
 
