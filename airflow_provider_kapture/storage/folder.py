@@ -36,10 +36,10 @@ _MAX_NAMES = 5
 
 def query_text(account: Account, filters: Mapping[str, Any] | None, extra_body: Mapping[str, Any] | None) -> bytes:
     """Return what a query is known by: what the user gave, without what is empty or neutral, in one order."""
-    return _as_text({"filters": filters, "extra_body": extra_body, "default_body": account.dialect.default_body})
+    return _as_text(filters=filters, extra_body=extra_body, default_body=account.dialect.default_body)
 
 
-def _as_text(parts: Mapping[str, Mapping[str, Any] | None]) -> bytes:
+def _as_text(**parts: Mapping[str, Any] | None) -> bytes:
     query = {
         part: {
             name: value
@@ -48,11 +48,11 @@ def _as_text(parts: Mapping[str, Mapping[str, Any] | None]) -> bytes:
         }
         for part, given in parts.items()
     }
-    return json.dumps({part: given for part, given in query.items() if given}, sort_keys=True, default=str).encode()
+    return json.dumps(query, sort_keys=True, default=str).encode()
 
 
 # The query of most pulls: the documented request, without filters.
-_PLAIN_QUERY = _as_text({"default_body": Dialect(cm_id=0).default_body})
+_PLAIN_QUERY = _as_text(filters=None, extra_body=None, default_body=Dialect(cm_id=0).default_body)
 
 
 # A pull asks for the same few with each receipt that it writes.
